@@ -1,0 +1,100 @@
+"""Frame ranges and frames: the values that everything else passes on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scumble.errors import BadPlate
+
+Pixels = NDArray[np.float32]
+
+_RANGE = re.compile(r"(-?\d+)(?:-(-?\d+)(?:x(\d+))?)?")
+
+
+@dataclass(frozen=True)
+class FrameRange:
+    """Frames `first` to `last`, both rendered, every `step`-th, as in `1001-1100x2`.
+
+    >>> str(FrameRange.parse("1001-1100x2"))
+    '1001-1100x2'
+    >>> len(FrameRange(1001, 1100))
+    100
+    """
+
+    first: int
+    last: int
+    step: int = 1
+
+    def __post_init__(self) -> None:
+        if self.step < 1 or self.last < self.first:
+            raise BadPlate(f"frame range {self}: write FIRST-LASTxSTEP with FIRST not after LAST, as in 1001-1100x2")
+
+    @classmethod
+    def parse(cls, text: str) -> FrameRange:
+        """`1001`, `1001-1100` or `1001-1100x2`; raises BadPlate."""
+        match = _RANGE.fullmatch(text.strip())
+        if match is None:
+            raise BadPlate(f"frame range {text!r}: write FIRST-LASTxSTEP, as in 1001-1100x2")
+        first, last, step = match.groups()
+        return cls(int(first), int(last if last is not None else first), int(step or 1))
+
+    def __str__(self) -> str:
+        if self.first == self.last and self.step == 1:
+            return str(self.first)
+        return f"{self.first}-{self.last}" + (f"x{self.step}" if self.step != 1 else "")
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.first, self.last + 1, self.step))
+
+    def __len__(self) -> int:
+        return len(range(self.first, self.last + 1, self.step))
+
+    def __contains__(self, number: object) -> bool:
+        return number in range(self.first, self.last + 1, self.step)
+
+    def spread(self, count: int) -> tuple[int, ...]:
+        """At most `count` frame numbers spread evenly, first and last among them."""
+        numbers = tuple(self)
+        if len(numbers) <= count:
+            return numbers
+        if count == 1:
+            return (numbers[len(numbers) // 2],)
+        places = {round(i * (len(numbers) - 1) / (count - 1)) for i in range(count)}
+        return tuple(numbers[i] for i in sorted(places))
+
+
+def parse_frames(text: str) -> tuple[int, ...]:
+    """Frame numbers of a list such as `1001-1100x2,1150`: sorted, each once.
+
+    >>> parse_frames("7,1-5x2")
+    (1, 3, 5, 7)
+    """
+    return tuple(sorted({n for part in text.split(",") for n in FrameRange.parse(part)}))
+
+
+def format_frames(numbers: Sequence[int]) -> str:
+    """The shortest list of runs that `parse_frames` reads back: `1-5,9`."""
+    runs: list[list[int]] = []
+    for n in numbers:
+        if runs and n == runs[-1][1] + 1:
+            runs[-1][1] = n
+        else:
+            runs.append([n, n])
+    return ",".join(str(FrameRange(a, b)) for a, b in runs)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a plate: `pixels` float32 (H, W, 3) in `colour_space`, `alpha` (H, W, 1) or None."""
+
+    number: int
+    pixels: Pixels
+    colour_space: str
+    alpha: Pixels | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)

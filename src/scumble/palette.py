@@ -1,0 +1,71 @@
+"""Colours by algebra: the optimal linear map from a plate's colours to a style's.
+
+T = A^-1/2 (A^1/2 B A^1/2)^1/2 A^-1/2, the Monge-Kantorovich map between Gaussians [Pitie and
+Kokaram 2007], A the plate's and B the style's colour covariance; its singular values are capped so
+that grain is not blown up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+CAPS = (0.3, 3.0)  # smallest and largest singular value of T
+FLOOR = 1e-5  # added to covariances: about (1/255)^2, a plate without colour has no direction to stretch
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Mean (3,) and covariance (3, 3) of colours in the working space."""
+
+    mean: Array
+    covariance: Array
+
+    @classmethod
+    def measure(cls, pixels: NDArray[np.floating]) -> Palette:
+        """From any array whose last axis is RGB."""
+        flat = np.asarray(pixels, np.float64).reshape(-1, 3)
+        mean = flat.mean(axis=0)
+        away = flat - mean
+        return cls(mean, away.T @ away / len(flat))
+
+    @classmethod
+    def pool(cls, palettes: list[Palette], weights: list[float]) -> Palette:
+        """The palette of all pixels together, each part weighted; weights are normalised."""
+        share = np.asarray(weights, np.float64) / np.sum(weights)
+        mean = sum((w * p.mean for w, p in zip(share, palettes, strict=True)), np.zeros(3))
+        square = sum(
+            (w * (p.covariance + np.outer(p.mean, p.mean)) for w, p in zip(share, palettes, strict=True)),
+            np.zeros((3, 3)),
+        )
+        return cls(mean, square - np.outer(mean, mean))
+
+    @classmethod
+    def blend(cls, palettes: list[Palette], weights: list[float]) -> Palette:
+        """Between palettes: means and covariances interpolated, without the spread between the means."""
+        share = np.asarray(weights, np.float64) / np.sum(weights)
+        mean = sum((w * p.mean for w, p in zip(share, palettes, strict=True)), np.zeros(3))
+        covariance = sum((w * p.covariance for w, p in zip(share, palettes, strict=True)), np.zeros((3, 3)))
+        return cls(mean, covariance)
+
+
+def recolouring(plate: Palette, style: Palette, keep_color: float = 0.0) -> tuple[Array, Array]:
+    """T (3, 3) and offset (3,) with p = T x + offset; `keep_color` 1 gives the identity."""
+    a = plate.covariance + FLOOR * np.eye(3)
+    b = style.covariance + FLOOR * np.eye(3)
+    root, inverse = _power(a, 0.5), _power(a, -0.5)
+    t = inverse @ _power(root @ b @ root, 0.5) @ inverse
+    u, values, v = np.linalg.svd(t)
+    t = u @ np.diag(np.clip(values, *CAPS)) @ v
+    offset = style.mean - t @ plate.mean
+    return (1 - keep_color) * t + keep_color * np.eye(3), (1 - keep_color) * offset
+
+
+def _power(symmetric: Array, exponent: float) -> Array:
+    values, vectors = np.linalg.eigh(symmetric)
+    powers: Array = (vectors * np.maximum(values, 1e-12) ** exponent) @ vectors.T
+    return powers
