@@ -1,0 +1,95 @@
+"""Painting with torch: CUDA, ROCm, MPS or CPU; also the resampling that training shares with rendering."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from scumble.engine import Painter, Precision
+from scumble.look import BakedLook
+from scumble.network import BLUR
+
+Pixels = NDArray[np.float32]
+
+
+def replicate(x: Tensor) -> Tensor:
+    """One pixel of edge replication on each side: zero padding draws lines along borders."""
+    return F.pad(x, (1, 1, 1, 1), mode="replicate")
+
+
+def blur_down(x: Tensor) -> Tensor:
+    """Halve both sides after a [1 3 3 1] binomial blur.
+
+    On a CPU a dense convolution with a diagonal kernel beats pooling and depthwise convolution
+    several times over in training (no fast backward for those); elsewhere it is depthwise.
+    """
+    channels = x.shape[1]
+    taps = torch.tensor(BLUR, dtype=x.dtype, device=x.device)
+    kernel = torch.outer(taps, taps) / taps.sum() ** 2
+    if x.device.type != "cpu":
+        return F.conv2d(replicate(x), kernel.expand(channels, 1, 4, 4), stride=2, groups=channels)
+    dense = torch.zeros((channels, channels, 4, 4), dtype=x.dtype)
+    dense[range(channels), range(channels)] = kernel
+    return F.conv2d(replicate(x), dense, stride=2)
+
+
+def up(x: Tensor) -> Tensor:
+    """Double both sides, bilinear between pixel centres."""
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+class TorchEngine:
+    """See `scumble.engine.Engine`; picks CUDA, then MPS, then the CPU."""
+
+    name = "torch"
+
+    def __init__(self) -> None:
+        mps = torch.backends.mps.is_available()
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "mps" if mps else "cpu")
+
+    def painter(self, baked: BakedLook, precision: Precision) -> Painter:
+        """f32 without TF32, or bf16 (f16 on MPS)."""
+        dtype = torch.float32
+        if precision == "fast":
+            dtype = torch.float16 if self.device.type == "mps" else torch.bfloat16
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+
+        def put(arrays: dict[str, Pixels]) -> dict[str, Tensor]:
+            return {k: torch.from_numpy(v).to(self.device, dtype) for k, v in arrays.items()}
+
+        kernel, bias, gate = put(baked.kernel), put(baked.bias), put(baked.gate)
+        matrix, offset = (torch.from_numpy(a).to(self.device) for a in (baked.matrix, baked.offset))
+        nodes = baked.architecture.nodes()
+
+        @torch.inference_mode()
+        def paint(window: Pixels) -> Pixels:
+            x = torch.from_numpy(np.ascontiguousarray(window)).to(self.device)
+            p = (x @ matrix.T + offset).permute(2, 0, 1)[None]
+            found = {"input": p.to(dtype)}
+            for node in nodes:
+                y = found[node.inputs[0]]
+                if node.op == "conv":
+                    y = F.conv2d(replicate(y), kernel[node.name], bias[node.name])
+                    y = F.relu(y) if node.relu else y
+                elif node.op == "down":
+                    y = blur_down(y)
+                elif node.op == "up":
+                    y = up(y)
+                elif node.op == "add":
+                    y = y + found[node.inputs[1]]
+                else:
+                    y = torch.addcmul(y, found[node.inputs[1]], gate[node.name].view(1, -1, 1, 1))
+                found[node.name] = y
+            painted = p + found[nodes[-1].name].float()
+            result: Pixels = painted[0].permute(1, 2, 0).cpu().numpy()
+            return result
+
+        return paint
+
+
+def engine() -> TorchEngine:
+    """Called by `scumble.engine.open_engine`."""
+    return TorchEngine()

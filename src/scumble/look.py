@@ -1,0 +1,402 @@
+"""A look: one style as a plain convolutional network. Load, save, mix, bake; never pickle.
+
+File: safetensors, arrays in float16 (statistics and palettes in float32), and JSON facts with a
+`schema` number in the header. Names: `kernel.NODE` (O, I, 3, 3), `gamma.NODE`, `beta.NODE`,
+`gate.NODE` (C,), `palette.mean|covariance`, `reference.NODE.mean|variance`,
+`reference.palette.mean|covariance`, and for looks of the universal generator `style.code`,
+`style.mean.LEVEL`, `style.deviation.LEVEL`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from scumble.errors import BadInput, BadLook
+from scumble.files import written_whole
+from scumble.network import EPSILON, Architecture
+from scumble.palette import Palette, recolouring
+
+SCHEMA = 1
+Array = NDArray[np.float32]
+Arrays = dict[str, Array]
+PARTS = ("kernel", "gamma", "beta", "gate")
+
+
+@dataclass(frozen=True)
+class StyleStatistics:
+    """What the style encoder says of style pictures: code (S,), mean and deviation (C,) per level."""
+
+    code: Array
+    mean: tuple[Array, ...]
+    deviation: tuple[Array, ...]
+
+
+@dataclass(frozen=True)
+class ShotStatistics:
+    """Colours and layer statistics of a shot: what turns a look into a fixed function."""
+
+    palette: Palette
+    mean: Arrays
+    variance: Arrays
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Look:
+    """One style's network, its palette and what is known of it. `weights` has keys such as `kernel.stem`."""
+
+    architecture: Architecture
+    weights: Arrays
+    palette: Palette
+    reference: ShotStatistics | None
+    style: StyleStatistics | None
+    facts: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.facts.get("name", "unnamed"))
+
+    @property
+    def keep_color(self) -> float:
+        """1 when the look leaves the plate's colours alone (identity look)."""
+        return float(self.facts.get("keep_color", 0.0))
+
+    @property
+    def hash(self) -> str:
+        """First 16 digits of the SHA-256 of the saved file."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()[:16]
+
+    def to_bytes(self) -> bytes:
+        """The file's bytes; equal looks give equal bytes."""
+        arrays: dict[str, NDArray[Any]] = {k: v.astype(np.float16) for k, v in self.weights.items()}
+        arrays |= _palette_arrays("palette", self.palette)
+        if self.reference is not None:
+            arrays |= _palette_arrays("reference.palette", self.reference.palette)
+            for node in self.reference.mean:
+                arrays[f"reference.{node}.mean"] = self.reference.mean[node].astype(np.float32)
+                arrays[f"reference.{node}.variance"] = self.reference.variance[node].astype(np.float32)
+        if self.style is not None:
+            arrays["style.code"] = self.style.code.astype(np.float32)
+            for i, (m, d) in enumerate(zip(self.style.mean, self.style.deviation, strict=True)):
+                arrays[f"style.mean.{i}"], arrays[f"style.deviation.{i}"] = m.astype(np.float32), d.astype(np.float32)
+        facts = {**self.facts, "schema": SCHEMA, "kind": "look", "architecture": asdict(self.architecture)}
+        return save(arrays, metadata={"facts": json.dumps(facts, sort_keys=True)})
+
+    def save(self, path: Path) -> None:
+        """Write the look; the file appears whole or not at all."""
+        with written_whole(path) as part:
+            part.write_bytes(self.to_bytes())
+
+    @classmethod
+    def load(cls, path: Path) -> Look:
+        """Read and check a look. Raises BadLook naming the file and what is wrong with it."""
+        arrays, facts = read_arrays(path)
+        if facts.get("kind") != "look":
+            raise BadLook(f"{path}: not a look but {facts.get('kind', 'another file')}; make one: scumble look make")
+        _check_schema(path, facts)
+        architecture = architecture_of(path, facts)
+        weights = {k: v for k, v in arrays.items() if k.split(".", 1)[0] in PARTS}
+        _check_weights(path, architecture, weights)
+        reference = style = None
+        try:
+            palette = _palette_of(arrays, "palette")
+            if "reference.palette.mean" in arrays:
+                normed = [n.name for n in architecture.nodes() if n.op == "conv" and n.normed]
+                reference = ShotStatistics(
+                    _palette_of(arrays, "reference.palette"),
+                    {n: arrays[f"reference.{n}.mean"] for n in normed},
+                    {n: arrays[f"reference.{n}.variance"] for n in normed},
+                    {"of": "reference photograph"},
+                )
+            if "style.code" in arrays:
+                levels = range(len(architecture.widths))
+                style = StyleStatistics(
+                    arrays["style.code"],
+                    tuple(arrays[f"style.mean.{i}"] for i in levels),
+                    tuple(arrays[f"style.deviation.{i}"] for i in levels),
+                )
+        except KeyError as error:
+            raise BadLook(f"{path}: a look without {error.args[0]!r}; make it again: scumble look make") from error
+        own = {k: v for k, v in facts.items() if k not in ("schema", "kind", "architecture")}
+        return cls(architecture, weights, palette, reference, style, own)
+
+
+@dataclass(frozen=True)
+class BakedLook:
+    """Look and shot folded: convolutions with biases, skip gates, and the recolouring p = T x + offset.
+
+    A pure function of pixels with receptive field `halo`; `statistics` are what was folded in.
+    """
+
+    architecture: Architecture
+    kernel: Arrays
+    bias: Arrays
+    gate: Arrays
+    matrix: Array
+    offset: Array
+    look_hash: str
+    statistics: ShotStatistics
+
+    @property
+    def halo(self) -> int:
+        """Pixels to each side that one output pixel depends on; a multiple of the total stride."""
+        return self.architecture.receptive_field()
+
+    @property
+    def hash(self) -> str:
+        """First 16 digits of the SHA-256 of everything that decides a pixel."""
+        digest = hashlib.sha256(repr(self.architecture).encode())
+        for part in (self.kernel, self.bias, self.gate, {"matrix": self.matrix, "offset": self.offset}):
+            for name, array in sorted(part.items()):
+                digest.update(name.encode())
+                digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()[:16]
+
+
+def bake(
+    look: Look,
+    statistics: ShotStatistics,
+    keep_color: float | None = None,
+    palette: Palette | None = None,
+) -> BakedLook:
+    """Fold shot statistics into a look: W' = W gamma / sigma, b' = (b - mu) gamma / sigma + beta.
+
+    `keep_color` in 0..1 moves the recolouring towards the identity; `palette` replaces the style's colours.
+    """
+    kept = look.keep_color if keep_color is None else max(keep_color, look.keep_color)
+    matrix, offset = recolouring(statistics.palette, palette or look.palette, kept)
+    kernel: Arrays = {}
+    bias: Arrays = {}
+    for node in look.architecture.nodes():
+        if node.op != "conv":
+            continue
+        w, beta = look.weights[f"kernel.{node.name}"], look.weights[f"beta.{node.name}"]
+        if node.normed:
+            scale = look.weights[f"gamma.{node.name}"] / np.sqrt(statistics.variance[node.name] + EPSILON)
+            w = w * scale[:, None, None, None]
+            beta = beta - statistics.mean[node.name] * scale
+        kernel[node.name] = np.ascontiguousarray(w, np.float32)
+        bias[node.name] = np.ascontiguousarray(beta, np.float32)
+    gate = {k.removeprefix("gate."): v for k, v in look.weights.items() if k.startswith("gate.")}
+    return BakedLook(
+        look.architecture,
+        kernel,
+        bias,
+        gate,
+        matrix.astype(np.float32),
+        offset.astype(np.float32),
+        look.hash,
+        statistics,
+    )
+
+
+@dataclass(frozen=True)
+class Universal:
+    """The universal generator without torch: predicts a look's weights from style statistics."""
+
+    architecture: Architecture
+    arrays: Arrays
+    temperature: float
+    hash: str
+    facts: dict[str, Any]
+
+    @classmethod
+    def load(cls, path: Path) -> Universal:
+        """Read weights written by `scumble train`. Raises BadLook."""
+        arrays, facts = read_arrays(path)
+        if facts.get("kind") != "universal":
+            raise BadLook(f"{path}: not a universal generator but {facts.get('kind', 'another file')}")
+        _check_schema(path, facts)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        return cls(architecture_of(path, facts), arrays, float(facts["temperature"]), digest, facts)
+
+    def style_statistics(self, mean: Sequence[Array], variance: Sequence[Array]) -> StyleStatistics:
+        """Code and statistics from the moments of the encoder's features at each level."""
+        deviation = [np.sqrt(v + EPSILON) for v in variance]
+        seen = np.concatenate([*mean, *deviation])
+        hidden = np.maximum(self._linear("encoder.hidden", seen), 0)
+        return StyleStatistics(self._linear("encoder.code", hidden), tuple(mean), tuple(deviation))
+
+    def collapse(self, style: StyleStatistics) -> Arrays:
+        """The plain network's weights for a style: the arithmetic of `scumble.nn.generator.Generator.collapse`."""
+        weights: dict[str, NDArray[Any]] = {}
+        for node in self.architecture.nodes():
+            name = node.name
+            if node.op == "skip":
+                opened = 2 / (1 + np.exp(-self._linear(f"gating.{name}", style.code)))
+                weights[f"gate.{name}"] = opened * self.arrays[f"gate.{name}"]
+            if node.op != "conv":
+                continue
+            logits = self._linear(f"mixture.{name}", style.code) / self.temperature
+            share = np.exp(logits - logits.max())
+            weights[f"kernel.{name}"] = np.tensordot(share / share.sum(), self.arrays[f"kernel.{name}"], 1)
+            beta = self.arrays[f"beta.{name}"]
+            if node.normed:
+                more_gamma, more_beta = np.split(self._linear(f"affine.{name}", style.code), 2)
+                gamma, beta = self.arrays[f"gamma.{name}"] + more_gamma, beta + more_beta
+                if node.injected:
+                    level = node.level
+                    gamma = gamma - 1 + self.arrays[f"inject_deviation.{name}.weight"] @ style.deviation[level]
+                    beta = beta + self.arrays[f"inject_mean.{name}.weight"] @ style.mean[level]
+                weights[f"gamma.{name}"] = gamma
+            weights[f"beta.{name}"] = beta
+        return {k: np.asarray(v, np.float32) for k, v in weights.items()}
+
+    def _linear(self, name: str, x: Array) -> Array:
+        y: Array = self.arrays[f"{name}.weight"] @ x + self.arrays[f"{name}.bias"]
+        return y
+
+
+def mix(looks: Sequence[Look], weights: Sequence[float], universal: Universal | None = None) -> Look:
+    """One look between several. Looks of one universal generator mix by code and statistics, fine-tuned
+    looks of the same ancestor by their weights; others are refused.
+
+    The result has no reference statistics yet; the caller measures them.
+    """
+    if len(looks) != len(weights) or not looks or min(weights) < 0 or sum(weights) <= 0:
+        raise BadInput("mixing takes looks with weights of 0 or more that are not all 0, as in a.look:0.7 b.look:0.3")
+    share = [w / sum(weights) for w in weights]
+    ancestors = {str(look.facts.get("ancestor", "none")) for look in looks}
+    if len(ancestors) > 1 or "none" in ancestors or len({look.architecture for look in looks}) > 1:
+        names = ", ".join(look.name for look in looks)
+        raise BadLook(f"{names}: looks mix only when they descend from the same universal generator; these do not")
+    palette = Palette.blend([look.palette for look in looks], share)
+    facts: dict[str, Any] = {
+        "name": "+".join(look.name for look in looks),
+        "ancestor": looks[0].facts["ancestor"],
+        "made": "mixed",
+        "sources": [
+            {**source, "weight": float(source.get("weight", 1.0)) * part}
+            for look, part in zip(looks, share, strict=True)
+            for source in look.facts.get("sources", [])
+        ],
+    }
+    known = [look.style for look in looks if look.style is not None]
+    if len(known) == len(looks) and universal is not None and universal.hash == looks[0].facts["ancestor"]:
+        style = blend_styles(known, share)
+        return Look(looks[0].architecture, universal.collapse(style), palette, None, style, facts)
+    blended = {k: _sum([look.weights[k] for look in looks], share) for k in looks[0].weights}
+    return Look(looks[0].architecture, blended, palette, None, None, facts)
+
+
+def blend_styles(styles: Sequence[StyleStatistics], share: Sequence[float]) -> StyleStatistics:
+    """Codes and statistics interpolated; `share` sums to 1."""
+    levels = range(len(styles[0].mean))
+    return StyleStatistics(
+        _sum([s.code for s in styles], share),
+        tuple(_sum([s.mean[i] for s in styles], share) for i in levels),
+        tuple(_sum([s.deviation[i] for s in styles], share) for i in levels),
+    )
+
+
+def identity_look() -> Look:
+    """Weights set by hand so that the plate comes back: strokes of exactly zero, colours left alone.
+
+    The layers before the head carry the picture (centre taps of 1), so that baking and the engine
+    have real work to do.
+    """
+    architecture = Architecture(widths=(8, 8, 8), blocks=(0, 0, 1))
+    weights: Arrays = {}
+    for node in architecture.nodes():
+        if node.op == "skip":
+            weights[f"gate.{node.name}"] = np.ones(node.channels, np.float32)
+        if node.op != "conv":
+            continue
+        kernel = np.zeros((node.channels, node.fan_in, 3, 3), np.float32)
+        if node.name != "head":
+            for o in range(node.channels):
+                kernel[o, o % node.fan_in, 1, 1] = 1
+        weights[f"kernel.{node.name}"] = kernel
+        weights[f"beta.{node.name}"] = np.zeros(node.channels, np.float32)
+        if node.normed:
+            weights[f"gamma.{node.name}"] = np.ones(node.channels, np.float32)
+    palette = Palette(np.full(3, 0.5), np.eye(3) * 0.05)
+    return Look(architecture, weights, palette, None, None, {"name": "identity", "keep_color": 1.0, "made": "by hand"})
+
+
+def with_reference(look: Look, reference: ShotStatistics) -> Look:
+    """The look with the reference photograph's statistics stored in it."""
+    return replace(look, reference=reference)
+
+
+def read_arrays(path: Path) -> tuple[Arrays, dict[str, Any]]:
+    """Arrays (as float32) and facts of a safetensors file of ours. Raises BadLook."""
+    try:
+        if not path.is_file():
+            raise BadLook(f"{path}: no such file")
+        with safe_open(path, framework="np") as f:
+            metadata = f.metadata() or {}
+            facts = json.loads(metadata.get("facts", "{}"))
+            arrays = {key: np.asarray(f.get_tensor(key), np.float32) for key in f.keys()}  # noqa: SIM118 - not a mapping
+    except (OSError, SafetensorError, ValueError, TypeError) as error:
+        raise BadLook(f"{path}: not a look or weights file ({error})") from error
+    if not isinstance(facts, dict):
+        raise BadLook(f"{path}: its facts are not a table; make the file again")
+    if not all(np.isfinite(a).all() for a in arrays.values()):
+        raise BadLook(f"{path}: weights that are not finite; make or train the look again")
+    return arrays, facts
+
+
+def architecture_of(path: Path, facts: Mapping[str, Any]) -> Architecture:
+    """The architecture that a file's facts describe. Raises BadLook."""
+    try:
+        a = facts["architecture"]
+        widths, blocks = tuple(map(int, a["widths"])), tuple(map(int, a["blocks"]))
+        skips = bool(a["skips"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadLook(f"{path}: its facts do not describe a network; make the file again") from error
+    sound = 2 <= len(widths) == len(blocks) <= 6 and all(1 <= w <= 1024 for w in widths)
+    if not sound or not all(0 <= b <= 64 for b in blocks):
+        raise BadLook(f"{path}: a network of widths {widths} and blocks {blocks} is not one of ours")
+    return Architecture(widths, blocks, skips)
+
+
+def _check_schema(path: Path, facts: Mapping[str, Any]) -> None:
+    schema = facts.get("schema")
+    if not isinstance(schema, int) or schema < 1:
+        raise BadLook(f"{path}: no schema number in its facts; make the file again")
+    if schema > SCHEMA:
+        raise BadLook(f"{path}: schema {schema} is newer than this Scumble reads ({SCHEMA}); update Scumble")
+
+
+def _check_weights(path: Path, architecture: Architecture, weights: Arrays) -> None:
+    for node in architecture.nodes():
+        wanted: dict[str, tuple[int, ...]] = {}
+        if node.op == "conv":
+            wanted = {"kernel": (node.channels, node.fan_in, 3, 3), "beta": (node.channels,)}
+            if node.normed:
+                wanted["gamma"] = (node.channels,)
+        elif node.op == "skip":
+            wanted = {"gate": (node.channels,)}
+        for part, shape in wanted.items():
+            key = f"{part}.{node.name}"
+            if key not in weights or weights[key].shape != shape:
+                found = weights[key].shape if key in weights else "nothing"
+                raise BadLook(f"{path}: {key} should have shape {shape} and has {found}; make the look again")
+
+
+def _palette_arrays(prefix: str, palette: Palette) -> dict[str, NDArray[Any]]:
+    return {
+        f"{prefix}.mean": palette.mean.astype(np.float32),
+        f"{prefix}.covariance": palette.covariance.astype(np.float32),
+    }
+
+
+def _palette_of(arrays: Arrays, prefix: str) -> Palette:
+    mean, covariance = arrays[f"{prefix}.mean"], arrays[f"{prefix}.covariance"]
+    return Palette(mean.astype(np.float64), covariance.astype(np.float64))
+
+
+def _sum(arrays: Sequence[Array], share: Sequence[float]) -> Array:
+    total: Array = sum((np.float32(w) * a for w, a in zip(share, arrays, strict=True)), np.float32(0) * arrays[0])
+    return total

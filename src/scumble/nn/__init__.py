@@ -1,0 +1,1 @@
+"""What is trained: generator, style encoder, discriminators, perceptual features, losses (torch only)."""

@@ -1,0 +1,62 @@
+"""Generators as files: the same names and facts that `scumble.look` reads without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from scumble.errors import BadLook
+from scumble.nn.checkpoint import load as read_tensors
+from scumble.nn.checkpoint import save as write_tensors
+from scumble.nn.generator import Generator
+
+SCHEMA = 1
+
+
+def save_generator(path: Path, generator: Generator, facts: Mapping[str, Any]) -> None:
+    """Write a generator in float16 with its architecture; `kind` is universal or plain."""
+    own = {
+        "schema": SCHEMA,
+        "kind": "universal" if generator.conditioning == "style" else "plain",
+        "architecture": asdict(generator.architecture),
+        "experts": generator.experts,
+        "temperature": generator.temperature,
+    }
+    tensors = {name: t.half() for name, t in generator.state_dict().items()}
+    write_tensors(path, tensors, {**facts, **own})
+
+
+def load_generator_into(generator: Generator, path: Path) -> None:
+    """Load weights of the same architecture and kind. Raises BadLook."""
+    tensors, facts = read_tensors(path)
+    _load(generator, tensors, path)
+    generator.temperature = float(facts.get("temperature", 1.0))
+
+
+def start_from(generator: Generator, path: Path) -> None:
+    """Start training from a universal generator's file, or a plain generator from a look."""
+    tensors, facts = read_tensors(path)
+    if generator.conditioning == "none":
+        if facts.get("kind") == "universal":
+            raise BadLook(
+                f"{path}: a universal generator cannot start G(content); make a look first: scumble look make"
+            )
+        names = generator.state_dict().keys()
+        tensors = {k: (t[None] if k.startswith("kernel.") and t.dim() == 4 else t) for k, t in tensors.items()}
+        tensors = {k: t for k, t in tensors.items() if k in names}
+    _load(generator, tensors, path)
+
+
+def _load(generator: Generator, tensors: Mapping[str, Tensor], path: Path) -> None:
+    try:
+        generator.load_state_dict({name: t.float() for name, t in tensors.items()})
+    except RuntimeError as error:
+        raise BadLook(f"{path}: weights of another architecture; use the settings they were trained with") from error
+    with torch.no_grad():
+        if not all(bool(t.isfinite().all()) for t in generator.state_dict().values()):
+            raise BadLook(f"{path}: weights that are not finite; take an earlier checkpoint")
