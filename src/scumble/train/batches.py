@@ -1,0 +1,141 @@
+"""What one training step sees, drawn from the seed and the step alone: a run that resumes goes on the same.
+
+Crops are cut on a few threads ahead of the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from scumble.errors import BadPlate
+from scumble.palette import Palette, recolouring
+from scumble.train.dataset import (
+    Dataset,
+    Pixels,
+    augment_content,
+    augment_style,
+    random_crop,
+    to_batch,
+    to_pixels,
+)
+from scumble.train.settings import DataSettings
+
+REFERENCE_SHARE = 0.25  # weight of the reference photograph in pooled statistics (MODEL.md, Normalisation)
+
+
+class Batch(NamedTuple):
+    """Content views (V*N, 3, H, W) view-major, their weights, and per style its pictures."""
+
+    content: Tensor
+    view_weights: tuple[float, ...]
+    content_key: int  # equal keys have equal first views
+    styles: tuple[StyleBatch, ...]
+
+
+class StyleBatch(NamedTuple):
+    """One style: the picture shown and judged by (1, 3, S, S), further crops, and another style's crops."""
+
+    picture: Tensor
+    more: Tensor
+    other: Tensor
+    matrix: Tensor  # (N, 3, 3) recolouring of each content
+    offset: Tensor  # (N, 3)
+
+
+class Batches:
+    """Random access to the batches of a run; `stream(first)` yields them from a step on, cut ahead."""
+
+    def __init__(
+        self, dataset: Dataset, settings: DataSettings, seed: int, pooled: float, reference: Image.Image, palette: bool
+    ) -> None:
+        self.settings, self.seed, self.pooled, self.palette = settings, seed, pooled, palette
+        self.dataset = dataset
+        self.contents = dataset.of("content", "train")
+        self.reference = reference
+        self.single: Image.Image | None = None
+        if settings.style is not None:
+            try:
+                self.single = Image.open(settings.style).convert("RGB")
+            except (OSError, ValueError) as error:
+                raise BadPlate(f"{settings.style}: not a picture that can be read ({error})") from error
+        # a single style's colours are those of the whole picture, as the look will have them
+        self.single_palette = Palette.measure(to_pixels(self.single)) if self.single else None
+        self.styles = [] if self.single else dataset.of("style", "train")
+        dataset.load()
+
+    def stream(self, first: int) -> Iterator[tuple[int, Batch]]:
+        """(step, batch) from step `first` on, without end."""
+        ahead = 2 * self.settings.workers + 1
+        with ThreadPoolExecutor(self.settings.workers) as pool:
+            waiting: list[Future[Batch]] = [pool.submit(self.batch, first + i) for i in range(ahead)]
+            step = first
+            try:
+                while True:
+                    waiting.append(pool.submit(self.batch, step + ahead))
+                    yield step, waiting.pop(0).result()
+                    step += 1
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step, the same every time it is asked for."""
+        s = self.settings
+        key = step // s.content_reuse
+        content_rng = np.random.default_rng([self.seed, 1, key])
+        rng = np.random.default_rng([self.seed, 2, step])
+        size = s.crops[int(content_rng.integers(len(s.crops)))]
+        chosen = [self.contents[int(i)] for i in content_rng.integers(len(self.contents), size=s.contents)]
+        views = [[self._content(self.dataset.picture(c), size, content_rng) for c in chosen]]
+        weights: tuple[float, ...] = (1.0,)
+        if rng.random() < self.pooled:
+            # another crop of the same pictures, or the photograph that is pooled into every shot
+            if rng.random() < 0.5:
+                views.append([self._content(self.dataset.picture(c), size, rng) for c in chosen])
+                weights = (0.5, 0.5)
+            else:
+                views.append([random_crop(self.reference, size, (0.5, 1.0), rng)] * s.contents)
+                weights = (1 - REFERENCE_SHARE, REFERENCE_SHARE)
+        palettes = [
+            Palette.pool([Palette.measure(view[i]) for view in views], list(weights)) for i in range(s.contents)
+        ]
+        styles = tuple(self._style(rng, palettes) for _ in range(s.styles))
+        content = np.concatenate([to_batch(view) for view in views])
+        return Batch(torch.from_numpy(content), weights, key, styles)
+
+    def _content(self, picture: Image.Image, size: tuple[int, int], rng: np.random.Generator) -> Pixels:
+        pixels = random_crop(picture, size, self.settings.content_scale, rng)
+        return augment_content(pixels, rng) if self.settings.augment else pixels
+
+    def _style(self, rng: np.random.Generator, contents: list[Palette]) -> StyleBatch:
+        s = self.settings
+        size = (s.style_crop, s.style_crop)
+        picture, other = self._draw(rng), self._draw(rng)
+        crops = [random_crop(picture, size, s.style_scale, rng) for _ in range(2)]
+        if s.augment and self.single is None:
+            swap = random_crop(self._draw(rng), (64, 64), (0.2, 1.0), rng) if rng.random() < 0.25 else None
+            seed = int(rng.integers(1 << 31))  # both crops are turned and coloured alike
+            crops = [augment_style(c, np.random.default_rng(seed), swap) for c in crops]
+        style = self.single_palette or Palette.measure(crops[0])
+        maps = [recolouring(c, style) if self.palette else (np.eye(3), np.zeros(3)) for c in contents]
+        matrix = np.stack([m for m, _ in maps]).astype(np.float32)
+        offset = np.stack([o for _, o in maps]).astype(np.float32)
+        return StyleBatch(
+            torch.from_numpy(to_batch(crops[:1])),
+            torch.from_numpy(to_batch(crops[1:])),
+            torch.from_numpy(to_batch([random_crop(other, size, s.style_scale, rng)])),
+            torch.from_numpy(matrix),
+            torch.from_numpy(offset),
+        )
+
+    def _draw(self, rng: np.random.Generator) -> Image.Image:
+        if self.single is not None:
+            return self.single
+        return self.dataset.picture(self.styles[int(rng.integers(len(self.styles)))])

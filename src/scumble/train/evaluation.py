@@ -1,0 +1,77 @@
+"""How good a generator is on pictures it has never seen: style, content and pan figures, and a grid.
+
+Figures (PerceptualFeatures' backbone, `side` pixels square):
+  content  squared difference of instance-normalised relu4_1
+  style    squared difference of means and deviations over their own squared size, mean of relu1_1 to relu4_1
+  pan      RMS of G(x moved by 1 pixel) against G(x) moved, frozen statistics, borders left out, x 255
+  composite = content + 2 * style + pan / 10; lower is better; the best checkpoint has the lowest on val.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scumble.nn import losses
+from scumble.nn.generator import Generator
+from scumble.nn.perceptual import PerceptualFeatures
+from scumble.palette import Palette, recolouring
+from scumble.train.dataset import Pixels, to_batch
+
+LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+
+
+class Evaluation(NamedTuple):
+    """Mean figures over the pairs, and the grid (3, H, W): a row per pair of content, style, painting."""
+
+    figures: dict[str, float]
+    grid: Tensor
+
+
+@torch.no_grad()
+def evaluate(
+    generator: Generator,
+    features: PerceptualFeatures,
+    pairs: Sequence[tuple[Pixels, Pixels]],
+    palette: bool = True,
+    rows: int = 8,
+) -> Evaluation:
+    """Paint each content with its style and measure. Pictures are (H, W, 3), all of one size."""
+    device = next(generator.parameters()).device
+    sums = {"content": 0.0, "style": 0.0, "pan": 0.0}
+    shown: list[Tensor] = []
+    for content, style in pairs:
+        x = torch.from_numpy(to_batch([content])).to(device)
+        s = torch.from_numpy(to_batch([style])).to(device)
+        matrix, offset = recolouring(Palette.measure(content), Palette.measure(style))
+        if not palette:
+            matrix, offset = np.eye(3), np.zeros(3)
+        t, o = (torch.from_numpy(a.astype(np.float32)).to(device) for a in (matrix, offset))
+        plain = generator.collapse(generator.encode(s) if generator.conditioning == "style" else None)
+
+        p = torch.einsum("ij,njhw->nihw", t, x) + o.view(1, 3, 1, 1)
+        strokes, used = generator(p.to(features.dtype), plain)
+        y = p + strokes.float()
+        p = torch.roll(p, 1, dims=3)
+        strokes, _ = generator(p.to(features.dtype), plain, used)
+        moved = p + strokes.float()
+        inner = (slice(None), slice(None), slice(32, -32), slice(32, -32))
+        error = (moved - torch.roll(y, 1, dims=3))[inner].square().mean().sqrt()
+        f_y, f_x, f_s = (features(v.clamp(0, 1), LAYERS) for v in (y, x, s))
+        sums["content"] += float(
+            losses.content(losses.instance_normalised(f_y["relu4_1"]), losses.instance_normalised(f_x["relu4_1"]))
+        )
+        sums["style"] += sum(
+            float(losses.moment_difference(a, b) / (b[0].square().mean() + b[1].square().mean()))
+            for a, b in ((losses.moments(f_y[k]), losses.moments(f_s[k])) for k in LAYERS)
+        ) / len(LAYERS)
+        sums["pan"] += float(error) * 255
+        if len(shown) < rows:
+            shown.append(torch.cat([x[0], s[0], y[0].clamp(0, 1)], dim=2).cpu())
+    figures = {name: value / len(pairs) for name, value in sums.items()}
+    figures["composite"] = figures["content"] + 2 * figures["style"] + figures["pan"] / 10
+    return Evaluation(figures, torch.cat(shown, dim=1))

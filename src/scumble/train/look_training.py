@@ -1,0 +1,59 @@
+"""Fine-tuning a look on its style picture: from the universal generator's prediction, with the same trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from scumble.baking import find_look, make_look, reference_statistics, shipped
+from scumble.errors import BadPlate
+from scumble.look import Look, read_arrays, with_reference
+from scumble.settings import load
+from scumble.train.loop import train
+from scumble.train.settings import TrainSettings
+
+
+def train_look(
+    painting: Path,
+    content: Path,
+    output: Path,
+    config: Path | None = None,
+    minutes: float = 10.0,
+    steps: int | None = None,
+    start: str | None = None,
+    name: str = "",
+    run: Path | None = None,
+    say: Callable[[str], None] = print,
+) -> Look:
+    """Train and write a look; its facts carry the figures, settings and length of the run."""
+    if not painting.is_file():
+        raise BadPlate(f"{painting}: no such picture")
+    folder = run or output.with_suffix(".run")
+    folder.mkdir(parents=True, exist_ok=True)
+    first = find_look(start) if start else make_look([(painting, 1.0)], name)
+    first.save(folder / "start.look")
+    settings = load(config or shipped("data") / "look.toml", TrainSettings)
+    settings = replace(
+        settings,
+        data=replace(settings.data, dataset=content, style=painting),
+        generator=replace(settings.generator, start=folder / "start.look", conditioning="none"),
+        schedule=replace(settings.schedule, minutes=minutes, steps=steps or settings.schedule.steps),
+        run=replace(settings.run, output=folder),
+    )
+    done = train(settings, say=say)
+    arrays, card = read_arrays(done.weights)
+    weights = {k: (a[0] if k.startswith("kernel.") else a) for k, a in arrays.items()}
+    facts = {
+        **first.facts,
+        "name": name or first.name,
+        "made": "fine-tuned",
+        "training": {k: card[k] for k in ("step", "seconds", "val", "test", "settings")},
+    }
+    facts["training"]["settings"]["data"] |= {"dataset": content.name, "style": painting.name}
+    facts["training"]["settings"].pop("run")
+    facts["training"]["settings"]["generator"].pop("start")
+    look = Look(first.architecture, weights, first.palette, None, None, facts)
+    look = with_reference(look, reference_statistics(look))
+    look.save(output)
+    return look

@@ -1,0 +1,530 @@
+"""The training loop: phases D then G, read from top to bottom.
+
+Shapes: N contents, V views of each (view-major), H x W crops; S the side of style crops.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+
+from scumble.errors import BadSettings, TrainingFailed
+from scumble.network import SIZES
+from scumble.nn import checkpoint, files, losses
+from scumble.nn.discriminator import PlainDiscriminator, StyleDiscriminator
+from scumble.nn.generator import Collapsed, Generator, Moments
+from scumble.nn.perceptual import PerceptualFeatures
+from scumble.settings import to_values
+from scumble.train.augment import disguise, random_crops, random_motion, warp
+from scumble.train.batches import Batch, Batches, StyleBatch
+from scumble.train.dataset import Dataset, Pixels, centre_crop
+from scumble.train.evaluation import evaluate
+from scumble.train.settings import TrainSettings
+from scumble.weights import vgg_path
+
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+COHERENCE_LAYERS = ("relu2_1", "relu3_1", "relu4_1")
+REWARM_STEPS = 300  # after a travel checkpoint Adam's moments must be found again
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a run ended: steps in all, figures on val of the best checkpoint and on test, its file."""
+
+    steps: int
+    best: dict[str, float]
+    test: dict[str, float]
+    weights: Path
+
+
+class Trainer:
+    """State of a run; `train` runs it. `step(batch)` does D then G and returns the named terms."""
+
+    def __init__(self, settings: TrainSettings, features: PerceptualFeatures | None = None) -> None:
+        s = self.settings = settings
+        device = s.run.device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = torch.device(device)
+        self.dtype = torch.bfloat16 if s.run.precision == "bf16" else torch.float32
+        torch.manual_seed(s.run.seed)
+        if s.run.threads:
+            torch.set_num_threads(s.run.threads)
+        architecture = replace(SIZES[s.generator.size], skips=s.generator.skips)
+        if any(side % architecture.stride for crop in s.data.crops for side in crop):
+            raise BadSettings(f"[data] crops: sides must be multiples of the total stride {architecture.stride}")
+        self.generator = Generator(architecture, s.generator.conditioning, s.generator.experts, s.generator.code).to(
+            self.device
+        )
+        if s.generator.start is not None:
+            files.start_from(self.generator, s.generator.start)
+        kind = s.discriminator
+        self.discriminator: nn.Module = (
+            StyleDiscriminator(kind.width, kind.depth, kind.luma)
+            if kind.kind == "style"
+            else PlainDiscriminator(kind.width, kind.depth)
+        ).to(self.device)
+        self.ema = copy.deepcopy(self.generator).requires_grad_(False)
+        if features is None:
+            features = PerceptualFeatures.load(s.run.vgg or vgg_path(), "relu4_1", self.dtype)
+        self.features = features.to(self.device)
+        self.coherence = nn.ModuleList(
+            nn.Sequential(nn.LazyLinear(64), nn.ReLU(), nn.Linear(64, 64)) for _ in COHERENCE_LAYERS
+        ).to(self.device)
+        if s.losses.coherence:  # lazy layers take their widths from a first look
+            with torch.no_grad():
+                seen = self.features(torch.zeros(1, 3, 32, 32, device=self.device), COHERENCE_LAYERS)
+                for project, name in zip(self.coherence, COHERENCE_LAYERS, strict=True):
+                    project(seen[name].float().mean((2, 3)))
+        trained = itertools.chain(
+            self.generator.parameters(), self.coherence.parameters() if s.losses.coherence else ()
+        )
+        self.adam_g = torch.optim.Adam(trained, lr=s.schedule.rate, betas=s.schedule.betas)
+        self.adam_d = torch.optim.Adam(self.discriminator.parameters(), lr=s.schedule.rate_d, betas=s.schedule.betas)
+        self.steps = 0
+        self.rewarm_from: int | None = None
+        self.started = time.monotonic()
+        self.spent = 0.0  # seconds of earlier runs
+        self.style_size: dict[str, float] = {}  # running mean of the styles' own statistics, per layer
+        self.adversarial_share = 1.0  # cap of D's gradient against the style term's
+        self.codes: deque[Tensor] = deque(maxlen=64)
+        self._content_features: tuple[int, dict[str, Tensor]] | None = None
+        self.random = torch.Generator()
+
+    # -- schedule ---------------------------------------------------------------------------------
+
+    @property
+    def progress(self) -> float:
+        """Share of the run that is done, by steps or by minutes, whichever is further."""
+        plan = self.settings.schedule
+        by_time = 0.0
+        if plan.minutes:
+            by_time = (self.spent + time.monotonic() - self.started) / (60 * plan.minutes)
+        return min(1.0, max(self.steps / plan.steps, by_time))
+
+    def _set_rates(self, progress: float) -> None:
+        plan = self.settings.schedule
+        factor = min(1.0, (progress + 1e-3) / plan.warm_up) if plan.warm_up else 1.0
+        if plan.decay:
+            factor *= 1 - 0.95 * max(0.0, (progress - (1 - plan.decay)) / plan.decay)
+        if self.rewarm_from is not None:
+            factor *= min(1.0, (self.steps - self.rewarm_from + 1) / REWARM_STEPS)
+        for adam, rate in ((self.adam_g, plan.rate), (self.adam_d, plan.rate_d)):
+            for group in adam.param_groups:
+                group["lr"] = rate * factor
+        cooling = min(1.0, progress / plan.mixing_ramp) if plan.mixing_ramp else 1.0
+        self.generator.temperature = self.ema.temperature = 4.0 - 3.0 * cooling
+
+    # -- one step ---------------------------------------------------------------------------------
+
+    def step(self, batch: Batch) -> dict[str, float]:
+        """Phases D then G on one batch; raises TrainingFailed when a term is not finite."""
+        s, progress = self.settings, self.progress
+        self._set_rates(progress)
+        self.random.manual_seed(s.run.seed * 1_000_003 + self.steps)
+        content = batch.content.to(self.device)
+        n = content.shape[0] // len(batch.view_weights)
+        terms: dict[str, Tensor] = {}
+        self.adam_g.zero_grad(set_to_none=True)
+        for style_batch in batch.styles:
+            style = StyleBatch(*(t.to(self.device) for t in style_batch))
+            plain, code = self._collapse(style.picture)
+            p = self._recolour(content, style, len(batch.view_weights))
+            strokes, statistics = self.generator(p.to(self.dtype), plain, None, batch.view_weights)
+            y = p[:n] + strokes[:n].float()
+            found = {}
+            if s.losses.adversarial and progress >= s.schedule.adversarial_from:
+                found["d"] = self._phase_d(y.detach(), style)
+            terms = self._phase_g(content[:n], y, style, plain, code, statistics, progress, batch.content_key)
+            total = losses.weighted_total(terms, self._weights(progress)) / len(batch.styles)
+            found.update(terms)
+            if not all(math.isfinite(float(v.detach())) for v in found.values()):
+                names = ", ".join(k for k, v in found.items() if not math.isfinite(float(v.detach())))
+                raise TrainingFailed(f"step {self.steps}: the loss {names} is not finite")
+            total.backward()  # type: ignore[no-untyped-call]
+            terms = found
+        gradient = nn.utils.clip_grad_norm_(self.generator.parameters(), s.schedule.clip)
+        self.adam_g.step()
+        self.steps += 1
+        decay = min(s.schedule.ema, self.steps / (self.steps + 10))
+        with torch.no_grad():
+            for average, current in zip(self.ema.parameters(), self.generator.parameters(), strict=True):
+                average.lerp_(current, 1 - decay)
+        report = {name: float(value.detach()) for name, value in terms.items()}
+        return report | {"total": float(total.detach()), "gradient": float(gradient)}
+
+    def _collapse(self, picture: Tensor) -> tuple[Collapsed, Tensor | None]:
+        if self.generator.conditioning == "none":
+            return self.generator.collapse(), None
+        style = self.generator.encode(picture)
+        return self.generator.collapse(style), style.code
+
+    def _recolour(self, content: Tensor, style: StyleBatch, views: int) -> Tensor:
+        matrix, offset = style.matrix.repeat(views, 1, 1), style.offset.repeat(views, 1)
+        return torch.einsum("nij,njhw->nihw", matrix, content) + offset[:, :, None, None]
+
+    def _weights(self, progress: float) -> dict[str, float]:
+        w, plan = self.settings.losses, self.settings.schedule
+        ramp = (progress - plan.adversarial_from) / plan.adversarial_ramp if plan.adversarial_ramp else 1.0
+        fade = 1 - 0.9 * progress
+        return {
+            "content": w.content,
+            "style": w.style,
+            "variation": w.variation,
+            "temporal": w.temporal * (min(1.0, progress / plan.temporal_ramp) if plan.temporal_ramp else 1.0),
+            "coherence": w.coherence,
+            "identity_pixels": w.identity_pixels * fade,
+            "identity_features": w.identity_features * fade,
+            "signature": w.signature,
+            "adversarial": w.adversarial * max(0.0, min(1.0, ramp)) * self.adversarial_share,
+        }
+
+    def _phase_d(self, y: Tensor, style: StyleBatch) -> Tensor:
+        """Train the discriminator on crops of the style (real), of the paintings and of another style (fake)."""
+        d, crops = self.settings.discriminator, self._crops
+        real, fake = crops(torch.cat([style.picture, style.more])), crops(y.clamp(0, 1))
+        reference = crops(style.more)
+        wrong = [crops(style.other)] if d.mismatched and d.kind == "style" else []
+        with self._autocast():
+            logits = self.discriminator(torch.cat([real, fake, *wrong]), reference).split(len(real))
+        loss = losses.adversarial_d(logits[:1], logits[1:], d.loss)
+        self.logits = (float(logits[0].detach().float().mean()), float(logits[1].detach().float().mean()))
+        if d.r1 and self.steps % d.r1_every == 0:
+            seen = real.detach().float().requires_grad_(True)
+            loss = loss + d.r1 / 2 * d.r1_every * losses.r1(self.discriminator(seen, reference.float()), seen)
+        self.adam_d.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.adam_d.step()
+        return loss.detach()
+
+    def _crops(self, pictures: Tensor) -> Tensor:
+        d = self.settings.discriminator
+        side = min(d.crop, *pictures.shape[2:])
+        crops = random_crops(pictures, d.crops, side, self.random)
+        return disguise(crops, self.random) if d.augment else crops
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16)
+
+    def _phase_g(
+        self,
+        x: Tensor,
+        y: Tensor,
+        style: StyleBatch,
+        plain: Collapsed,
+        code: Tensor | None,
+        statistics: list[Moments],
+        progress: float,
+        key: int,
+    ) -> dict[str, Tensor]:
+        """The generator's terms by name; terms with weight 0 are left out."""
+        w = self.settings.losses
+        terms: dict[str, Tensor] = {}
+        layers = set(w.content_layers) | set(w.style_layers) | (set(COHERENCE_LAYERS) if w.coherence else set())
+        of_y = self.features(y, sorted(layers))
+        if w.content or w.coherence:
+            of_x = self._features_of_content(x, key, sorted(set(w.content_layers) | (layers & set(COHERENCE_LAYERS))))
+        if w.content:
+            form = losses.instance_normalised if w.content_normalised else lambda f: f
+            found = [losses.content(form(of_y[k]), form(of_x[k])) for k in w.content_layers]
+            terms["content"] = torch.stack(found).sum()
+        if w.style:
+            with torch.no_grad():
+                of_s = self.features(style.picture, sorted(w.style_layers))
+            terms["style"] = self._style_term(of_y, of_s)
+        if w.variation:
+            terms["variation"] = losses.total_variation(y, w.variation_reduction)
+        if w.temporal and self.steps % w.temporal_every == 0:
+            terms["temporal"] = self._temporal_term(x, y, style, plain, statistics)
+        if w.coherence:
+            places = [self._places(of_y[k], 24) for k in COHERENCE_LAYERS]
+            terms["coherence"] = losses.local_coherence(
+                [of_y[k] for k in COHERENCE_LAYERS],
+                [of_x[k] for k in COHERENCE_LAYERS],
+                places,
+                list(self.coherence),
+            )
+        if (w.identity_pixels or w.identity_features) and self.steps % w.identity_every == 0:
+            pixels, feature = self._identity_terms(x, style, plain)
+            if w.identity_pixels:
+                terms["identity_pixels"] = pixels
+            if w.identity_features:
+                terms["identity_features"] = feature
+        if w.signature and code is not None:
+            codes, _, _ = self.generator.encoder(y)
+            if self.codes:
+                terms["signature"] = losses.style_signature(codes, code, torch.stack(list(self.codes)))
+            self.codes.append(code.detach())
+        if w.adversarial and progress >= self.settings.schedule.adversarial_from:
+            with self._autocast():
+                logits = self.discriminator(self._crops(y), self._crops(style.more))
+            terms["adversarial"] = losses.adversarial_g(logits, self.settings.discriminator.loss)
+            if w.adversarial_capped and "style" in terms and self.steps % 16 == 0:
+                self._cap_adversarial(terms, y)
+        return terms
+
+    def _features_of_content(self, x: Tensor, key: int, layers: list[str]) -> dict[str, Tensor]:
+        """Features of the content crops, kept while consecutive steps use the same ones."""
+        if self._content_features is None or self._content_features[0] != key:
+            with torch.no_grad():
+                self._content_features = (key, self.features(x, layers))
+        return self._content_features[1]
+
+    def _style_term(self, of_y: dict[str, Tensor], of_s: dict[str, Tensor]) -> Tensor:
+        """Textbook Gram form, or moments and Gram relative to the running mean of the styles' own size.
+
+        Relative to each style's own size, flat pictures of low contrast would rule the gradient
+        (MODEL.md, prototype B); the Gram's trace is capped at four times the usual for the same reason.
+        """
+        w = self.settings.losses
+        if w.style_kind == "gram":
+            return losses.style(of_y, {k: losses.gram(of_s[k]) for k in w.style_layers}, w.style_layers)
+        found = []
+        for name, weight in w.style_layers.items():
+            a, b = losses.moments(of_y[name]), losses.moments(of_s[name])
+            g_a, g_b = losses.gram(of_y[name]), losses.gram(of_s[name])
+            for key, own, difference in (
+                (f"{name} moments", b[0].square().mean() + b[1].square().mean(), losses.moment_difference(a, b)),
+                (f"{name} gram", g_b.square().mean(), (g_a - g_b).square().mean()),
+            ):
+                size = float(own)
+                usual = self.style_size.get(key, size)
+                self.style_size[key] = usual = 0.99 * usual + 0.01 * min(size, 4 * usual)
+                found.append(weight * difference / max(usual, size / 4))
+        return torch.stack(found).mean()
+
+    def _temporal_term(
+        self, x: Tensor, y: Tensor, style: StyleBatch, plain: Collapsed, statistics: list[Moments]
+    ) -> Tensor:
+        """|G(warp(x) + n) - warp(G(x))| on half of the pictures, with the same frozen statistics for both."""
+        m = max(1, len(x) // 2)
+        grid, inside = (t.to(self.device) for t in random_motion(m, (x.shape[2], x.shape[3]), self.random))
+        noise = torch.randn(x[:m].shape, generator=self.random).to(self.device)
+        amount = 0.001 + 0.019 * torch.rand((m, 1, 1, 1), generator=self.random).to(self.device) ** 2
+        gain = 1 + 0.1 * (torch.rand((m, 1, 1, 1), generator=self.random).to(self.device) - 0.5)
+        moved = (warp(x[:m], grid) * gain).clamp(0, 1) + noise * amount
+        part = style._replace(matrix=style.matrix[:m], offset=style.offset[:m])
+        p = self._recolour(moved, part, 1)
+        frozen = [Moments(t.mean[:m].detach(), t.variance[:m].detach()) for t in statistics]
+        strokes, _ = self.generator(p.to(self.dtype), plain, frozen)
+        return losses.compound_temporal(p + strokes.float(), warp(y[:m], grid) * gain, inside)
+
+    def _identity_terms(self, x: Tensor, style: StyleBatch, plain: Collapsed) -> tuple[Tensor, Tensor]:
+        """G(s, s) = s and, with a style-conditioned generator, G(c, c) = c; the palette map is the identity."""
+        cases = [(style.picture[:, :, : style.picture.shape[2] // 8 * 8, : style.picture.shape[3] // 8 * 8], plain)]
+        if self.generator.conditioning == "style":
+            cases.append((x[:1], self._collapse(x[:1])[0]))
+        pixels, features = [], []
+        for picture, own in cases:
+            strokes, _ = self.generator(picture.to(self.dtype), own)
+            same = picture + strokes.float()
+            layers = sorted(self.settings.losses.content_layers)
+            with torch.no_grad():
+                wanted = self.features(picture, layers)
+            a, b = losses.identity(same, picture, self.features(same, layers), wanted)
+            pixels.append(a)
+            features.append(b)
+        return torch.stack(pixels).mean(), torch.stack(features).mean()
+
+    def _places(self, features: Tensor, count: int) -> Tensor:
+        h, w = features.shape[2:]
+        rows = torch.randint(1, h - 1, (count,), generator=self.random)
+        columns = torch.randint(1, w - 1, (count,), generator=self.random)
+        return torch.stack([rows, columns], dim=1).to(features.device)
+
+    def _cap_adversarial(self, terms: dict[str, Tensor], y: Tensor) -> None:
+        """Keep D's gradient at the painting below the style term's (measured now and then)."""
+        w = self.settings.losses
+        (by_style,) = torch.autograd.grad(w.style * terms["style"], y, retain_graph=True)
+        (by_d,) = torch.autograd.grad(w.adversarial * terms["adversarial"], y, retain_graph=True)
+        share = float(by_style.norm() / by_d.norm().clamp(min=1e-12))
+        self.adversarial_share = 0.5 * self.adversarial_share + 0.5 * min(1.0, share)
+
+    # -- checkpoints ------------------------------------------------------------------------------
+
+    def facts(self) -> dict[str, Any]:
+        """Where the run stands, as plain values."""
+        return {
+            "kind": "checkpoint",
+            "step": self.steps,
+            "seconds": self.spent + time.monotonic() - self.started,
+            "settings": json.loads(json.dumps(to_values(self.settings), default=str)),
+            "style_size": self.style_size,
+            "adversarial_share": self.adversarial_share,
+        }
+
+    def save_resume(self, path: Path) -> None:
+        """All that an exact continuation on one machine needs."""
+        tensors = {
+            **checkpoint.prefixed("generator", self.generator.state_dict()),
+            **checkpoint.prefixed("ema", self.ema.state_dict()),
+            **checkpoint.prefixed("discriminator", self.discriminator.state_dict()),
+            **checkpoint.prefixed("adam_g", checkpoint.adam_tensors(self.generator, self.adam_g)),
+            **checkpoint.prefixed("adam_d", checkpoint.adam_tensors(self.discriminator, self.adam_d)),
+        }
+        if self.settings.losses.coherence:
+            tensors |= checkpoint.prefixed("coherence", self.coherence.state_dict())
+            tensors |= checkpoint.prefixed("adam_c", checkpoint.adam_tensors(self.coherence, self.adam_g))
+        if self.codes:
+            tensors["codes"] = torch.stack(list(self.codes))
+        checkpoint.save(path, tensors, self.facts())
+
+    def save_travel(self, path: Path) -> None:
+        """Averaged and current weights and the discriminator in float16, without moments."""
+        tensors = {
+            **checkpoint.prefixed("generator", self.generator.state_dict()),
+            **checkpoint.prefixed("ema", self.ema.state_dict()),
+            **checkpoint.prefixed("discriminator", self.discriminator.state_dict()),
+        }
+        checkpoint.save(path, checkpoint.half(tensors), self.facts() | {"kind": "travel"})
+
+    def load(self, path: Path) -> None:
+        """Continue from a resume or travel checkpoint."""
+        tensors, facts = checkpoint.load(path)
+        widen = {name: t.float() if t.dtype == torch.float16 else t for name, t in tensors.items()}
+        for part, module in (
+            ("generator", self.generator),
+            ("ema", self.ema),
+            ("discriminator", self.discriminator),
+        ):
+            try:
+                module.load_state_dict(checkpoint.under(widen, part))
+            except RuntimeError as error:
+                raise BadSettings(f"{path}: made with other settings for the {part}; use its own settings") from error
+        if facts["kind"] == "travel":
+            self.rewarm_from = int(facts["step"])
+        else:
+            checkpoint.load_adam(self.generator, self.adam_g, checkpoint.under(widen, "adam_g"))
+            checkpoint.load_adam(self.discriminator, self.adam_d, checkpoint.under(widen, "adam_d"))
+            if self.settings.losses.coherence:
+                self.coherence.load_state_dict(checkpoint.under(widen, "coherence"))
+                checkpoint.load_adam(self.coherence, self.adam_g, checkpoint.under(widen, "adam_c"))
+        if "codes" in widen:
+            self.codes.extend(widen["codes"].unbind(0))
+        self.steps = int(facts["step"])
+        self.spent = float(facts["seconds"])
+        self.style_size = dict(facts["style_size"])
+        self.adversarial_share = float(facts["adversarial_share"])
+
+
+def reference_photograph() -> Image.Image:
+    """The photograph that is pooled into every shot's statistics (its source: data/SOURCES.md)."""
+    with resources.files("scumble").joinpath("data/reference.webp").open("rb") as f:
+        return Image.open(f).convert("RGB")
+
+
+def evaluation_pairs(
+    dataset: Dataset, split: str, count: int, side: int, style: Path | None
+) -> list[tuple[Pixels, Pixels]]:
+    """`count` pairs of content and style of a split, the same at every call."""
+    contents = dataset.of("content", split)
+    styles = [] if style is not None else dataset.of("style", split)
+    pairs = []
+    for i in range(count):
+        content = centre_crop(dataset.picture(contents[i * 7 % len(contents)]), side)
+        shown = Image.open(style).convert("RGB") if style is not None else dataset.picture(styles[i * 5 % len(styles)])
+        pairs.append((content, centre_crop(shown, side)))
+    return pairs
+
+
+def train(
+    settings: TrainSettings,
+    resume: Path | None = None,
+    features: PerceptualFeatures | None = None,
+    say: Callable[[str], None] = print,
+) -> Done:
+    """Train to the end of the schedule; `settings.run.output` receives checkpoints, scalars, grids and card.
+
+    Raises TrainingFailed on a non-finite loss, naming the last good checkpoint.
+    """
+    run, plan = settings.run, settings.schedule
+    output = run.output
+    output.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(settings, features)
+    if resume is not None:
+        trainer.load(resume)
+    dataset = Dataset(settings.data.dataset)
+    batches = Batches(dataset, settings.data, run.seed, plan.pooled, reference_photograph(), settings.generator.palette)
+    pairs = {
+        split: evaluation_pairs(dataset, split, run.evaluate_pairs, run.evaluate_side, settings.data.style)
+        for split in ("val", "test")
+    }
+    board = SummaryWriter(str(output / "tensorboard"))
+    log = (output / "metrics.jsonl").open("a", encoding="utf-8")
+    best: dict[str, float] = {}
+    best_file, resume_file = output / "best.safetensors", output / "resume.safetensors"
+    last_good = "none yet"
+
+    def look_at(split: str) -> dict[str, float]:
+        result = evaluate(trainer.ema, trainer.features, pairs[split], settings.generator.palette)
+        for name, value in result.figures.items():
+            board.add_scalar(f"{split}/{name}", value, trainer.steps)
+        board.add_image(f"{split}/content, style, painting", result.grid, trainer.steps)
+        codes = (result.grid.permute(1, 2, 0).numpy() * 255 + 0.5).astype(np.uint8)
+        Image.fromarray(codes).save(output / f"{split}.png")
+        log.write(json.dumps({"step": trainer.steps, "split": split, **result.figures}) + "\n")
+        log.flush()
+        return result.figures
+
+    def keep(figures: dict[str, float]) -> None:
+        nonlocal best
+        if not best or figures["composite"] < best["composite"]:
+            best = figures
+            files.save_generator(best_file, trainer.ema, trainer.facts() | {"val": figures})
+
+    saved = evaluated = time.monotonic()
+    for _, batch in batches.stream(trainer.steps):
+        if trainer.progress >= 1 or trainer.steps >= plan.steps:
+            break
+        try:
+            report = trainer.step(batch)
+        except TrainingFailed as error:
+            raise TrainingFailed(f"{error}; the last good checkpoint is {last_good}") from None
+        if trainer.steps % run.log_every == 0:
+            for name, value in report.items():
+                board.add_scalar(f"train/{name}", value, trainer.steps)
+            log.write(json.dumps({"step": trainer.steps, **report}) + "\n")
+        if trainer.steps % run.evaluate_every == 0:
+            figures = look_at("val")
+            keep(figures)
+            pace = run.evaluate_every / (time.monotonic() - evaluated)
+            evaluated = time.monotonic()
+            words = "  ".join(f"{k} {v:.3f}" for k, v in figures.items())
+            say(f"step {trainer.steps}  {trainer.progress:.0%}  val: {words}  ({pace:.1f} steps/s)")
+        if time.monotonic() - saved > 60 * run.save_minutes:
+            trainer.save_resume(resume_file)
+            trainer.save_travel(output / "travel.safetensors")
+            last_good, saved = str(resume_file), time.monotonic()
+    keep(look_at("val"))
+    trainer.save_resume(resume_file)
+    trainer.save_travel(output / "travel.safetensors")
+    files.load_generator_into(trainer.ema, best_file)
+    test = look_at("test")
+    board.close()
+    log.close()
+    card = trainer.facts() | {"val": best, "test": test, "pictures": _counts(dataset)}
+    (output / "card.json").write_text(json.dumps(card, indent=2), "utf-8")
+    files.save_generator(best_file, trainer.ema, card)
+    return Done(trainer.steps, best, test, best_file)
+
+
+def _counts(dataset: Dataset) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for r in dataset.records:
+        counts[f"{r.kind} {r.split}"] = counts.get(f"{r.kind} {r.split}", 0) + 1
+    return counts

@@ -1,0 +1,205 @@
+"""Every switch of a training run, with one sentence each; `configs/*.toml` are written in these words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from scumble.network import SIZES
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Where pictures come from and how they are cut."""
+
+    dataset: Path = Path("dataset")
+    """Packed data set, or the folder that holds it."""
+    crops: tuple[tuple[int, int], ...] = ((160, 160), (128, 192), (192, 128))
+    """Heights and widths of content crops in pixels, one drawn a step; multiples of the total stride."""
+    contents: int = 4
+    """Content crops a step."""
+    styles: int = 1
+    """Styles a step; each paints all content crops."""
+    content_scale: tuple[float, float] = (0.5, 1.0)
+    """Output pixels per picture pixel of content crops."""
+    style_scale: tuple[float, float] = (0.6, 1.2)
+    """Output pixels per picture pixel of style crops."""
+    style_crop: int = 192
+    """Side of style crops in pixels."""
+    content_reuse: int = 2
+    """Consecutive steps that paint the same content crops, whose features are then computed once."""
+    augment: bool = True
+    """Exposure, hue and grain for content; turns, mirror and swapped colours for style."""
+    workers: int = 1
+    """Threads that cut crops ahead."""
+    style: Path | None = None
+    """A single style picture file instead of the data set's styles."""
+
+
+@dataclass(frozen=True)
+class GeneratorSettings:
+    """The painter."""
+
+    size: str = "standard"
+    """Name in `scumble.network.SIZES`."""
+    conditioning: Literal["style", "none"] = "style"
+    """G(content, style) with a style encoder, or G(content) for one style."""
+    experts: int = 4
+    """Kernels a layer to mix from."""
+    code: int = 64
+    """Length of the style code."""
+    skips: bool = True
+    """U-Net with gated skips, or ResNet without."""
+    palette: bool = True
+    """Add strokes to the closed-form recolouring; otherwise to the content itself."""
+    start: Path | None = None
+    """Weights to start from: a universal generator or a look."""
+
+    def __post_init__(self) -> None:
+        if self.size not in SIZES:
+            raise ValueError(f"size {self.size!r} is not one of {', '.join(SIZES)}")
+
+
+@dataclass(frozen=True)
+class DiscriminatorSettings:
+    """The critic."""
+
+    kind: Literal["style", "plain"] = "style"
+    """Conditioned on reference patches of the style, or a plain PatchGAN."""
+    loss: Literal["bce", "least-squares", "hinge"] = "hinge"
+    """Adversarial loss."""
+    width: int = 24
+    """Channels of its first layer."""
+    depth: int = 3
+    """Halvings; a patch is about 2^(depth+2) pixels wide."""
+    luma: bool = True
+    """A second head that judges luma alone (style kind only)."""
+    crop: int = 64
+    """Side in pixels of the crops that it sees."""
+    crops: int = 8
+    """Crops a step from each of: the paintings made, the style, another style."""
+    mismatched: bool = True
+    """Count crops of another style as fake."""
+    augment: bool = True
+    """Differentiable colour, shift and cutout, alike for real, fake and reference [DiffAugment 2006.10738]."""
+    r1: float = 1.0
+    """Weight gamma of R1; 0 turns it off."""
+    r1_every: int = 16
+    """Steps between R1 terms."""
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """Weights of the terms; 0 turns a term off."""
+
+    content: float = 1.0
+    """Squared difference of feature maps."""
+    content_layers: tuple[str, ...] = ("relu3_1", "relu4_1")
+    """Layers of the content term, equal weights."""
+    content_normalised: bool = True
+    """Compare instance-normalised features; false is the raw textbook form."""
+    style: float = 10.0
+    """Distance of style statistics."""
+    style_kind: Literal["relative", "gram"] = "relative"
+    """Moments and Gram relative to the styles' usual size, or the textbook Gram form."""
+    style_layers: dict[str, float] = field(
+        default_factory=lambda: {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 1.0}
+    )
+    """Layers of the style term and their weights."""
+    variation: float = 0.1
+    """Total variation of the painting."""
+    variation_reduction: Literal["sum", "mean"] = "mean"
+    """Sum over pixels as it is written, or mean as it is usually coded."""
+    temporal: float = 60.0
+    """Compound temporal term."""
+    temporal_every: int = 2
+    """Steps between temporal terms."""
+    coherence: float = 0.0
+    """Local coherence (CCPL)."""
+    identity_pixels: float = 70.0
+    """G(s, s) = s and G(c, c) = c in pixels; decays to a tenth."""
+    identity_features: float = 1.0
+    """The same in features."""
+    identity_every: int = 4
+    """Steps between identity terms."""
+    signature: float = 0.0
+    """The painting's code must name its style (InfoNCE)."""
+    adversarial: float = 0.2
+    """The discriminator's verdict."""
+    adversarial_capped: bool = True
+    """Keep the discriminator's gradient at the painting no larger than the style term's."""
+
+
+@dataclass(frozen=True)
+class ScheduleSettings:
+    """Length of the run and what changes on the way; shares are of the whole run."""
+
+    steps: int = 10000
+    """Steps of the run unless minutes end it before."""
+    minutes: float = 0.0
+    """Time limit; 0 is none. The decay then ends with the time."""
+    rate: float = 4e-4
+    """Adam's rate for the generator."""
+    rate_d: float = 4e-4
+    """Adam's rate for the discriminator."""
+    betas: tuple[float, float] = (0.5, 0.99)
+    """Adam's moments."""
+    warm_up: float = 0.02
+    """Share of the run over which the rate rises."""
+    decay: float = 0.15
+    """Share of the run at its end over which the rate falls to a twentieth."""
+    adversarial_from: float = 0.4
+    """Share of the run before the discriminator joins."""
+    adversarial_ramp: float = 0.1
+    """Share over which its weight then rises."""
+    temporal_ramp: float = 0.3
+    """Share over which the temporal weight rises."""
+    mixing_ramp: float = 0.2
+    """Share over which the temperature of the expert mixture falls from 4 to 1."""
+    pooled: float = 0.5
+    """Probability that a step uses pooled statistics of several views instead of a sample's own."""
+    ema: float = 0.999
+    """Decay of the averaged weights."""
+    clip: float = 5.0
+    """Largest norm of the generator's gradient."""
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Machine, pace of evaluation, where things go."""
+
+    output: Path = Path("run")
+    """Folder of the run."""
+    vgg: Path | None = None
+    """Features file; by default the one that `scumble weights fetch` put into the cache."""
+    seed: int = 0
+    """Every random draw follows from it and the step."""
+    device: str = "auto"
+    """cpu, cuda, mps, or auto."""
+    precision: Literal["bf16", "f32"] = "bf16"
+    """Networks' arithmetic; losses are in f32 always."""
+    threads: int = 0
+    """CPU threads; 0 leaves the choice to torch."""
+    evaluate_every: int = 1000
+    """Steps between evaluations on val."""
+    evaluate_pairs: int = 12
+    """Pairs of content and style in an evaluation."""
+    evaluate_side: int = 256
+    """Side of evaluation pictures in pixels."""
+    save_minutes: float = 5.0
+    """Minutes between checkpoints."""
+    log_every: int = 20
+    """Steps between TensorBoard scalars."""
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """A training run."""
+
+    data: DataSettings = DataSettings()
+    generator: GeneratorSettings = GeneratorSettings()
+    discriminator: DiscriminatorSettings = DiscriminatorSettings()
+    losses: LossSettings = field(default_factory=LossSettings)
+    schedule: ScheduleSettings = ScheduleSettings()
+    run: RunSettings = RunSettings()

