@@ -1,0 +1,188 @@
+"""Looks out of style pictures, and shot and look made one: what is measured before the first frame is painted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from scumble import __version__
+from scumble.colour import to_working
+from scumble.engine.openvino_engine import OpenVinoEngine
+from scumble.errors import BadLook, BadPlate
+from scumble.frames import Pixels
+from scumble.look import Look, ShotStatistics, Universal, blend_styles, mix, with_reference
+from scumble.media import Plate
+from scumble.media.stills import read_picture
+from scumble.palette import Palette, recolouring
+
+REFERENCE_SHARE = 0.25  # weight of the reference photograph in every statistic (MODEL.md, Normalisation)
+SAMPLED_FRAMES = 10
+CROPS_A_FRAME = 3
+CROP = 256  # pixels
+STYLE_SIDE = 256  # short side in pixels at which the style encoder sees a picture, about as in training
+
+
+def shipped(folder: str) -> Path:
+    """A folder of files that come with the package: `data` and `looks`."""
+    return Path(str(resources.files("scumble").joinpath(folder)))
+
+
+def load_universal(path: Path | None = None) -> Universal:
+    """The shipped universal generator, or another one's file."""
+    return _load_universal(path or shipped("data") / "universal.safetensors")
+
+
+@cache
+def _load_universal(path: Path) -> Universal:
+    return Universal.load(path)
+
+
+def find_look(name: str) -> Look:
+    """A look by file or by the name of a shipped one. Raises BadLook naming the shipped looks."""
+    path = Path(name)
+    if not path.is_file():
+        beside = shipped("looks") / f"{name}.look"
+        if not beside.is_file():
+            known = ", ".join(sorted(p.stem for p in shipped("looks").glob("*.look")))
+            raise BadLook(f"{name}: no such look file, and not one of the shipped looks: {known}")
+        path = beside
+    return Look.load(path)
+
+
+def make_look(pictures: Sequence[tuple[Path, float]], name: str = "", universal: Universal | None = None) -> Look:
+    """A look from style pictures and their weights: one forward pass of the style encoder each."""
+    universal = universal or load_universal()
+    engine = OpenVinoEngine()
+    share = [w / sum(w for _, w in pictures) for _, w in pictures]
+    styles, palettes, sources = [], [], []
+    for path, weight in pictures:
+        pixels = style_picture(path)
+        styles.append(engine.encode(universal, pixels))
+        palettes.append(Palette.measure(pixels))
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        sources.append({"picture": path.name, "sha256": digest, "weight": weight})
+    style = blend_styles(styles, share)
+    facts: dict[str, Any] = {
+        "name": name or "+".join(path.stem for path, _ in pictures),
+        "ancestor": universal.hash,
+        "made": "universal",
+        "made_by": f"scumble {__version__}",
+        "sources": sources,
+    }
+    palette = Palette.blend(palettes, share)
+    look = Look(universal.architecture, universal.collapse(style), palette, None, style, facts)
+    return with_reference(look, reference_statistics(look))
+
+
+def mix_looks(looks: Sequence[Look], weights: Sequence[float]) -> Look:
+    """`scumble.look.mix` with the shipped universal generator, and reference statistics measured anew."""
+    known = shipped("data") / "universal.safetensors"
+    look = mix(looks, weights, Universal.load(known) if known.is_file() else None)
+    return with_reference(look, reference_statistics(look))
+
+
+def style_picture(path: Path) -> Pixels:
+    """A style picture in the working space, short side `STYLE_SIDE`, sides multiples of 32."""
+    pixels, _ = read_picture(path)
+    height, width = pixels.shape[:2]
+    if min(height, width) < 16:
+        raise BadPlate(f"{path}: {width}x{height} pixels are too few for a style; take a larger picture")
+    factor = STYLE_SIDE / min(height, width)
+    size = [max(32, round(side * factor / 32) * 32) for side in (width, height)]
+    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+    return np.clip(cv2.resize(pixels, size, interpolation=how), 0, 1).astype(np.float32)
+
+
+@cache
+def reference_picture() -> Pixels:
+    """The photograph that is pooled into every shot: without it a flat shot's grain becomes its contrast."""
+    return read_picture(shipped("data") / "reference.webp")[0]
+
+
+def reference_statistics(look: Look) -> ShotStatistics:
+    """Statistics of the reference photograph alone: previews, stills and exports need no plate."""
+    crops = _crops(reference_picture(), 4, CROP)
+    palette = Palette.measure(reference_picture())
+    share = np.full(len(crops), 1 / len(crops), np.float32)
+    return _measured(look, crops, share, palette, None, None, {"of": "reference photograph"})
+
+
+def shot_statistics(
+    look: Look,
+    plate: Plate,
+    scaled: Callable[[Pixels], Pixels],
+    keep_color: float | None = None,
+    palette: Palette | None = None,
+) -> ShotStatistics:
+    """Statistics of the whole plate pooled with the reference photograph at `REFERENCE_SHARE`.
+
+    Frames spread through the whole plate are sampled whatever part of it is rendered; `scaled` brings
+    a frame to the size at which the network sees it.
+    """
+    numbers = [plate.numbers[i] for i in _spread(len(plate.numbers), SAMPLED_FRAMES)]
+    crops: list[Pixels] = []
+    palettes: list[Palette] = []
+    for i, frame in enumerate(plate.read(numbers)):
+        pixels = scaled(to_working(frame.pixels, frame.colour_space).pixels)
+        palettes.append(Palette.measure(pixels))
+        count = CROPS_A_FRAME if len(numbers) >= 4 else 8
+        crops += _crops(pixels, count, CROP, i)
+    side = crops[0].shape[:2]
+    reference = _crops(reference_picture(), 4, CROP, 0, side)
+    own = np.full(len(crops), (1 - REFERENCE_SHARE) / len(crops))
+    other = np.full(len(reference), REFERENCE_SHARE / len(reference))
+    pooled = Palette.pool(
+        [*palettes, Palette.measure(reference_picture())],
+        [*np.full(len(palettes), (1 - REFERENCE_SHARE) / len(palettes)), REFERENCE_SHARE],
+    )
+    share = np.concatenate([own, other]).astype(np.float32)
+    facts = {"of": str(plate.path.name), "frames": numbers}
+    return _measured(look, [*crops, *reference], share, pooled, keep_color, palette, facts)
+
+
+def _measured(
+    look: Look,
+    crops: Sequence[Pixels],
+    share: Any,
+    plate: Palette,
+    keep_color: float | None,
+    palette: Palette | None,
+    facts: dict[str, Any],
+) -> ShotStatistics:
+    kept = look.keep_color if keep_color is None else max(keep_color, look.keep_color)
+    matrix, offset = recolouring(plate, palette or look.palette, kept)
+    mean, variance = OpenVinoEngine().measure(look, np.stack(crops), share, matrix, offset)
+    return ShotStatistics(plate, mean, variance, facts)
+
+
+def _spread(total: int, count: int) -> list[int]:
+    """At most `count` places out of `total`, evenly, first and last among them."""
+    if total <= count:
+        return list(range(total))
+    return sorted({round(i * (total - 1) / (count - 1)) for i in range(count)})
+
+
+def _crops(pixels: Pixels, count: int, side: int, seed: int = 0, size: tuple[int, int] | None = None) -> list[Pixels]:
+    """`count` crops placed by a low-discrepancy sequence, so that every part of the frame has its say."""
+    height, width = pixels.shape[:2]
+    if size is None:
+        size = (min(side, max(32, height // 32 * 32)), min(side, max(32, width // 32 * 32)))
+    h, w = size
+    if h > height or w > width:
+        pixels = np.pad(pixels, ((0, max(0, h - height)), (0, max(0, w - width)), (0, 0)), mode="edge")
+        height, width = pixels.shape[:2]
+    found = []
+    for i in range(count):
+        n = seed * count + i + 1
+        # Roberts' R2 sequence
+        top = int((0.5 + n * 0.7548776662466927) % 1 * (height - h + 1))
+        left = int((0.5 + n * 0.5698402909980532) % 1 * (width - w + 1))
+        found.append(np.ascontiguousarray(pixels[top : top + h, left : left + w]))
+    return found

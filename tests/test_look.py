@@ -1,0 +1,146 @@
+"""Looks as files and as things to mix."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import SMALL, random_look, random_statistics
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from scumble.errors import BadInput, BadLook
+from scumble.look import Look, StyleStatistics, bake, blend_styles, identity_look, mix
+from scumble.network import Architecture
+
+
+@given(seed=st.integers(0, 1000), skips=st.booleans(), blocks=st.integers(0, 3))
+def test_a_look_file_round_trips(tmp_path_factory: pytest.TempPathFactory, seed: int, skips: bool, blocks: int) -> None:
+    architecture = Architecture((8, 9, 10), (0, blocks, 1), skips)
+    look = random_look(seed, architecture)
+    rng = np.random.default_rng(seed)
+    style = StyleStatistics(
+        rng.normal(size=8).astype(np.float32),
+        tuple(rng.random(w).astype(np.float32) for w in architecture.widths),
+        tuple(rng.random(w).astype(np.float32) for w in architecture.widths),
+    )
+    look = replace(look, style=style, reference=random_statistics(look, seed), facts={**look.facts, "note": "é"})
+    path = tmp_path_factory.mktemp("look") / "a.look"
+    look.save(path)
+    again = Look.load(path)
+    assert again.to_bytes() == look.to_bytes() == path.read_bytes()
+    assert again.architecture == architecture
+    assert again.facts == look.facts
+    assert again.style is not None
+    assert again.reference is not None
+    for name, array in look.weights.items():
+        assert np.array_equal(again.weights[name], array), name
+    assert np.array_equal(again.style.code, style.code)
+
+
+def test_a_look_is_safetensors_with_json_facts(tmp_path: Path) -> None:
+    random_look().save(tmp_path / "a.look")
+    with safe_open(tmp_path / "a.look", framework="np") as f:
+        facts = json.loads(f.metadata()["facts"])
+    assert facts["schema"] == 1
+    assert facts["architecture"]["widths"] == list(SMALL.widths)
+
+
+def test_hash_names_the_content(tmp_path: Path) -> None:
+    assert random_look(1).hash == random_look(1).hash != random_look(2).hash
+
+
+def broken(tmp_path: Path, change: str) -> Path:
+    path = tmp_path / "a.look"
+    random_look().save(path)
+    with safe_open(path, framework="np") as f:
+        arrays = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
+        facts = json.loads(f.metadata()["facts"])
+    if change == "newer schema":
+        facts["schema"] = 99
+    elif change == "should have shape":
+        arrays["kernel.stem"] = arrays["kernel.stem"][:, :, :2]
+    elif change == "not finite":
+        arrays["beta.head"] = np.array([np.nan, 0, 0], np.float16)
+    elif change == "not a look":
+        facts["kind"] = "universal"
+    save_file(arrays, path, metadata={"facts": json.dumps(facts)})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("newer schema", "newer than this Scumble reads"),
+        ("should have shape", "should have shape"),
+        ("not finite", "not finite"),
+        ("not a look", "not a look"),
+    ],
+)
+def test_a_bad_look_is_named_with_what_is_wrong(tmp_path: Path, change: str, sentence: str) -> None:
+    path = broken(tmp_path, change)
+    with pytest.raises(BadLook, match=sentence) as error:
+        Look.load(path)
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("data", [b"", b"not a look", bytes(range(256)) * 9])
+def test_other_bytes_are_not_a_look(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "a.look").write_bytes(data)
+    with pytest.raises(BadLook, match=r"a\.look"):
+        Look.load(tmp_path / "a.look")
+    with pytest.raises(BadLook, match="no such file"):
+        Look.load(tmp_path / "b.look")
+
+
+def test_fine_tuned_looks_mix_by_their_weights() -> None:
+    a, b = random_look(1), random_look(2)
+    mixed = mix([a, b], [3, 1])
+    for name in a.weights:
+        np.testing.assert_allclose(mixed.weights[name], 0.75 * a.weights[name] + 0.25 * b.weights[name], rtol=1e-5)
+    np.testing.assert_allclose(mixed.palette.mean, 0.75 * a.palette.mean + 0.25 * b.palette.mean)
+
+
+def test_looks_of_different_ancestors_are_refused() -> None:
+    stranger = replace(random_look(2), facts={"name": "stranger", "ancestor": "else"})
+    with pytest.raises(BadLook, match="same universal generator"):
+        mix([random_look(1), stranger], [1, 1])
+    with pytest.raises(BadInput, match="not all 0"):
+        mix([random_look(1)], [0])
+
+
+def test_styles_blend_linearly() -> None:
+    one = StyleStatistics(np.float32([1, 0]), (np.float32([2]),), (np.float32([4]),))
+    two = StyleStatistics(np.float32([0, 1]), (np.float32([4]),), (np.float32([0]),))
+    both = blend_styles([one, two], [0.25, 0.75])
+    assert both.code.tolist() == [0.25, 0.75]
+    assert (both.mean[0].item(), both.deviation[0].item()) == (3.5, 1.0)
+
+
+def test_baking_folds_normalisation_into_convolutions() -> None:
+    look = random_look(5)
+    statistics = random_statistics(look, 5)
+    baked = bake(look, statistics)
+    x = np.random.default_rng(0).normal(size=(SMALL.widths[1], 3, 3)).astype(np.float32)
+    name = "block1_0a"
+    y = np.einsum("oihw,ihw->o", look.weights[f"kernel.{name}"], x)
+    scaled = (y - statistics.mean[name]) / np.sqrt(statistics.variance[name] + 1e-5)
+    expected = scaled * look.weights[f"gamma.{name}"] + look.weights[f"beta.{name}"]
+    folded = np.einsum("oihw,ihw->o", baked.kernel[name], x) + baked.bias[name]
+    np.testing.assert_allclose(folded, expected, atol=1e-4)
+
+
+def test_keep_color_one_leaves_colours_alone() -> None:
+    look = random_look(6)
+    baked = bake(look, random_statistics(look), keep_color=1.0)
+    assert np.array_equal(baked.matrix, np.eye(3, dtype=np.float32))
+    assert not baked.offset.any()
+
+
+def test_identity_look_is_small() -> None:
+    assert len(identity_look().to_bytes()) < 100_000

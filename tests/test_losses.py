@@ -1,0 +1,200 @@
+"""Every loss against its written formula, computed independently with plain loops or NumPy in float64."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from scumble.nn import losses  # noqa: E402
+
+
+def draw(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(seed).normal(size=shape))
+
+
+def test_content_is_the_mean_squared_difference_over_c_h_w() -> None:
+    a, b = draw(2, 3, 4, 5, seed=1), draw(2, 3, 4, 5, seed=2)
+    total = 0.0
+    for n in range(2):
+        for c in range(3):
+            for y in range(4):
+                for x in range(5):
+                    total += (float(a[n, c, y, x]) - float(b[n, c, y, x])) ** 2 / (3 * 4 * 5)
+    assert float(losses.content(a, b)) == pytest.approx(total / 2, rel=1e-12)
+
+
+def test_gram_is_divided_by_c_h_w() -> None:
+    f = draw(1, 3, 2, 4)
+    g = losses.gram(f)[0]
+    for i in range(3):
+        for j in range(3):
+            own = sum(float(f[0, i, y, x]) * float(f[0, j, y, x]) for y in range(2) for x in range(4))
+            assert float(g[i, j]) == pytest.approx(own / (3 * 2 * 4), rel=1e-12)
+
+
+def test_style_is_the_weighted_sum_of_gram_differences_over_c_squared() -> None:
+    weights = {"one": 0.3, "two": 2.0}
+    of = {"one": draw(2, 3, 4, 4, seed=1), "two": draw(2, 5, 2, 2, seed=2)}
+    style = {"one": draw(1, 3, 6, 6, seed=3), "two": draw(1, 5, 3, 3, seed=4)}
+    expected = 0.0
+    for name, weight in weights.items():
+        s = style[name].numpy()[0].reshape(style[name].shape[1], -1)
+        g_s = s @ s.T / s.size
+        for n in range(2):
+            f = of[name].numpy()[n].reshape(of[name].shape[1], -1)
+            expected += weight * ((f @ f.T / f.size - g_s) ** 2).sum() / len(g_s) ** 2 / 2
+    found = losses.style(of, {k: losses.gram(v) for k, v in style.items()}, weights)
+    assert float(found) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_total_variation_squares_differences_of_neighbours(reduction: losses.Reduction) -> None:
+    x = draw(2, 3, 4, 5)
+    total = 0.0
+    for n in range(2):
+        for c in range(3):
+            for i in range(4):
+                for j in range(5):
+                    if i + 1 < 4:
+                        total += float(x[n, c, i + 1, j] - x[n, c, i, j]) ** 2
+                    if j + 1 < 5:
+                        total += float(x[n, c, i, j + 1] - x[n, c, i, j]) ** 2
+    total /= 2
+    if reduction == "mean":
+        total /= 4 * 5
+    assert float(losses.total_variation(x, reduction)) == pytest.approx(total, rel=1e-12)
+
+
+def sigmoid(v: float) -> float:
+    return 1 / (1 + math.exp(-v))
+
+
+FORMULAS = {  # (real term, fake term, generator's term) of one logit
+    "bce": (
+        lambda v: -math.log(sigmoid(v)),
+        lambda v: -math.log(1 - sigmoid(v)),
+        lambda v: -math.log(sigmoid(v)),
+    ),
+    "least-squares": (lambda v: (v - 1) ** 2, lambda v: v**2, lambda v: (v - 1) ** 2),
+    "hinge": (lambda v: max(0, 1 - v), lambda v: max(0, 1 + v), lambda v: -v),
+}
+
+
+@pytest.mark.parametrize("kind", list(FORMULAS))
+def test_adversarial_losses_of_both_sides(kind: losses.AdversarialKind) -> None:
+    real, fake, wrong = draw(2, 1, 3, 3, seed=1), draw(2, 1, 3, 3, seed=2), draw(4, 1, 2, 2, seed=3)
+    of_real, of_fake, of_g = FORMULAS[kind]
+
+    def mean(term, logits):  # type: ignore[no-untyped-def]
+        values = [term(float(v)) for v in logits.flatten()]
+        return sum(values) / len(values)
+
+    scale = 1.0 if kind == "hinge" else 0.5
+    expected = scale * (mean(of_real, real) + (mean(of_fake, fake) + mean(of_fake, wrong)) / 2)
+    assert float(losses.adversarial_d([real], [fake, wrong], kind)) == pytest.approx(expected, rel=1e-12)
+    assert float(losses.adversarial_g(fake, kind)) == pytest.approx(mean(of_g, fake), rel=1e-12)
+
+
+def test_bce_takes_extreme_logits() -> None:
+    far = torch.tensor([1000.0, -1000.0])
+    assert math.isfinite(float(losses.adversarial_d([far], [far], "bce")))
+
+
+def test_r1_of_a_linear_score_is_its_squared_slope() -> None:
+    x = draw(2, 3, 4, 4).requires_grad_(True)
+    slope = draw(3, 4, 4, seed=1)
+    scores = (x * slope).sum(dim=(1, 2, 3))
+    assert float(losses.r1(scores, x)) == pytest.approx(float((slope**2).sum()), rel=1e-12)
+
+
+def test_compound_temporal_is_the_mean_over_valid_pixels() -> None:
+    a, b = draw(1, 3, 2, 2, seed=1), draw(1, 3, 2, 2, seed=2)
+    valid = torch.tensor([[[[1.0, 0.0], [1.0, 1.0]]]], dtype=torch.float64)
+    total = sum(
+        abs(float(a[0, c, i, j] - b[0, c, i, j])) for c in range(3) for i in range(2) for j in range(2) if (i, j) != (0, 1)
+    )
+    assert float(losses.compound_temporal(a, b, valid)) == pytest.approx(total / 9, rel=1e-12)
+
+
+def test_local_coherence_is_cross_entropy_over_neighbour_differences() -> None:
+    a, b = draw(1, 4, 5, 5, seed=1), draw(1, 4, 5, 5, seed=2)
+    places = torch.tensor([[1, 1], [2, 3]])
+
+    def vectors(f):  # type: ignore[no-untyped-def]
+        rows = []
+        for dy in (-1, 0, 1):
+            for dx in (-1, 0, 1):
+                if (dy, dx) != (0, 0):
+                    for y, x in places.tolist():
+                        v = f[0, :, y + dy, x + dx].numpy() - f[0, :, y, x].numpy()
+                        rows.append(v / np.linalg.norm(v))
+        return np.array(rows)
+
+    logits = vectors(a) @ vectors(b).T / 0.07
+    expected = np.mean([np.log(np.exp(row - row.max()).sum()) + row.max() - row[i] for i, row in enumerate(logits)])
+    assert float(losses.local_coherence([a], [b], [places])) == pytest.approx(expected, rel=1e-10)
+
+
+def test_identity_is_squared_difference_of_pixels_and_features() -> None:
+    a, b = draw(1, 3, 4, 4, seed=1), draw(1, 3, 4, 4, seed=2)
+    fa, fb = {"x": draw(1, 2, 2, 2, seed=3)}, {"x": draw(1, 2, 2, 2, seed=4)}
+    pixels, features = losses.identity(a, b, fa, fb)
+    assert float(pixels) == pytest.approx(float(np.mean((a.numpy() - b.numpy()) ** 2)), rel=1e-12)
+    assert float(features) == pytest.approx(float(np.mean((fa["x"].numpy() - fb["x"].numpy()) ** 2)), rel=1e-12)
+
+
+def test_style_signature_is_info_nce() -> None:
+    codes, own, others = draw(2, 4, seed=1), draw(4, seed=2), draw(3, 4, seed=3)
+    keys = np.vstack([own.numpy()[None], others.numpy()])
+    keys /= np.linalg.norm(keys, axis=1, keepdims=True)
+    c = codes.numpy() / np.linalg.norm(codes.numpy(), axis=1, keepdims=True)
+    logits = c @ keys.T / 0.1
+    expected = np.mean([np.log(np.exp(r).sum()) - r[0] for r in logits])
+    assert float(losses.style_signature(codes, own, others)) == pytest.approx(expected, rel=1e-10)
+
+
+def test_instance_normalised_forgets_contrast_and_level() -> None:
+    f = draw(2, 3, 6, 6)
+    assert torch.allclose(losses.instance_normalised(f * 7 + 3), losses.instance_normalised(f), atol=1e-5)
+
+
+def test_moment_difference() -> None:
+    a, b = draw(1, 2, 3, 3, seed=1), draw(1, 2, 3, 3, seed=2)
+    expected = 0.0
+    for c in range(2):
+        u, v = a[0, c].numpy(), b[0, c].numpy()
+        expected += ((u.mean() - v.mean()) ** 2 + (np.sqrt(u.var() + 1e-6) - np.sqrt(v.var() + 1e-6)) ** 2) / 2
+    assert float(losses.moment_difference(losses.moments(a), losses.moments(b))) == pytest.approx(expected, rel=1e-10)
+
+
+def test_weighted_total() -> None:
+    terms = {"content": torch.tensor(2.0), "style": torch.tensor(3.0)}
+    assert float(losses.weighted_total(terms, {"content": 0.5, "style": 10.0, "unused": 9.0})) == 31.0
+    with pytest.raises(KeyError):
+        losses.weighted_total(terms, {"content": 1.0})
+
+
+GRADIENTS = {
+    "content": lambda x: losses.content(x, draw(1, 2, 4, 4, seed=9)),
+    "normalised content": lambda x: losses.content(losses.instance_normalised(x), draw(1, 2, 4, 4, seed=9)),
+    "style": lambda x: losses.style({"f": x}, {"f": losses.gram(draw(1, 2, 4, 4, seed=9))}, {"f": 3.0}),
+    "moments": lambda x: losses.moment_difference(losses.moments(x), losses.moments(draw(1, 2, 4, 4, seed=9))),
+    "variation": losses.total_variation,
+    "bce": lambda x: losses.adversarial_g(x, "bce"),
+    "least squares": lambda x: losses.adversarial_g(x, "least-squares"),
+    "hinge": lambda x: losses.adversarial_d([x], [x * 0.5], "hinge"),
+    "bce d": lambda x: losses.adversarial_d([x], [x * 0.5], "bce"),
+    "temporal": lambda x: losses.compound_temporal(x, draw(1, 2, 4, 4, seed=9), torch.ones(1, 1, 4, 4).double()),
+    "coherence": lambda x: losses.local_coherence([x], [draw(1, 2, 4, 4, seed=9)], [torch.tensor([[1, 1], [2, 2]])]),
+    "signature": lambda x: losses.style_signature(x.reshape(4, 8), draw(8, seed=8), draw(3, 8, seed=9)),
+}
+
+
+@pytest.mark.parametrize("name", list(GRADIENTS))
+def test_gradients(name: str) -> None:
+    x = draw(1, 2, 4, 4, seed=5).requires_grad_(True)
+    assert torch.autograd.gradcheck(GRADIENTS[name], (x,))
