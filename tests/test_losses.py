@@ -115,7 +115,11 @@ def test_compound_temporal_is_the_mean_over_valid_pixels() -> None:
     a, b = draw(1, 3, 2, 2, seed=1), draw(1, 3, 2, 2, seed=2)
     valid = torch.tensor([[[[1.0, 0.0], [1.0, 1.0]]]], dtype=torch.float64)
     total = sum(
-        abs(float(a[0, c, i, j] - b[0, c, i, j])) for c in range(3) for i in range(2) for j in range(2) if (i, j) != (0, 1)
+        abs(float(a[0, c, i, j] - b[0, c, i, j]))
+        for c in range(3)
+        for i in range(2)
+        for j in range(2)
+        if (i, j) != (0, 1)
     )
     assert float(losses.compound_temporal(a, b, valid)) == pytest.approx(total / 9, rel=1e-12)
 

@@ -27,7 +27,7 @@ def shaken(architecture: Architecture = SMALL, **more: object) -> Generator:
     g = Generator(architecture, **more)  # type: ignore[arg-type]
     with torch.no_grad():
         for parameter in g.parameters():
-            parameter += 0.05 * torch.randn_like(parameter)
+            parameter.add_(0.05 * torch.randn_like(parameter))
     return g.requires_grad_(False)
 
 

@@ -87,7 +87,9 @@ def test_a_flat_plate_with_grain_stays_flat_and_a_bright_frame_stays_in_range(tm
     rng = np.random.default_rng(0)
     frames = {i: (0.45 + rng.normal(0, 1 / 255, (64, 64, 3))).astype(np.float32) for i in range(1, 31)}
     frames[13] = np.full((64, 64, 3), 0.95, np.float32)  # not among the frames that are sampled
-    write_sequence(tmp_path / "flat.%04d.exr", {n: colour.srgb_to_linear(f) for n, f in frames.items()}, colour.LINEAR, 32)
+    write_sequence(
+        tmp_path / "flat.%04d.exr", {n: colour.srgb_to_linear(f) for n, f in frames.items()}, colour.LINEAR, 32
+    )
     settings = RenderSettings(frames=(2, 13))
     render(tmp_path / "flat.%04d.exr", random_look(2), tmp_path / "out.%04d.exr", settings)
     out = {n: colour.linear_to_srgb(p) for n, p in read_all(tmp_path / "out.%04d.exr").items()}

@@ -346,14 +346,31 @@ def look_train(
     ] = None,
     name: Annotated[str, typer.Option("--name", help="Name of the look; the file's name by default.")] = "",
     run: Annotated[Path | None, typer.Option("--run", help="Folder of the run; beside the look by default.")] = None,
+    vgg: Annotated[
+        Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the cached one.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="TABLE.KEY=VALUE",
+            help="Any setting, in TOML, as in losses.style=20; may be given several times.",
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the look if it is there.")] = False,
 ) -> None:
     """Fine-tune a look on its style picture with the trainer (needs the extra `train`)."""
     _needs_torch()
+    from scumble.baking import shipped
+    from scumble.settings import load
     from scumble.train.look_training import train_look
+    from scumble.train.settings import TrainSettings
 
     _free(output, overwrite)
-    made = train_look(painting, content, output, config, minutes, steps, start, name or output.stem, run, note.print)
+    settings = load(config or shipped("data") / "look.toml", TrainSettings, changes or ())
+    settings = override(settings, "schedule", minutes=minutes, steps=steps)
+    settings = override(settings, "run", vgg=vgg, output=run or output.with_suffix(".run"))
+    made = train_look(painting, content, output, settings, start, name or output.stem, note.print)
     print(f"{output}: look {made.name} ({made.hash})")
 
 
@@ -426,6 +443,14 @@ def train(
         Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the cached one.")
     ] = None,
     device: Annotated[str | None, typer.Option("--device", help="cpu, cuda, mps or auto.")] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="TABLE.KEY=VALUE",
+            help="Any setting, in TOML, as in losses.style=20; may be given several times.",
+        ),
+    ] = None,
 ) -> None:
     """Train a generator with its discriminator (needs the extra `train`)."""
     _needs_torch()
@@ -433,7 +458,7 @@ def train(
     from scumble.train.loop import train as run_training
     from scumble.train.settings import TrainSettings
 
-    settings = load(config, TrainSettings)
+    settings = load(config, TrainSettings, changes or ())
     settings = override(settings, "data", dataset=data)
     settings = override(settings, "run", output=output, vgg=vgg, device=device)
     settings = override(settings, "schedule", steps=steps, minutes=minutes)

@@ -13,7 +13,7 @@ import inspect
 import textwrap
 import tomllib
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -25,14 +25,32 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="DataclassInstance")
 
 
-def load(path: Path, settings: type[T]) -> T:
-    """Read a TOML file into `settings`, tables into nested dataclasses; absent keys keep their defaults."""
+def load(path: Path, settings: type[T], changes: Sequence[str] = ()) -> T:
+    """Read a TOML file into `settings`, tables into nested dataclasses; absent keys keep their defaults.
+
+    `changes` such as `data.contents=2` (the value in TOML) win over the file.
+    """
     try:
         values = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise BadSettings(f"{path}: cannot be read ({error.strerror}); give a settings file in TOML") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadSettings(f"{path}: not a TOML file ({error})") from error
+    for change in changes:
+        key, equals, text = change.partition("=")
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text  # a word without quotes
+        *tables, last = key.strip().split(".")
+        if not equals or not last:
+            raise BadSettings(f"--set {change!r}: write TABLE.KEY=VALUE, as in data.contents=2")
+        place = values
+        for table in tables:
+            place = place.setdefault(table, {})
+            if not isinstance(place, dict):
+                raise BadSettings(f"--set {change!r}: {table!r} is not a table")
+        place[last] = value
     return from_values(values, settings, str(path))
 
 

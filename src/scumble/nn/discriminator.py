@@ -17,7 +17,16 @@ from torch import Tensor, nn
 
 from scumble.engine.torch_engine import blur_down
 
+SLOPE = 0.2  # of the leaky ReLU below zero
 LUMA = (0.2126, 0.7152, 0.0722)  # Rec. 709
+
+
+def _he(module: nn.Module) -> None:
+    """He initialisation: torch's own default leaves scores near zero for the first hundreds of steps."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, a=SLOPE)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 class PatchEncoder(nn.Module):
@@ -31,9 +40,9 @@ class PatchEncoder(nn.Module):
         self.channels = widths[-1]
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.leaky_relu(self.stem(x), 0.2)
+        x = F.leaky_relu(self.stem(x), SLOPE)
         for conv in self.convs:
-            x = F.leaky_relu(conv(blur_down(x)), 0.2)
+            x = F.leaky_relu(conv(blur_down(x)), SLOPE)
         return x
 
 
@@ -48,7 +57,8 @@ class StyleDiscriminator(nn.Module):
         for encoder in (self.encoder, self.luma):
             if encoder is not None:
                 c = encoder.channels
-                self.heads.append(nn.Sequential(nn.Conv2d(2 * c, c, 1), nn.LeakyReLU(0.2), nn.Conv2d(c, 1, 1)))
+                self.heads.append(nn.Sequential(nn.Conv2d(3 * c, c, 1), nn.LeakyReLU(SLOPE), nn.Conv2d(c, 1, 1)))
+        self.apply(_he)
 
     def forward(self, crops: Tensor, reference: Tensor) -> Tensor:
         """`crops` (N, 3, H, W), `reference` (R, 3, H, W): R crops of the one style they are held against."""
@@ -58,8 +68,9 @@ class StyleDiscriminator(nn.Module):
         scores = []
         for (encoder, seen, shown), head in zip(views, self.heads, strict=True):
             patches = encoder(centred(seen))
-            wanted = encoder(centred(shown)).mean(dim=(0, 2, 3)).view(1, -1, 1, 1)
-            scores.append(head(torch.cat([patches, wanted.expand_as(patches)], dim=1)))
+            wanted = encoder(centred(shown)).mean(dim=(0, 2, 3)).view(1, -1, 1, 1).expand_as(patches)
+            # the squared difference hands the head the comparison that it would learn slowly by itself
+            scores.append(head(torch.cat([patches, wanted, (patches - wanted).square()], dim=1)))
         return torch.cat(scores, dim=1)
 
 
@@ -70,6 +81,7 @@ class PlainDiscriminator(nn.Module):
         super().__init__()
         self.encoder = PatchEncoder(3, width, depth)
         self.head = nn.Conv2d(self.encoder.channels, 1, 3, padding=1)
+        self.apply(_he)
 
     def forward(self, crops: Tensor, reference: Tensor | None = None) -> Tensor:
         scores: Tensor = self.head(self.encoder(centred(crops)))

@@ -5,7 +5,7 @@ Crops are cut on a few threads ahead of the loop.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -70,7 +70,7 @@ class Batches:
         self.styles = [] if self.single else dataset.of("style", "train")
         dataset.load()
 
-    def stream(self, first: int) -> Iterator[tuple[int, Batch]]:
+    def stream(self, first: int) -> Generator[tuple[int, Batch], None, None]:
         """(step, batch) from step `first` on, without end."""
         ahead = 2 * self.settings.workers + 1
         with ThreadPoolExecutor(self.settings.workers) as pool:

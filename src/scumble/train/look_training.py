@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from scumble.baking import find_look, make_look, reference_statistics, shipped
+from scumble.baking import find_look, make_look, reference_statistics
 from scumble.errors import BadPlate
 from scumble.look import Look, read_arrays, with_reference
-from scumble.settings import load
 from scumble.train.loop import train
 from scumble.train.settings import TrainSettings
 
@@ -18,28 +17,22 @@ def train_look(
     painting: Path,
     content: Path,
     output: Path,
-    config: Path | None = None,
-    minutes: float = 10.0,
-    steps: int | None = None,
+    settings: TrainSettings,
     start: str | None = None,
     name: str = "",
-    run: Path | None = None,
     say: Callable[[str], None] = print,
 ) -> Look:
     """Train and write a look; its facts carry the figures, settings and length of the run."""
     if not painting.is_file():
         raise BadPlate(f"{painting}: no such picture")
-    folder = run or output.with_suffix(".run")
+    folder = settings.run.output
     folder.mkdir(parents=True, exist_ok=True)
     first = find_look(start) if start else make_look([(painting, 1.0)], name)
     first.save(folder / "start.look")
-    settings = load(config or shipped("data") / "look.toml", TrainSettings)
     settings = replace(
         settings,
         data=replace(settings.data, dataset=content, style=painting),
         generator=replace(settings.generator, start=folder / "start.look", conditioning="none"),
-        schedule=replace(settings.schedule, minutes=minutes, steps=steps or settings.schedule.steps),
-        run=replace(settings.run, output=folder),
     )
     done = train(settings, say=say)
     arrays, card = read_arrays(done.weights)

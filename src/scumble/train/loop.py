@@ -12,6 +12,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -100,6 +101,7 @@ class Trainer:
         self.rewarm_from: int | None = None
         self.started = time.monotonic()
         self.spent = 0.0  # seconds of earlier runs
+        self.logits = (0.0, 0.0)  # the critic's mean verdict on real and fake in its last step
         self.style_size: dict[str, float] = {}  # running mean of the styles' own statistics, per layer
         self.adversarial_share = 1.0  # cap of D's gradient against the style term's
         self.codes: deque[Tensor] = deque(maxlen=64)
@@ -151,7 +153,9 @@ class Trainer:
             if s.losses.adversarial and progress >= s.schedule.adversarial_from:
                 found["d"] = self._phase_d(y.detach(), style)
             terms = self._phase_g(content[:n], y, style, plain, code, statistics, progress, batch.content_key)
-            total = losses.weighted_total(terms, self._weights(progress)) / len(batch.styles)
+            # a step between the turns of the only terms asked for changes nothing
+            total = losses.weighted_total(terms, self._weights(progress)) if terms else 0 * y.sum()
+            total = total / len(batch.styles)
             found.update(terms)
             if not all(math.isfinite(float(v.detach())) for v in found.values()):
                 names = ", ".join(k for k, v in found.items() if not math.isfinite(float(v.detach())))
@@ -206,7 +210,8 @@ class Trainer:
         self.logits = (float(logits[0].detach().float().mean()), float(logits[1].detach().float().mean()))
         if d.r1 and self.steps % d.r1_every == 0:
             seen = real.detach().float().requires_grad_(True)
-            loss = loss + d.r1 / 2 * d.r1_every * losses.r1(self.discriminator(seen, reference.float()), seen)
+            verdict = self.discriminator(seen, reference.float()).mean(dim=(1, 2, 3))  # one score a crop
+            loss = loss + d.r1 / 2 * d.r1_every * losses.r1(verdict, seen)
         self.adam_d.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.adam_d.step()
@@ -267,8 +272,8 @@ class Trainer:
                 terms["identity_features"] = feature
         if w.signature and code is not None:
             codes, _, _ = self.generator.encoder(y)
-            if self.codes:
-                terms["signature"] = losses.style_signature(codes, code, torch.stack(list(self.codes)))
+            others = torch.stack(list(self.codes)) if self.codes else codes.new_empty((0, codes.shape[1]))
+            terms["signature"] = losses.style_signature(codes, code, others)
             self.codes.append(code.detach())
         if w.adversarial and progress >= self.settings.schedule.adversarial_from:
             with self._autocast():
@@ -464,63 +469,84 @@ def train(
         split: evaluation_pairs(dataset, split, run.evaluate_pairs, run.evaluate_side, settings.data.style)
         for split in ("val", "test")
     }
-    board = SummaryWriter(str(output / "tensorboard"))
-    log = (output / "metrics.jsonl").open("a", encoding="utf-8")
-    best: dict[str, float] = {}
     best_file, resume_file = output / "best.safetensors", output / "resume.safetensors"
-    last_good = "none yet"
+    with _Journal(output) as journal, closing(batches.stream(trainer.steps)) as stream:
+        best: dict[str, float] = {}
 
-    def look_at(split: str) -> dict[str, float]:
-        result = evaluate(trainer.ema, trainer.features, pairs[split], settings.generator.palette)
-        for name, value in result.figures.items():
-            board.add_scalar(f"{split}/{name}", value, trainer.steps)
-        board.add_image(f"{split}/content, style, painting", result.grid, trainer.steps)
-        codes = (result.grid.permute(1, 2, 0).numpy() * 255 + 0.5).astype(np.uint8)
-        Image.fromarray(codes).save(output / f"{split}.png")
-        log.write(json.dumps({"step": trainer.steps, "split": split, **result.figures}) + "\n")
-        log.flush()
-        return result.figures
+        def look_at(split: str) -> dict[str, float]:
+            seen = evaluate(trainer.ema, trainer.features, pairs[split], settings.generator.palette)
+            journal.figures(trainer.steps, split, seen.figures, seen.grid)
+            return seen.figures
 
-    def keep(figures: dict[str, float]) -> None:
-        nonlocal best
-        if not best or figures["composite"] < best["composite"]:
-            best = figures
+        def keep(figures: dict[str, float]) -> dict[str, float]:
+            if best and figures["composite"] >= best["composite"]:
+                return best
             files.save_generator(best_file, trainer.ema, trainer.facts() | {"val": figures})
+            return figures
 
-    saved = evaluated = time.monotonic()
-    for _, batch in batches.stream(trainer.steps):
-        if trainer.progress >= 1 or trainer.steps >= plan.steps:
-            break
-        try:
-            report = trainer.step(batch)
-        except TrainingFailed as error:
-            raise TrainingFailed(f"{error}; the last good checkpoint is {last_good}") from None
-        if trainer.steps % run.log_every == 0:
-            for name, value in report.items():
-                board.add_scalar(f"train/{name}", value, trainer.steps)
-            log.write(json.dumps({"step": trainer.steps, **report}) + "\n")
-        if trainer.steps % run.evaluate_every == 0:
-            figures = look_at("val")
-            keep(figures)
-            pace = run.evaluate_every / (time.monotonic() - evaluated)
-            evaluated = time.monotonic()
-            words = "  ".join(f"{k} {v:.3f}" for k, v in figures.items())
-            say(f"step {trainer.steps}  {trainer.progress:.0%}  val: {words}  ({pace:.1f} steps/s)")
-        if time.monotonic() - saved > 60 * run.save_minutes:
-            trainer.save_resume(resume_file)
-            trainer.save_travel(output / "travel.safetensors")
-            last_good, saved = str(resume_file), time.monotonic()
-    keep(look_at("val"))
-    trainer.save_resume(resume_file)
-    trainer.save_travel(output / "travel.safetensors")
-    files.load_generator_into(trainer.ema, best_file)
-    test = look_at("test")
-    board.close()
-    log.close()
+        last_good = "none yet"
+        saved = evaluated = time.monotonic()
+        for _, batch in stream:
+            if trainer.progress >= 1:
+                break
+            try:
+                report = trainer.step(batch)
+            except TrainingFailed as error:
+                raise TrainingFailed(f"{error}; the last good checkpoint is {last_good}") from None
+            if trainer.steps % run.log_every == 0:
+                journal.terms(trainer.steps, report)
+            if trainer.steps % run.evaluate_every == 0:
+                pace = run.evaluate_every / (time.monotonic() - evaluated)
+                figures = look_at("val")
+                best = keep(figures)
+                evaluated = time.monotonic()
+                words = "  ".join(f"{k} {v:.3f}" for k, v in figures.items())
+                say(f"step {trainer.steps}  {trainer.progress:.0%}  val: {words}  ({pace:.1f} steps/s)")
+            if time.monotonic() - saved > 60 * run.save_minutes:
+                trainer.save_resume(resume_file)
+                trainer.save_travel(output / "travel.safetensors")
+                last_good, saved = str(resume_file), time.monotonic()
+        best = keep(look_at("val"))
+        trainer.save_resume(resume_file)
+        trainer.save_travel(output / "travel.safetensors")
+        files.load_generator_into(trainer.ema, best_file)
+        test = look_at("test")
     card = trainer.facts() | {"val": best, "test": test, "pictures": _counts(dataset)}
     (output / "card.json").write_text(json.dumps(card, indent=2), "utf-8")
     files.save_generator(best_file, trainer.ema, card)
     return Done(trainer.steps, best, test, best_file)
+
+
+class _Journal:
+    """What a run writes down: TensorBoard, `metrics.jsonl`, and the newest grid of each split as PNG."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.board = SummaryWriter(str(folder / "tensorboard"))
+        self.lines = (folder / "metrics.jsonl").open("a", encoding="utf-8")
+
+    def __enter__(self) -> _Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.board.close()
+        self.lines.close()
+
+    def terms(self, step: int, report: dict[str, float]) -> None:
+        """A training step's named terms."""
+        for name, value in report.items():
+            self.board.add_scalar(f"train/{name}", value, step)
+        self.lines.write(json.dumps({"step": step, **report}) + "\n")
+
+    def figures(self, step: int, split: str, figures: dict[str, float], grid: Tensor) -> None:
+        """An evaluation: figures and the grid (3, H, W) of content, style, painting."""
+        for name, value in figures.items():
+            self.board.add_scalar(f"{split}/{name}", value, step)
+        self.board.add_image(f"{split}/content, style, painting", grid, step)
+        codes = (grid.permute(1, 2, 0).numpy() * 255 + 0.5).astype(np.uint8)
+        Image.fromarray(codes).save(self.folder / f"{split}.png")
+        self.lines.write(json.dumps({"step": step, "split": split, **figures}) + "\n")
+        self.lines.flush()
 
 
 def _counts(dataset: Dataset) -> dict[str, int]:
