@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scumble.palette import CAPS, Palette, recolouring
+from scumble.palette import GREY, LARGEST, LEAST_GREY, Palette, recolouring
 
 
 @given(seed=st.integers(0, 10_000))
@@ -17,18 +17,17 @@ def test_it_is_the_optimal_map(seed: int) -> None:
     b = Palette.measure(rng.normal(0.4, 0.12, (400, 3)) @ (np.eye(3) + rng.uniform(-0.2, 0.2, (3, 3))))
     t, offset = recolouring(a, b)
     values = np.linalg.svd(t, compute_uv=False)
-    assert values.min() >= CAPS[0] - 1e-9
-    assert values.max() <= CAPS[1] + 1e-9
+    assert values.max() <= LARGEST + 1e-9
     np.testing.assert_allclose(t, t.T, atol=1e-9)  # a gradient of a convex function: symmetric
     np.testing.assert_allclose(t @ a.mean + offset, b.mean, atol=1e-9)
-    if values.min() > CAPS[0] + 1e-6 and values.max() < CAPS[1] - 1e-6:
+    if GREY @ t @ GREY > LEAST_GREY + 1e-6 and values.max() < LARGEST - 1e-6:
         np.testing.assert_allclose(t @ a.covariance @ t.T, b.covariance, atol=2e-4)
 
 
 def test_grain_of_a_flat_plate_is_not_blown_up() -> None:
     flat = Palette.measure(0.5 + np.random.default_rng(0).normal(0, 1 / 255, (500, 3)))
     t, _ = recolouring(flat, Palette(np.full(3, 0.5), np.eye(3) * 0.1))
-    assert np.linalg.svd(t, compute_uv=False).max() <= CAPS[1] + 1e-9
+    assert np.linalg.svd(t, compute_uv=False).max() <= LARGEST + 1e-9
 
 
 def test_pooling_is_the_palette_of_all_pixels() -> None:
@@ -46,3 +45,12 @@ def test_keep_color_moves_towards_the_identity(keep: float) -> None:
     full, _ = recolouring(a, b)
     t, _ = recolouring(a, b, keep)
     np.testing.assert_allclose(t, (1 - keep) * full + keep * np.eye(3))
+
+
+def test_a_grey_style_takes_all_colour_and_a_flat_one_leaves_contrast() -> None:
+    plate = Palette(np.full(3, 0.4), np.diag([0.05, 0.04, 0.06]))
+    grey, _ = recolouring(plate, Palette(np.full(3, 0.5), 0.05 * np.outer(GREY, GREY)))
+    red_to_green = np.array([1.0, -1.0, 0.0])
+    assert np.linalg.norm(grey @ red_to_green) < 0.05 * np.linalg.norm(red_to_green)
+    flat, _ = recolouring(plate, Palette(np.full(3, 0.5), np.zeros((3, 3))))
+    assert GREY @ flat @ GREY > 0.25

@@ -1,8 +1,9 @@
 """Colours by algebra: the optimal linear map from a plate's colours to a style's.
 
 T = A^-1/2 (A^1/2 B A^1/2)^1/2 A^-1/2, the Monge-Kantorovich map between Gaussians [Pitie and
-Kokaram 2007], A the plate's and B the style's colour covariance; its singular values are capped so
-that grain is not blown up.
+Kokaram 2007], A the plate's and B the style's colour covariance. Its singular values are capped from
+above, so that grain is not blown up, and along the grey axis from below, so that a plate keeps its
+contrast under a flat style; colour may vanish wholly, as under an engraving.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-CAPS = (0.3, 3.0)  # smallest and largest singular value of T
+LARGEST = 3.0  # singular value of T
+LEAST_GREY = 0.3  # what T leaves of the plate's contrast in grey
+GREY = np.full(3, 3**-0.5)
 FLOOR = 1e-5  # added to covariances: about (1/255)^2, a plate without colour has no direction to stretch
 
 
@@ -60,7 +63,8 @@ def recolouring(plate: Palette, style: Palette, keep_color: float = 0.0) -> tupl
     root, inverse = _power(a, 0.5), _power(a, -0.5)
     t = inverse @ _power(root @ b @ root, 0.5) @ inverse
     u, values, v = np.linalg.svd(t)
-    t = u @ np.diag(np.clip(values, *CAPS)) @ v
+    t = u @ np.diag(np.minimum(values, LARGEST)) @ v
+    t = t + max(0.0, LEAST_GREY - float(GREY @ t @ GREY)) * np.outer(GREY, GREY)
     offset = style.mean - t @ plate.mean
     return (1 - keep_color) * t + keep_color * np.eye(3), (1 - keep_color) * offset
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 import time
@@ -23,7 +22,7 @@ from scumble.frames import Frame, Pixels, format_frames
 from scumble.look import BakedLook, Look, bake
 from scumble.media import Plate, Writer, WriterSettings, is_movie, open_plate, open_writer
 from scumble.media.movie import MoviePlate
-from scumble.media.pattern import output_pattern
+from scumble.media.pattern import output_pattern, parse_pattern
 from scumble.media.stills import StillsPlate
 from scumble.palette import Palette
 from scumble.upsampling import joint_upsample, resized
@@ -138,8 +137,8 @@ def plan(source: Path, look: Look, output: Path, settings: RenderSettings) -> Pl
     holes = sorted(set(numbers) - set(plate.numbers))
     if holes:
         raise BadPlate(f"{source}: frame {holes[0]} is missing from {plate.frame_range} ({format_frames(holes[:50])})")
-    if output.is_dir() and plate.kind != "movie":
-        output = output / source.name if plate.kind == "still" else output / _same_name(plate)
+    if output.is_dir() or (not output.suffix and parse_pattern(output) is None):
+        output = output / _same_name(plate)
     files = _output_files(output, numbers)
     if (source.exists() and any(f.exists() and f.samefile(source) for f in files)) or output == source:
         raise BadOutput(f"{output}: the output is the plate itself; choose another output")
@@ -162,20 +161,24 @@ def plan(source: Path, look: Look, output: Path, settings: RenderSettings) -> Pl
 
 
 def _same_name(plate: Plate) -> str:
+    """The plate's own name, for an output that is a folder; a movie becomes a sequence of PNG."""
+    if plate.kind == "movie":
+        return f"{plate.path.stem}.####.png"
+    if plate.kind == "still":
+        return plate.path.name
     assert isinstance(plate, StillsPlate)
-    first = plate.files[plate.numbers[0]].name
-    digits = len(str(abs(plate.numbers[0])))
-    stem, suffix = os.path.splitext(first)
-    return (
-        stem[: len(stem.rstrip("0123456789"))] + "#" * max(digits, len(stem) - len(stem.rstrip("0123456789"))) + suffix
-    )
+    if plate.pattern is None:
+        return plate.path.name
+    return Path(str(plate.pattern)).name
 
 
 def _output_files(output: Path, numbers: Sequence[int]) -> tuple[Path, ...]:
     if is_movie(output):
         return (output,)
-    pattern = output_pattern(output) if len(numbers) > 1 or "#" in output.name or "%" in output.name else None
-    return (output,) if pattern is None else tuple(pattern.path(n) for n in numbers)
+    if len(numbers) == 1 and parse_pattern(output) is None:
+        return (output,)
+    pattern = output_pattern(output)
+    return tuple(pattern.path(n) for n in numbers)
 
 
 def paint_frame(baked: BakedLook, painter: Painter, frame: Frame, size: tuple[int, int], strength: float) -> Pixels:

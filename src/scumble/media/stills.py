@@ -38,7 +38,7 @@ def open_stills(path: Path, first_frame: int | None = None) -> StillsPlate:
     if first_frame is not None:
         moved = first_frame - min(files)
         files = {number + moved: file for number, file in files.items()}
-    return StillsPlate(path, "sequence", files)
+    return StillsPlate(path, "sequence", files, pattern)
 
 
 class StillsPlate(Plate):
@@ -46,8 +46,8 @@ class StillsPlate(Plate):
 
     frame_rate: Fraction | None = None
 
-    def __init__(self, path: Path, kind: str, files: dict[int, Path]) -> None:
-        self.path, self.kind, self.files = path, kind, files
+    def __init__(self, path: Path, kind: str, files: dict[int, Path], pattern: Pattern | None = None) -> None:
+        self.path, self.kind, self.files, self.pattern = path, kind, files, pattern
         self.numbers = tuple(files)
         first = next(iter(files.values()))
         spec = _spec(first)

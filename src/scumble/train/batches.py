@@ -68,7 +68,7 @@ class Batches:
         # a single style's colours are those of the whole picture, as the look will have them
         self.single_palette = Palette.measure(to_pixels(self.single)) if self.single else None
         self.styles = [] if self.single else dataset.of("style", "train")
-        dataset.load()
+        dataset.load([*self.contents, *self.styles])
 
     def stream(self, first: int) -> Generator[tuple[int, Batch], None, None]:
         """(step, batch) from step `first` on, without end."""

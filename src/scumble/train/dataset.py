@@ -64,9 +64,9 @@ class Dataset:
             self._pictures[record.file] = Image.open(io.BytesIO(data)).convert("RGB")
         return self._pictures[record.file]
 
-    def load(self) -> None:
-        """Decode everything now, so that threads may share it afterwards."""
-        for record in self.records:
+    def load(self, records: Sequence[Record]) -> None:
+        """Decode these pictures now, so that threads may share them afterwards."""
+        for record in records:
             self.picture(record)
 
 

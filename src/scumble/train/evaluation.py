@@ -4,7 +4,7 @@ Figures (PerceptualFeatures' backbone, `side` pixels square):
   content  squared difference of instance-normalised relu4_1
   style    squared difference of means and deviations over their own squared size, mean of relu1_1 to relu4_1
   pan      RMS of G(x moved by 1 pixel) against G(x) moved, frozen statistics, borders left out, x 255
-  composite = content + 2 * style + pan / 10; lower is better; the best checkpoint has the lowest on val.
+  composite = content + 5 * style + pan / 20; lower is better; the best checkpoint has the lowest on val.
 """
 
 from __future__ import annotations
@@ -73,5 +73,5 @@ def evaluate(
         if len(shown) < rows:
             shown.append(torch.cat([x[0], s[0], y[0].clamp(0, 1)], dim=2).cpu())
     figures = {name: value / len(pairs) for name, value in sums.items()}
-    figures["composite"] = figures["content"] + 2 * figures["style"] + figures["pan"] / 10
+    figures["composite"] = figures["content"] + 5 * figures["style"] + figures["pan"] / 20
     return Evaluation(figures, torch.cat(shown, dim=1))

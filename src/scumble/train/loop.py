@@ -160,7 +160,7 @@ class Trainer:
             if not all(math.isfinite(float(v.detach())) for v in found.values()):
                 names = ", ".join(k for k, v in found.items() if not math.isfinite(float(v.detach())))
                 raise TrainingFailed(f"step {self.steps}: the loss {names} is not finite")
-            total.backward()  # type: ignore[no-untyped-call]
+            total.backward()
             terms = found
         gradient = nn.utils.clip_grad_norm_(self.generator.parameters(), s.schedule.clip)
         self.adam_g.step()

@@ -1,0 +1,57 @@
+"""Paint a few frames of a shot with several looks and lay them out on one sheet.
+
+python examples/contact_sheet.py samples/sintel_walk.mp4 sheet.jpg auvers mackerel identity
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from scumble.baking import find_look, shot_statistics
+from scumble.colour import DISPLAY
+from scumble.engine import open_engine
+from scumble.frames import Frame, Pixels
+from scumble.look import bake
+from scumble.media import WriterSettings, open_plate
+from scumble.media.stills import write_picture
+from scumble.render import RenderSettings, paint_frame, plan
+from scumble.upsampling import resized
+
+
+def contact_sheet(plate_path: Path, looks: list[str], count: int, width: int) -> Pixels:
+    """A row a look, `count` frames spread over the shot, each `width` pixels wide."""
+    rows = []
+    for name in looks:
+        look = find_look(name)
+        job = plan(plate_path, look, Path("unused.####.png"), RenderSettings())
+        statistics = shot_statistics(look, job.plate, lambda pixels, size=job.network_size: resized(pixels, size))
+        baked = bake(look, statistics)
+        painter = open_engine("openvino").painter(baked, "f32")
+        numbers = job.plate.frame_range.spread(count)
+        height = round(width * job.plate.size[1] / job.plate.size[0])
+        painted = [
+            np.clip(resized(paint_frame(baked, painter, frame, job.network_size, 1.0), (width, height)), 0, 1)
+            for frame in job.plate.read(numbers)
+        ]
+        rows.append(np.concatenate(painted, axis=1))
+    return np.concatenate(rows, axis=0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("plate", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("looks", nargs="+")
+    parser.add_argument("--frames", type=int, default=3)
+    parser.add_argument("--width", type=int, default=320)
+    given = parser.parse_args()
+    sheet = contact_sheet(given.plate, given.looks, given.frames, given.width)
+    write_picture(given.output, Frame(1, sheet, DISPLAY), WriterSettings(quality=85))
+    print(f"{given.output}: {open_plate(given.output).size}")
+
+
+if __name__ == "__main__":
+    main()
