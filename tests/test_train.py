@@ -37,7 +37,7 @@ SMALL = [
     "run.precision=f32",
     "run.evaluate_every=1000",
     "run.evaluate_pairs=2",
-    "run.evaluate_side=80",
+    "run.evaluate_side=160",
     "schedule.minutes=0",
 ]
 

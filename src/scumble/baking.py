@@ -16,7 +16,7 @@ from scumble import __version__
 from scumble.colour import to_working
 from scumble.engine.openvino_engine import OpenVinoEngine
 from scumble.errors import BadLook, BadPlate
-from scumble.frames import Pixels
+from scumble.frames import Pixels, spread
 from scumble.look import Look, ShotStatistics, Universal, blend_styles, mix, with_reference
 from scumble.media import Plate
 from scumble.media.stills import read_picture
@@ -61,24 +61,33 @@ def make_look(pictures: Sequence[tuple[Path, float]], name: str = "", universal:
     universal = universal or load_universal()
     engine = OpenVinoEngine()
     share = [w / sum(w for _, w in pictures) for _, w in pictures]
-    styles, palettes, sources = [], [], []
-    for path, weight in pictures:
+    styles, palettes = [], []
+    for path, _ in pictures:
         pixels = style_picture(path)
         styles.append(engine.encode(universal, pixels))
         palettes.append(Palette.measure(pixels))
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-        sources.append({"picture": path.name, "sha256": digest, "weight": weight})
     style = blend_styles(styles, share)
     facts: dict[str, Any] = {
         "name": name or "+".join(path.stem for path, _ in pictures),
         "ancestor": universal.hash,
         "made": "universal",
         "made_by": f"scumble {__version__}",
-        "sources": sources,
+        "sources": picture_facts(pictures),
     }
+    recipe = universal.facts.get("settings", {}).get("generator", {})
+    if recipe.get("palette") is False:  # trained on the plate's own colours, without recolouring
+        facts["keep_color"] = 1.0
     palette = Palette.blend(palettes, share)
     look = Look(universal.architecture, universal.collapse(style), palette, None, style, facts)
     return with_reference(look, reference_statistics(look))
+
+
+def picture_facts(pictures: Sequence[tuple[Path, float]]) -> list[dict[str, Any]]:
+    """What a look records of its style pictures."""
+    return [
+        {"picture": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()[:16], "weight": weight}
+        for path, weight in pictures
+    ]
 
 
 def mix_looks(looks: Sequence[Look], weights: Sequence[float]) -> Look:
@@ -126,7 +135,7 @@ def shot_statistics(
     Frames spread through the whole plate are sampled whatever part of it is rendered; `scaled` brings
     a frame to the size at which the network sees it.
     """
-    numbers = [plate.numbers[i] for i in _spread(len(plate.numbers), SAMPLED_FRAMES)]
+    numbers = spread(plate.numbers, SAMPLED_FRAMES)
     crops: list[Pixels] = []
     palettes: list[Palette] = []
     for i, frame in enumerate(plate.read(numbers)):
@@ -143,7 +152,7 @@ def shot_statistics(
         [*np.full(len(palettes), (1 - REFERENCE_SHARE) / len(palettes)), REFERENCE_SHARE],
     )
     share = np.concatenate([own, other]).astype(np.float32)
-    facts = {"of": str(plate.path.name), "frames": numbers}
+    facts = {"of": str(plate.path.name), "frames": list(numbers)}
     return _measured(look, [*crops, *reference], share, pooled, keep_color, palette, facts)
 
 
@@ -160,13 +169,6 @@ def _measured(
     matrix, offset = recolouring(plate, palette or look.palette, kept)
     mean, variance = OpenVinoEngine().measure(look, np.stack(crops), share, matrix, offset)
     return ShotStatistics(plate, mean, variance, facts)
-
-
-def _spread(total: int, count: int) -> list[int]:
-    """At most `count` places out of `total`, evenly, first and last among them."""
-    if total <= count:
-        return list(range(total))
-    return sorted({round(i * (total - 1) / (count - 1)) for i in range(count)})
 
 
 def _crops(pixels: Pixels, count: int, side: int, seed: int = 0, size: tuple[int, int] | None = None) -> list[Pixels]:

@@ -32,7 +32,7 @@ weights_app = typer.Typer(help="Perceptual weights for training.", no_args_is_he
 app.add_typer(look_app, name="look")
 app.add_typer(data_app, name="data")
 app.add_typer(weights_app, name="weights")
-note = Console(stderr=True, highlight=False)
+note = Console(stderr=True, highlight=False, markup=False)
 
 
 def main() -> None:
@@ -40,11 +40,8 @@ def main() -> None:
     try:
         app()
     except ScumbleError as error:
-        note.print(f"scumble: {error}", style="bold red", markup=False, soft_wrap=True)
+        note.print(f"scumble: {error}", style="bold red", soft_wrap=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        note.print("scumble: stopped")
-        sys.exit(130)
     except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -338,7 +335,9 @@ def look_train(
     config: Annotated[
         Path | None, typer.Option("--config", help="Settings instead of the ones made for fine-tuning.")
     ] = None,
-    minutes: Annotated[float, typer.Option("--minutes", min=0.0, help="Time limit.")] = 10.0,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", min=0.0, help="Time limit; 10 minutes by default.")
+    ] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Step limit.")] = None,
     start: Annotated[
         str | None,
@@ -364,12 +363,13 @@ def look_train(
     from scumble.baking import shipped
     from scumble.settings import load
     from scumble.train.look_training import train_look
-    from scumble.train.settings import TrainSettings
+    from scumble.train.settings import RunSettings, TrainSettings
 
     _free(output, overwrite)
     settings = load(config or shipped("data") / "look.toml", TrainSettings, changes or ())
     settings = override(settings, "schedule", minutes=minutes, steps=steps)
-    settings = override(settings, "run", vgg=vgg, output=run or output.with_suffix(".run"))
+    folder = output.with_suffix(".run") if settings.run.output == RunSettings().output else None
+    settings = override(settings, "run", vgg=vgg, output=run or folder)
     made = train_look(painting, content, output, settings, start, name or output.stem, note.print)
     print(f"{output}: look {made.name} ({made.hash})")
 
@@ -399,7 +399,7 @@ def data_prepare(
     with note.status("preparing") as status:
         done = prepare(content, style, output, size, quality, frames, status.update)
     for line in done.skipped:
-        note.print(f"skipped {line}", markup=False, soft_wrap=True)
+        note.print(f"skipped {line}", soft_wrap=True)
     for name, count in sorted(done.counts.items()):
         print(f"{name:16} {count}")
     print(f"{done.packed}: {done.packed.stat().st_size / 1e6:.1f} MB, {len(done.skipped)} skipped")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,13 +59,17 @@ class FrameRange:
 
     def spread(self, count: int) -> tuple[int, ...]:
         """At most `count` frame numbers spread evenly, first and last among them."""
-        numbers = tuple(self)
-        if len(numbers) <= count:
-            return numbers
-        if count == 1:
-            return (numbers[len(numbers) // 2],)
-        places = {round(i * (len(numbers) - 1) / (count - 1)) for i in range(count)}
-        return tuple(numbers[i] for i in sorted(places))
+        return spread(tuple(self), count)
+
+
+def spread(numbers: Sequence[int], count: int) -> tuple[int, ...]:
+    """At most `count` of the numbers, spread evenly, first and last among them."""
+    if len(numbers) <= count:
+        return tuple(numbers)
+    if count == 1:
+        return (numbers[len(numbers) // 2],)
+    places = {round(i * (len(numbers) - 1) / (count - 1)) for i in range(count)}
+    return tuple(numbers[i] for i in sorted(places))
 
 
 def parse_frames(text: str) -> tuple[int, ...]:
@@ -97,4 +100,3 @@ class Frame:
     pixels: Pixels
     colour_space: str
     alpha: Pixels | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)

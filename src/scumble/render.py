@@ -219,7 +219,7 @@ def render(
         with _ahead(plate.read(job.numbers)) as frames, _Behind(writer) as behind:
             for frame in frames:
                 pixels = paint_frame(baked, painter, frame, job.network_size, settings.strength)
-                done = Frame(frame.number, pixels, frame.colour_space, frame.alpha, frame.metadata)
+                done = Frame(frame.number, pixels, frame.colour_space, frame.alpha)
                 behind.put(done, lambda n: on_event(FrameDone(source.name, n, time.monotonic() - started)))
         writer.close()
     except BaseException:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,14 @@ from safetensors.torch import save_file
 from torch import Tensor, nn, optim
 
 from scumble.errors import BadLook
+from scumble.files import written_whole
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Write tensors and JSON facts; the file appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
     own = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
-    save_file(own, part, metadata={"facts": json.dumps(facts, sort_keys=True)})
-    os.replace(part, path)
+    with written_whole(path) as part:
+        save_file(own, part, metadata={"facts": json.dumps(facts, sort_keys=True)})
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

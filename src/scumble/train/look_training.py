@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from scumble.baking import find_look, make_look, reference_statistics
+from scumble.baking import find_look, make_look, picture_facts, reference_statistics, style_picture
 from scumble.errors import BadPlate
 from scumble.look import Look, read_arrays, with_reference
+from scumble.palette import Palette
 from scumble.train.loop import train
 from scumble.train.settings import TrainSettings
 
@@ -40,13 +41,13 @@ def train_look(
     facts = {
         **first.facts,
         "name": name or first.name,
+        "sources": picture_facts([(painting, 1.0)]),
         "made": "fine-tuned",
         "training": {k: card[k] for k in ("step", "seconds", "val", "test", "settings")},
     }
-    facts["training"]["settings"]["data"] |= {"dataset": content.name, "style": painting.name}
-    facts["training"]["settings"].pop("run")
-    facts["training"]["settings"]["generator"].pop("start")
-    look = Look(first.architecture, weights, first.palette, None, None, facts)
+    # the colours that training painted in, whatever look it started from
+    palette = Palette.measure(style_picture(painting))
+    look = Look(first.architecture, weights, palette, None, None, facts)
     look = with_reference(look, reference_statistics(look))
     look.save(output)
     return look

@@ -163,6 +163,8 @@ class Trainer:
             total.backward()
             terms = found
         gradient = nn.utils.clip_grad_norm_(self.generator.parameters(), s.schedule.clip)
+        if not math.isfinite(float(gradient)):
+            raise TrainingFailed(f"step {self.steps}: the gradient is not finite")
         self.adam_g.step()
         self.steps += 1
         decay = min(s.schedule.ema, self.steps / (self.steps + 10))
@@ -201,7 +203,7 @@ class Trainer:
     def _phase_d(self, y: Tensor, style: StyleBatch) -> Tensor:
         """Train the discriminator on crops of the style (real), of the paintings and of another style (fake)."""
         d, crops = self.settings.discriminator, self._crops
-        real, fake = crops(torch.cat([style.picture, style.more])), crops(y.clamp(0, 1))
+        real, fake = crops(torch.cat([style.picture, style.more])), crops(y)
         reference = crops(style.more)
         wrong = [crops(style.other)] if d.mismatched and d.kind == "style" else []
         with self._autocast():
@@ -368,7 +370,7 @@ class Trainer:
             "kind": "checkpoint",
             "step": self.steps,
             "seconds": self.spent + time.monotonic() - self.started,
-            "settings": json.loads(json.dumps(to_values(self.settings), default=str)),
+            "settings": _portable(self.settings),
             "style_size": self.style_size,
             "adversarial_share": self.adversarial_share,
         }
@@ -472,6 +474,8 @@ def train(
     best_file, resume_file = output / "best.safetensors", output / "resume.safetensors"
     with _Journal(output) as journal, closing(batches.stream(trainer.steps)) as stream:
         best: dict[str, float] = {}
+        if resume is not None and best_file.is_file():
+            best = dict(checkpoint.load(best_file)[1].get("val", {}))
 
         def look_at(split: str) -> dict[str, float]:
             seen = evaluate(trainer.ema, trainer.features, pairs[split], settings.generator.palette)
@@ -479,12 +483,12 @@ def train(
             return seen.figures
 
         def keep(figures: dict[str, float]) -> dict[str, float]:
-            if best and figures["composite"] >= best["composite"]:
+            if best and not figures["composite"] < best["composite"]:  # so that NaN never wins
                 return best
             files.save_generator(best_file, trainer.ema, trainer.facts() | {"val": figures})
             return figures
 
-        last_good = "none yet"
+        last_good = str(resume) if resume is not None else "none yet"
         saved = evaluated = time.monotonic()
         for _, batch in stream:
             if trainer.progress >= 1:
@@ -547,6 +551,18 @@ class _Journal:
         Image.fromarray(codes).save(self.folder / f"{split}.png")
         self.lines.write(json.dumps({"step": step, "split": split, **figures}) + "\n")
         self.lines.flush()
+
+
+def _portable(settings: TrainSettings) -> dict[str, Any]:
+    """Settings as plain values with file names for paths: facts travel, folders of one machine do not."""
+    values = to_values(settings)
+    for table, key in (("data", "dataset"), ("data", "style"), ("generator", "start")):
+        if key in values[table]:
+            values[table][key] = Path(values[table][key]).name
+    for key in ("output", "vgg", "threads"):
+        values["run"].pop(key, None)
+    plain: dict[str, Any] = json.loads(json.dumps(values))
+    return plain
 
 
 def _counts(dataset: Dataset) -> dict[str, int]:

@@ -130,7 +130,7 @@ def _movie_frames(path: Path, kind: str, count: int) -> Iterator[tuple[Record, I
     numbers = plate.frame_range.spread(count)
     for frame in plate.read(numbers):
         codes = (frame.pixels.clip(0, 1) * 255 + 0.5).astype("uint8")
-        name = f"{kind}/{path.stem}_{frame.number:06d}.webp"
+        name = f"{kind}/{hashlib.sha256(str(path).encode()).hexdigest()[:6]}_{path.stem}_{frame.number:06d}.webp"
         yield Record(name, kind, split_of(path.name), f"{path.name} frame {frame.number}"), Image.fromarray(codes)
 
 

@@ -8,6 +8,14 @@ from typing import Literal
 
 from scumble.network import SIZES
 
+# relu layers up to the depth at which the features network is cut
+LAYERS = tuple(f"relu{b}_{i}" for b, n in ((1, 2), (2, 2), (3, 3), (4, 1)) for i in range(1, n + 1))
+
+
+def _at_least(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise ValueError(f"{name} {value}: give a number from {least} on")
+
 
 @dataclass(frozen=True)
 class DataSettings:
@@ -35,6 +43,16 @@ class DataSettings:
     """Threads that cut crops ahead."""
     style: Path | None = None
     """A single style picture file instead of the data set's styles."""
+
+    def __post_init__(self) -> None:
+        for name in ("contents", "styles", "style_crop", "content_reuse", "workers"):
+            _at_least(name, getattr(self, name), 1)
+        if not self.crops or any(side < 16 for crop in self.crops for side in crop):
+            raise ValueError(f"crops {self.crops}: give at least one pair of sides of 16 pixels or more")
+        for name in ("content_scale", "style_scale"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise ValueError(f"{name} {(low, high)}: give a smaller and a larger number above 0")
 
 
 @dataclass(frozen=True)
@@ -88,6 +106,10 @@ class DiscriminatorSettings:
     r1_every: int = 16
     """Steps between R1 terms."""
 
+    def __post_init__(self) -> None:
+        for name in ("width", "depth", "crop", "crops", "r1_every"):
+            _at_least(name, getattr(self, name), 1)
+
 
 @dataclass(frozen=True)
 class LossSettings:
@@ -130,6 +152,13 @@ class LossSettings:
     adversarial_capped: bool = True
     """Keep the discriminator's gradient at the painting no larger than the style term's."""
 
+    def __post_init__(self) -> None:
+        for name in ("temporal_every", "identity_every"):
+            _at_least(name, getattr(self, name), 1)
+        for layer in (*self.content_layers, *self.style_layers):
+            if layer not in LAYERS:
+                raise ValueError(f"{layer!r} is not one of {', '.join(LAYERS)}")
+
 
 @dataclass(frozen=True)
 class ScheduleSettings:
@@ -164,6 +193,12 @@ class ScheduleSettings:
     clip: float = 5.0
     """Largest norm of the generator's gradient."""
 
+    def __post_init__(self) -> None:
+        _at_least("steps", self.steps, 1)
+        for name in ("warm_up", "decay", "adversarial_from", "pooled", "ema"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} {getattr(self, name)}: give a share from 0 to 1")
+
 
 @dataclass(frozen=True)
 class RunSettings:
@@ -191,6 +226,12 @@ class RunSettings:
     """Minutes between checkpoints."""
     log_every: int = 20
     """Steps between TensorBoard scalars."""
+
+    def __post_init__(self) -> None:
+        for name in ("evaluate_every", "evaluate_pairs", "log_every"):
+            _at_least(name, getattr(self, name), 1)
+        if self.evaluate_side < 160 or self.evaluate_side % 32:
+            raise ValueError(f"evaluate_side {self.evaluate_side}: give a multiple of 32 from 160 on")
 
 
 @dataclass(frozen=True)
