@@ -235,3 +235,149 @@ def test_a_movie_is_finished_or_not_there(plate: Path, tmp_path: Path) -> None:
     with pytest.raises(BadPlate, match=r"plate\.1006\.png"):
         render(plate, identity_look(), tmp_path / "out.mp4", RenderSettings(frames=tuple(range(1001, 1009))))
     assert not [p for p in tmp_path.iterdir() if "out" in p.name]
+
+
+def test_every_frame_of_an_open_gop_movie_is_found(tmp_path: Path) -> None:
+    """x265's default and common in mp4: frames that lead a key frame need the one before it."""
+    path = tmp_path / "open.mp4"
+    with av.open(str(path), "w") as container:
+        options = {"x264-params": "open-gop=1:keyint=12:min-keyint=12:bframes=3:b-adapt=0:scenecut=0"}
+        stream = container.add_stream("libx264", rate=24, options=options)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        wide = (picture(48, 200, 6) * 255).astype(np.uint8)
+        for i in range(80):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(wide[:, i : i + 64]))))
+        container.mux(stream.encode(None))
+    opened = open_plate(path)
+    everything = {f.number: f.pixels for f in opened.read(opened.numbers)}
+    assert len(everything) == 80
+    for number in opened.numbers:
+        (frame,) = opened.read((number,))
+        assert np.array_equal(frame.pixels, everything[number]), number
+
+
+def test_pixel_aspect_and_rotation_are_kept(tmp_path: Path) -> None:
+    source = tmp_path / "in.mov"
+    writer = MovieWriter(source, WriterSettings(size=(64, 48), pixel_aspect=Fraction(4, 3)))
+    for i in range(3):
+        writer.write(Frame(i + 1, picture(48, 64, 5), colour.DISPLAY))
+    writer.close()
+    render(source, identity_look(), tmp_path / "out.mov")
+    out = open_plate(tmp_path / "out.mov")
+    assert getattr(out, "pixel_aspect", None) == Fraction(4, 3)
+
+
+def test_a_picture_turned_by_its_tag_is_painted_upright(tmp_path: Path) -> None:
+    import OpenImageIO as oiio
+
+    spec = oiio.ImageSpec(40, 30, 3, oiio.UINT8)
+    spec.attribute("Orientation", 6)
+    output = oiio.ImageOutput.create(str(tmp_path / "phone.jpg"))
+    output.open(str(tmp_path / "phone.jpg"), spec)
+    output.write_image((picture(30, 40) * 255).astype(np.uint8))
+    output.close()
+    render(tmp_path / "phone.jpg", identity_look(), tmp_path / "out.png")
+    assert open_plate(tmp_path / "out.png").size == (30, 40)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".exr"])
+def test_alpha_is_kept_and_its_colours_are_painted_straight(tmp_path: Path, suffix: str) -> None:
+    rgb, alpha = picture(40, 40, 7), np.zeros((40, 40, 1), np.float32)
+    alpha[:, 10:20], alpha[:, 20:] = 64 / 255, 1
+    plate = tmp_path / f"in{suffix}"
+    if suffix == ".exr":
+        rgb = colour.srgb_to_linear(rgb)
+        rgb[:, :10] = 0
+    space = colour.LINEAR if suffix == ".exr" else colour.DISPLAY
+    write_picture(plate, Frame(1, rgb, space, alpha), WriterSettings(bits=32 if suffix == ".exr" else 8))
+    render(plate, identity_look(), tmp_path / f"same{suffix}")
+    same, its_alpha = read_picture(tmp_path / f"same{suffix}")
+    before, alpha_before = read_picture(plate)
+    assert its_alpha is not None
+    assert np.array_equal(its_alpha, alpha_before)
+    np.testing.assert_allclose(same, before, atol=2e-4)
+    render(plate, random_look(1), tmp_path / f"painted{suffix}")
+    painted, _ = read_picture(tmp_path / f"painted{suffix}")
+    assert np.array_equal(painted[:, :10], before[:, :10])  # where nothing is, nothing is painted
+    assert np.abs(painted[:, 10:] - before[:, 10:]).mean() > 0.02
+
+
+def test_an_exr_is_read_in_its_display_window_and_its_own_layer(tmp_path: Path) -> None:
+    import OpenImageIO as oiio
+
+    spec = oiio.ImageSpec(20, 10, 5, oiio.HALF)
+    spec.x, spec.y, spec.full_width, spec.full_height = 8, 6, 64, 48
+    spec.channelnames = ("Crypto00.A", "B", "G", "R", "albedo.R")
+    pixels = np.broadcast_to(np.float32([0.9, 0.3, 0.2, 0.1, 0.7]), (10, 20, 5))
+    output = oiio.ImageOutput.create(str(tmp_path / "cg.exr"))
+    output.open(str(tmp_path / "cg.exr"), spec)
+    output.write_image(np.ascontiguousarray(pixels))
+    output.close()
+    assert open_plate(tmp_path / "cg.exr").size == (64, 48)
+    rgb, alpha = read_picture(tmp_path / "cg.exr")
+    assert alpha is None
+    assert rgb.shape == (48, 64, 3)
+    np.testing.assert_allclose(rgb[10, 20], [0.1, 0.2, 0.3], atol=1e-3)
+    assert not rgb[:6].any()
+
+
+def test_ten_bit_dpx_keeps_its_codes(tmp_path: Path) -> None:
+    codes = np.arange(1024, dtype=np.float32).reshape(16, 64)
+    pixels = np.repeat(codes[:, :, None], 3, axis=2) / np.float32(1023)
+    write_picture(tmp_path / "ramp.dpx", Frame(1, pixels, colour.DISPLAY), WriterSettings(bits=10))
+    assert open_plate(tmp_path / "ramp.dpx").bits == 10
+    back, _ = read_picture(tmp_path / "ramp.dpx")
+    assert np.array_equal(np.round(back * 1023), np.round(pixels * 1023))
+
+
+@pytest.mark.parametrize("name", ["hero@2x.png", "C#_cover.png"])
+def test_marks_inside_a_stills_name_are_not_frame_numbers(tmp_path: Path, name: str) -> None:
+    write_picture(tmp_path / "in.png", Frame(1, picture(30, 41), colour.DISPLAY), WriterSettings())
+    render(tmp_path / "in.png", identity_look(), tmp_path / name)
+    assert (tmp_path / name).is_file()
+
+
+def test_the_plate_is_never_overwritten_however_it_is_spelled(
+    plate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    one, again = RenderSettings(frames=(1002,), overwrite=True), RenderSettings(overwrite=True)
+    for source, output, settings in (
+        (plate, tmp_path / "plate.####.png", again),
+        (plate, Path("plate.%04d.png"), again),
+        (plate, tmp_path / "plate.1002.png", one),
+        (tmp_path, tmp_path, again),
+    ):
+        with pytest.raises(BadOutput, match="the plate itself"):
+            plan(source, identity_look(), output, settings)
+
+
+def test_sound_keeps_its_place_when_the_picture_starts_late(tmp_path: Path) -> None:
+    """Picture from 0.5 s on: whole and part start their sound where the picture starts."""
+    source, late = movie(tmp_path / "in.mkv", 48), tmp_path / "late.mkv"
+    with av.open(str(source)) as a, av.open(str(late), "w") as b:
+        streams = [b.add_stream_from_template(s) for s in a.streams]
+        for packet in a.demux():
+            if packet.size and packet.pts is not None:
+                stream = streams[packet.stream.index]
+                if stream.type == "video":
+                    packet.pts += round(Fraction(1, 2) / packet.time_base)
+                    packet.dts = None if packet.dts is None else packet.dts + round(Fraction(1, 2) / packet.time_base)
+                packet.stream = stream
+                b.mux(packet)
+
+    def sound(path: Path) -> list[bytes]:
+        with av.open(str(path)) as container:
+            return [bytes(p) for p in container.demux(audio=0) if p.size]
+
+    render(late, identity_look(), tmp_path / "whole.mkv")
+    render(late, identity_look(), tmp_path / "part.mkv", RenderSettings(frames=tuple(range(1, 48))))
+    everything, whole, part = sound(late), sound(tmp_path / "whole.mkv"), sound(tmp_path / "part.mkv")
+    assert 20 <= len(everything) - len(whole) <= 26  # half a second of 1024 samples at 48 kHz
+    assert whole[: len(part)] == part
+
+
+def test_the_output_names_look_and_version(plate: Path, tmp_path: Path) -> None:
+    render(plate, identity_look(), tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert "look identity" in container.metadata["comment"]

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from typer.core import TyperCommand
 
 from scumble import __version__
 from scumble.errors import BadInput, BadLook, BadSettings, NotInstalled, ScumbleError
@@ -83,11 +84,50 @@ def parse_rate(text: str) -> Fraction:
     except (ValueError, ZeroDivisionError):
         raise BadSettings(f"frame rate {text!r}: give a number such as 24 or 24000/1001") from None
     if not 0 < rate <= 1000:
-        raise BadSettings(f"frame rate {text!r}: give a number from above 0 to 1000")
+        raise BadSettings(f"frame rate {text!r}: give a number above 0 such as 24 or 24000/1001")
     return rate
 
 
-@app.command()
+def one_value_each(args: list[str], many: set[str], flags: set[str], positional: int) -> list[str]:
+    """`--style A B` as `--style A --style B`, for the options in `many`.
+
+    `positional` words belong to the command itself: when too few stand elsewhere, the last of the
+    further words are left for it, as INPUT in `render --style A B INPUT`.
+    """
+    parts: list[list[str]] = []
+    further: list[int] = []
+    option, filled = "", False
+    for word in args:
+        if word.startswith("-") and not word.lstrip("-").isdigit():
+            option, filled = ("" if word in flags or "=" in word else word), False
+            parts.append([word])
+        elif option and not filled:
+            filled = option in many
+            option = option if filled else ""
+            parts.append([word])
+        elif option:
+            further.append(len(parts))
+            parts.append([option, word])
+        else:
+            positional -= 1
+            parts.append([word])
+    for place in further[len(further) - max(0, positional) :]:
+        parts[place] = parts[place][1:]
+    return [word for part in parts for word in part]
+
+
+class _Many(TyperCommand):
+    """A command whose `--style` and `--content` take several words."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        flags = {name for p in self.params if getattr(p, "is_flag", False) for name in p.opts} | {"--help"}
+        positional = sum(p.param_type_name == "argument" for p in self.params)
+        args = one_value_each(args, {"--style", "--content"}, flags, positional)
+        rest: list[str] = super().parse_args(ctx, args)
+        return rest
+
+
+@app.command(cls=_Many)
 def render(
     source: Annotated[
         Path,
@@ -106,9 +146,7 @@ def render(
     ] = None,
     style: Annotated[
         list[str] | None,
-        typer.Option(
-            "--style", metavar="PICTURE[:WEIGHT]", help="Style picture instead of a look; may be given several times."
-        ),
+        typer.Option("--style", metavar="PICTURE[:WEIGHT]...", help="Style pictures instead of a look."),
     ] = None,
     frames: Annotated[
         str | None, typer.Option("--frames", metavar="RANGE", help="Frames to paint, as in 1001-1100x2,1150.")
@@ -162,8 +200,9 @@ def render(
 
     if (look is None) == (not style):
         raise BadSettings("give either --look FILE|NAME or --style PICTURE")
+    plate = open_plate(source, first_frame)
     settings = r.RenderSettings(
-        frames=_frames(frames, start, end, step, source, first_frame, open_plate),
+        frames=_frames(frames, start, end, step, plate.frame_range),
         first_frame=first_frame,
         frame_rate=parse_rate(frame_rate) if frame_rate else None,
         quality=quality,
@@ -177,12 +216,12 @@ def render(
         overwrite=overwrite,
     )
     chosen = find_look(look) if look else make_look([(Path(n), w) for n, w in map(weighted, style or [])])
-    job = r.plan(source, chosen, output, settings)
+    job = r.plan(plate, chosen, output, settings)
     if dry_run:
         print(job)
         return
     with _progress(progress, len(job.numbers), source.name) as tick:
-        done = r.render(source, chosen, output, settings, tick)
+        done = r.run(job, tick)
     if progress != "none":
         note.print(
             f"{done.frames} frames in {done.seconds:.1f} s ({done.frames / done.seconds:.2f} frames/s): {job.output}",
@@ -195,9 +234,7 @@ def _frames(
     start: int | None,
     end: int | None,
     step: int,
-    source: Path,
-    first_frame: int | None,
-    open_plate: Callable[..., Any],
+    whole: Any,
 ) -> tuple[int, ...] | None:
     from scumble.frames import FrameRange, parse_frames
 
@@ -207,7 +244,6 @@ def _frames(
         return parse_frames(frames)
     if start is None and end is None and step == 1:
         return None
-    whole = open_plate(source, first_frame).frame_range
     first = whole.first if start is None else start
     return tuple(FrameRange(first, whole.last if end is None else end, step))
 
@@ -374,15 +410,13 @@ def look_train(
     print(f"{output}: look {made.name} ({made.hash})")
 
 
-@data_app.command("prepare")
+@data_app.command("prepare", cls=_Many)
 def data_prepare(
     content: Annotated[
         list[Path],
-        typer.Option("--content", metavar="DIR|MOVIE", help="Content pictures or footage; may be given several times."),
+        typer.Option("--content", metavar="DIR|MOVIE...", help="Content pictures or footage."),
     ],
-    style: Annotated[
-        list[Path], typer.Option("--style", metavar="DIR", help="Style pictures; may be given several times.")
-    ],
+    style: Annotated[list[Path], typer.Option("--style", metavar="DIR...", help="Style pictures.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DATASET", help="Folder to write: manifest.csv and packed.zip.")
     ],
@@ -417,9 +451,16 @@ def weights_fetch(
     ] = None,
 ) -> None:
     """Get and verify the VGG features that training looks through."""
+    from importlib.util import find_spec
+
     from scumble.weights import fetch
 
-    print(fetch(source))
+    if find_spec("torch") is None:
+        print(fetch(source))
+        return
+    from scumble.nn.vgg19 import arrays
+
+    print(fetch(source, read_torch=arrays))
 
 
 @app.command()

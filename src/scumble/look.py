@@ -218,7 +218,16 @@ class Universal:
             raise BadLook(f"{path}: not a universal generator but {facts.get('kind', 'another file')}")
         _check_schema(path, facts)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-        return cls(architecture_of(path, facts), arrays, float(facts["temperature"]), digest, facts)
+        universal = cls(architecture_of(path, facts), arrays, float(facts.get("temperature", 1.0)), digest, facts)
+        try:  # every array is there and fits: a style of zeros goes through
+            widths = universal.architecture.widths
+            nothing = [np.zeros(w, np.float32) for w in widths]
+            _check_weights(
+                path, universal.architecture, universal.collapse(universal.style_statistics(nothing, nothing))
+            )
+        except (KeyError, ValueError) as error:
+            raise BadLook(f"{path}: an array of the universal generator is missing or misshapen ({error})") from error
+        return universal
 
     def style_statistics(self, mean: Sequence[Array], variance: Sequence[Array]) -> StyleStatistics:
         """Code and statistics from the moments of the encoder's features at each level."""

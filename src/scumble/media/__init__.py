@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
@@ -61,8 +61,12 @@ class WriterSettings:
     """Bits a channel of the plate, kept where the format can."""
     sound_from: Path | None = None
     """Movie whose sound is copied."""
-    sound_span: tuple[Fraction, Fraction] | None = None
-    """Seconds of that sound that belong to the frames written."""
+    sound_span: tuple[Fraction, Fraction | None] = (Fraction(0), None)
+    """Seconds of that sound that belong to the frames written; None is its end."""
+    pixel_aspect: Fraction | None = None
+    """Width of a pixel to its height, where it is not square."""
+    notes: dict[str, str] = field(default_factory=dict)
+    """What the header should say of the render: look, version, precision."""
 
 
 def is_movie(path: Path) -> bool:

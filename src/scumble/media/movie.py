@@ -21,6 +21,7 @@ from scumble.media import Plate, WriterSettings
 from scumble.media.stills import quantised
 
 SD_LINES = 576  # up to here a movie without tags is taken for Rec. 601, above for Rec. 709
+PRIMING = Fraction(1, 5)  # seconds; AAC's 1024 to 2112 samples are less
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 
 
@@ -44,14 +45,25 @@ class MoviePlate(Plate):
                 components = stream.format.components if stream.format else ()
                 self.bits = max((c.bits for c in components), default=8)
                 self.has_sound = bool(container.streams.audio)
-                # time stamps of all packets: numbers are exact for variable rates and after seeking
-                self._times = sorted(p.pts for p in container.demux(stream) if p.pts is not None)
+                self.pixel_aspect = stream.sample_aspect_ratio or None
+                # Time stamps of all packets: numbers are exact for variable rates and after seeking.
+                # What an edit list discards is decoded on the way but is no frame of the movie.
+                packets = (p for p in container.demux(stream) if not p.is_discard)
+                self._times: list[int] = sorted({p.pts for p in packets if p.pts is not None})
+                self.rotation = 0
+                if self._times:
+                    self.rotation = self._rotation()
+                if self.rotation % 180:
+                    self.size = (self.size[1], self.size[0])
+                    self.has_sound = bool(container.streams.audio)
+                self.pixel_aspect = 1 / self.pixel_aspect if self.pixel_aspect else None
                 self.time_base = Fraction(stream.time_base or Fraction(1, 90000))
         except FFmpegError as error:
             raise BadPlate(f"{path}: not a movie that can be read ({error.strerror})") from error
         if not self._times or not rate:
             raise BadPlate(f"{path}: this movie has no frames or no frame rate")
         self.frame_rate: Fraction | None = Fraction(rate)
+        self._reformatter = VideoReformatter()
         self._last = 1 / Fraction(rate)  # how long the last frame is shown
         self.numbers = tuple(range(first_frame, first_frame + len(self._times)))
 
@@ -74,26 +86,20 @@ class MoviePlate(Plate):
             raise BadPlate(f"{self.path}: frame {outside[0]} is outside the movie's {self.frame_range}")
         if not numbers:
             return
-        number_at = {t: self.numbers[0] + i for i, t in enumerate(self._times)}
         wanted = list(numbers)
         try:
             with av.open(str(self.path)) as container:
                 stream = container.streams.video[0]
                 stream.thread_type = "AUTO"
-                reformatter = VideoReformatter()
                 while wanted:
-                    # go on decoding when the next frame is near, else jump to the key frame before it
-                    start = self._times[wanted[0] - self.numbers[0]]
-                    if start > self._times[0]:  # some containers cannot seek to their very start
-                        container.seek(start, stream=stream)
-                    for picture in container.decode(stream):
-                        number = number_at.get(picture.pts) if picture.pts is not None else None
-                        if number is None or number < wanted[0]:
+                    for number, picture in self._from(container, stream, wanted[0]):
+                        if number < wanted[0]:
                             continue
                         if number > wanted[0]:
-                            raise BadPlate(f"{self.path}: frame {wanted[0]} cannot be decoded")
-                        yield Frame(number, self._pixels(picture, reformatter), self.colour_space)
+                            raise BadPlate(f"{self.path}: frame {wanted[0]} cannot be decoded; repair the movie")
+                        yield Frame(number, self._pixels(picture), self.colour_space)
                         wanted.pop(0)
+                        # go on decoding when the next frame is near, else jump
                         if not wanted or wanted[0] > number + 48:
                             break
                     else:
@@ -101,21 +107,48 @@ class MoviePlate(Plate):
         except FFmpegError as error:
             raise BadPlate(f"{self.path}: frame {wanted[0]} cannot be decoded ({error.strerror})") from error
 
-    def _pixels(self, picture: av.VideoFrame, reformatter: VideoReformatter) -> Any:
-        if (picture.width, picture.height) != self.size:
+    def _from(self, container: Any, stream: Any, wanted: int) -> Iterator[tuple[int, Any]]:
+        """Decoded frames by number, the first of them at or before `wanted` where that can be had.
+
+        A seek may land on a key frame behind the leading frames that need the one before it (open
+        GOP): then again from further back, at last from the start.
+        """
+        number_at = {t: self.numbers[0] + i for i, t in enumerate(self._times)}
+        target, first = self._times[wanted - self.numbers[0]], self._times[0]
+        for back in (0.0, 2.0, 10.0, None):
+            start = first if back is None else target - int(back / self.time_base)
+            container.seek(min(0, first) if start <= first else start, stream=stream)
+            frames = ((number_at[p.pts], p) for p in container.decode(stream) if p.pts in number_at)
+            found = next(frames, None)
+            if found is None or (found[0] > wanted and start > first):
+                continue
+            yield found
+            yield from frames
+            return
+
+    def _rotation(self) -> int:
+        """Degrees counter-clockwise that a display turns the picture by (0, 90, 180, 270)."""
+        with av.open(str(self.path)) as container:
+            for picture in container.decode(video=0):
+                return round(picture.rotation / 90) * 90 % 360
+        return 0
+
+    def _pixels(self, picture: av.VideoFrame) -> Any:
+        coded = self.size[::-1] if self.rotation % 180 else self.size
+        if (picture.width, picture.height) != coded:
             raise BadPlate(
                 f"{self.path}: a frame is {picture.width}x{picture.height}, the movie"
                 f" {self.size[0]}x{self.size[1]}; a plate has one size"
             )
         deep = self.bits > 8
-        rgb = reformatter.reformat(
+        rgb = self._reformatter.reformat(
             picture,
             format="rgb48le" if deep else "rgb24",
             src_colorspace=_matrix(picture),
             dst_colorspace=Colorspace.ITU709,
             interpolation="BICUBIC",
         )
-        codes = rgb.to_ndarray()
+        codes = np.rot90(rgb.to_ndarray(), self.rotation // 90)
         return codes.astype(np.float32) / np.float32(65535 if deep else 255)
 
 
@@ -156,6 +189,8 @@ class MovieWriter:
         # 4:2:0 needs even sides: an odd one is coded with its last row or column repeated
         stream.width, stream.height = width + width % 2, height + height % 2
         stream.pix_fmt = "yuv420p"
+        if settings.pixel_aspect:
+            stream.sample_aspect_ratio = settings.pixel_aspect
         context = stream.codec_context
         context.time_base = 1 / settings.frame_rate
         context.colorspace, context.color_primaries = Colorspace.ITU709, ColorPrimaries.BT709
@@ -163,7 +198,13 @@ class MovieWriter:
         self.stream = stream
         self.reformatter = VideoReformatter()
         self.count = 0
-        self.sound = _sound(settings, self.container)
+        self.sound: _Sound | None = None
+        self.container.metadata.update(settings.notes)
+        try:
+            self.sound = _sound(settings, self.container)
+        except BaseException:
+            self.abort()
+            raise
 
     def write(self, frame: Frame) -> None:
         """Encode one frame; sound up to its time goes with it."""
@@ -196,25 +237,37 @@ class MovieWriter:
             self.container.mux(self.stream.encode(None))
             if self.sound is not None:
                 self.container.mux(self.sound.until(None))
-            self.container.close()
+            self._close()
             self.part.replace(self.path)
         except (OSError, FFmpegError) as error:
             raise BadOutput(f"{self.path}: could not be finished ({error.strerror})") from error
         finally:
             self.part.unlink(missing_ok=True)
 
+    def _close(self) -> None:
+        if self.sound is not None:
+            self.sound.source.close()
+        self.container.close()
+
     def abort(self) -> None:
         """See `scumble.media.Writer.abort`."""
         with suppress(FFmpegError):  # the file is thrown away
-            self.container.close()
+            self._close()
         self.part.unlink(missing_ok=True)
 
 
 class _Sound:
     """Packets of a movie's sound within a span, shifted to start at 0."""
 
-    def __init__(self, source: Any, output: Any, span: tuple[Fraction, Fraction] | None) -> None:
-        self.source, self.span = source, span
+    def __init__(self, source: Any, output: Any, settings: WriterSettings) -> None:
+        self.source = source
+        self.start, self.end = settings.sound_span
+        for stream in source.streams.audio:
+            if stream.codec_context.name not in output.supported_codecs:
+                raise BadOutput(
+                    f"{settings.sound_from}: its sound ({stream.codec_context.name}) does not go into"
+                    f" {output.format.name}; write an .mkv"
+                )
         self.streams = {s.index: output.add_stream_from_template(s) for s in source.streams.audio}
         self.packets = source.demux(*source.streams.audio)
         self.waiting: Any = None
@@ -222,7 +275,6 @@ class _Sound:
     def until(self, seconds: Fraction | None) -> list[Any]:
         """Packets that start before `seconds` of the output; None for all that are left."""
         found: list[Any] = []
-        start, end = self.span or (Fraction(0), None)
         while True:
             packet = self.waiting or next(self.packets, None)
             self.waiting = None
@@ -230,13 +282,14 @@ class _Sound:
                 return found
             if packet.dts is None or packet.pts is None:
                 continue
-            at = packet.pts * packet.time_base - start
-            if end is not None and not 0 <= at < end - start:
+            at = packet.pts * packet.time_base - self.start
+            # from the first frame on; a codec's priming, just before 0, belongs to a movie's start
+            if at < -PRIMING or (at < 0 < self.start) or (self.end is not None and at >= self.end - self.start):
                 continue
             if seconds is not None and at >= seconds:
                 self.waiting = packet
                 return found
-            shift = round(start / packet.time_base)
+            shift = round(self.start / packet.time_base)
             packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
             packet.stream = self.streams[packet.stream.index]
             found.append(packet)
@@ -249,4 +302,7 @@ def _sound(settings: WriterSettings, output: Any) -> _Sound | None:
         source = av.open(str(settings.sound_from))
     except FFmpegError:
         return None
-    return _Sound(source, output, settings.sound_span) if source.streams.audio else None
+    if not source.streams.audio:
+        source.close()
+        return None
+    return _Sound(source, output, settings)

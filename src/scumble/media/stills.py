@@ -18,6 +18,7 @@ from scumble.media import STILLS, Plate, WriterSettings
 from scumble.media.pattern import Pattern, folder_pattern, parse_pattern
 
 FLOAT_FORMATS = {".exr"}
+PREMULTIPLIED = {".exr"}  # colours are stored multiplied by alpha
 DEPTHS = {"uint8": 8, "uint10": 10, "uint12": 12, "uint16": 16, "half": 16, "float": 32}
 
 
@@ -51,7 +52,9 @@ class StillsPlate(Plate):
         self.numbers = tuple(files)
         first = next(iter(files.values()))
         spec = _spec(first)
-        self.size = (spec.width, spec.height)
+        # the display window is the picture; phones turn theirs by a tag
+        turned = spec.get_int_attribute("Orientation", 1) >= 5
+        self.size = (spec.full_height, spec.full_width) if turned else (spec.full_width, spec.full_height)
         self.bits = DEPTHS.get(str(spec.format), 8)
         self.bits = int(spec.get_int_attribute("oiio:BitsPerSample", self.bits))
         linear = first.suffix.lower() in FLOAT_FORMATS
@@ -84,25 +87,39 @@ class StillsPlate(Plate):
 
 
 def read_picture(path: Path) -> tuple[Pixels, Pixels | None]:
-    """RGB (H, W, 3) and alpha (H, W, 1) or None, float32, upright; integers become [0, 1].
+    """RGB (H, W, 3), not premultiplied, and alpha (H, W, 1) or None; float32, upright; integers become [0, 1].
 
-    Raises BadPlate.
+    Of an EXR the display window is read. Raises BadPlate.
     """
-    buffer = oiio.ImageBuf(str(path))
+    straight = oiio.ImageSpec()
+    straight.attribute("oiio:UnassociatedAlpha", 1)  # PNG and TIFF: give the file's own numbers
+    buffer = oiio.ImageBuf(str(path), 0, 0, straight)
     if not path.is_file() or not buffer.read(0, 0, True, oiio.FLOAT):
         raise BadPlate(f"{path}: not a picture that can be read ({_reason(buffer, path)})")
+    if buffer.roi != buffer.roi_full:
+        buffer = oiio.ImageBufAlgo.crop(buffer, buffer.roi_full)
     if buffer.orientation != 1:
         buffer = oiio.ImageBufAlgo.reorient(buffer)
-    spec = buffer.spec()
     pixels: Any = buffer.get_pixels(oiio.FLOAT)
-    names = [str(n).rpartition(".")[2].upper() for n in spec.channelnames]
-    if all(c in names for c in "RGB"):
-        rgb = pixels[:, :, [names.index(c) for c in "RGB"]]
-    else:
-        grey = names.index("Y") if "Y" in names else 0
-        rgb = np.repeat(pixels[:, :, grey : grey + 1], 3, axis=2)
-    alpha = pixels[:, :, [names.index("A")]] if "A" in names else None
-    return np.ascontiguousarray(rgb, np.float32), alpha
+    colours, alpha_at = _channels([str(name) for name in buffer.spec().channelnames])
+    rgb = np.ascontiguousarray(pixels[:, :, colours], np.float32)
+    if alpha_at is None:
+        return rgb, None
+    alpha = np.ascontiguousarray(pixels[:, :, [alpha_at]], np.float32)
+    if path.suffix.lower() in PREMULTIPLIED:
+        rgb = np.where(alpha > 0, rgb / np.maximum(alpha, 1e-8), rgb).astype(np.float32)
+    return rgb, alpha
+
+
+def _channels(names: list[str]) -> tuple[list[int], int | None]:
+    """Places of red, green, blue and alpha: plain names first, else the first layer that has all three colours."""
+    layers = ["", *dict.fromkeys(name.rpartition(".")[0] for name in names)]
+    for layer in layers:
+        at = {name.rpartition(".")[2].upper(): i for i, name in enumerate(names) if name.rpartition(".")[0] == layer}
+        if all(c in at for c in "RGB"):
+            return [at[c] for c in "RGB"], at.get("A")
+    grey = names.index("Y") if "Y" in names else 0
+    return [grey] * 3, names.index("A") if "A" in names else None
 
 
 def _spec(path: Path) -> Any:
@@ -156,12 +173,19 @@ def write_picture(path: Path, frame: Frame, settings: WriterSettings) -> None:
         pixels = colour.linear_to_srgb(pixels)
     takes_alpha = suffix in {".exr", ".png", ".tif", ".tiff", ".webp"}
     if frame.alpha is not None and takes_alpha:
+        if suffix in PREMULTIPLIED:
+            pixels = np.where(frame.alpha > 0, pixels * frame.alpha, pixels)
         pixels = np.concatenate([pixels, frame.alpha], axis=2)
     kind: Any
-    if linear_file:
+    if linear_file or (suffix in {".tif", ".tiff"} and settings.bits == 32):
         kind = oiio.FLOAT if settings.bits == 32 else oiio.HALF
         if kind == oiio.HALF:
             pixels = np.where(np.isfinite(pixels), np.clip(pixels, -65504, 65504), pixels)
+    elif suffix == ".dpx":
+        # OpenImageIO cuts 16-bit codes down to the file's depth: rounded here, they survive it
+        bits = 10 if settings.bits == 8 else min(settings.bits, 16)
+        kind, codes = oiio.UINT16, quantised(pixels, bits).astype(np.uint32)
+        pixels = (codes << (16 - bits) | codes >> max(0, 2 * bits - 16)).astype(np.uint16)
     elif suffix in {".jpg", ".jpeg", ".webp"} or settings.bits <= 8:
         kind, pixels = oiio.UINT8, quantised(pixels, 8)
     else:
@@ -175,9 +199,12 @@ def write_picture(path: Path, frame: Frame, settings: WriterSettings) -> None:
         spec.attribute("oiio:ColorSpace", "sRGB")
         spec.attribute("CompressionQuality", settings.quality)
         if suffix == ".dpx":
-            spec.attribute("oiio:BitsPerSample", 10 if settings.bits in (8, 10) else settings.bits)
+            spec.attribute("oiio:BitsPerSample", bits)
     # a write time in the header would make every render's bytes different
     spec.attribute("DateTime", "2000:01:01 00:00:00")
+    spec.attribute("oiio:UnassociatedAlpha", int(suffix not in PREMULTIPLIED))
+    for name, text in settings.notes.items():
+        spec.attribute(name, text)
     with written_whole(path) as part:
         output = oiio.ImageOutput.create(str(part))
         if output is None or not output.open(str(part), spec):
