@@ -17,7 +17,7 @@ import sys
 class Block:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in {"torch", "tensorboard", "PIL", "gradio", "ray", "h5py"}:
-            raise ImportError(name + " is blocked")
+            raise ModuleNotFoundError(name + " is blocked")
 sys.meta_path.insert(0, Block())
 from scumble.cli import main
 main()

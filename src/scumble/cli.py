@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -451,11 +452,9 @@ def weights_fetch(
     ] = None,
 ) -> None:
     """Get and verify the VGG features that training looks through."""
-    from importlib.util import find_spec
-
     from scumble.weights import fetch
 
-    if find_spec("torch") is None:
+    if not _installed("torch"):
         print(fetch(source))
         return
     from scumble.nn.vgg19 import arrays
@@ -515,10 +514,15 @@ def override(settings: Any, table: str, **values: Any) -> Any:
     return replace(settings, **{table: replace(getattr(settings, table), **given)}) if given else settings
 
 
-def _needs_torch() -> None:
-    from importlib.util import find_spec
+def _installed(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ImportError:
+        return False
 
-    missing = [name for name in ("torch", "tensorboard", "PIL") if find_spec(name) is None]
+
+def _needs_torch() -> None:
+    missing = [name for name in ("torch", "tensorboard", "PIL") if not _installed(name)]
     if missing:
         raise NotInstalled(f"training needs {', '.join(missing)}: pip install 'scumble[train]'")
 
