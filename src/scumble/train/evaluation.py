@@ -4,7 +4,8 @@ Figures (PerceptualFeatures' backbone, `side` pixels square):
   content  squared difference of instance-normalised relu4_1
   style    squared difference of means and deviations over their own squared size, mean of relu1_1 to relu4_1
   pan      RMS of G(x moved by 1 pixel) against G(x) moved, frozen statistics, 32 pixels of border left out, x 255
-  composite = content + 5 * style + pan / 20; lower is better; the best checkpoint has the lowest on val.
+  composite = content + w * style + pan / 20 (w: run.composite_style, 5 unless said otherwise); lower is
+  better; the best checkpoint has the lowest on val.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def evaluate(
     features: PerceptualFeatures,
     pairs: Sequence[tuple[Pixels, Pixels]],
     palette: bool = True,
+    style_weight: float = 5.0,
     rows: int = 8,
 ) -> Evaluation:
     """Paint each content with its style and measure. Pictures are (H, W, 3), all of one size."""
@@ -72,7 +74,7 @@ def evaluate(
         if len(shown) < rows:
             shown.append(torch.cat([x[0], s[0], y[0].clamp(0, 1)], dim=2).cpu())
     figures = {name: value / len(pairs) for name, value in sums.items()}
-    figures["composite"] = figures["content"] + 5 * figures["style"] + figures["pan"] / 20
+    figures["composite"] = figures["content"] + style_weight * figures["style"] + figures["pan"] / 20
     return Evaluation(figures, torch.cat(shown, dim=1))
 
 

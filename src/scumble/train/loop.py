@@ -478,7 +478,9 @@ def train(
             best = dict(checkpoint.load(best_file)[1].get("val", {}))
 
         def look_at(split: str) -> dict[str, float]:
-            seen = evaluate(trainer.ema, trainer.features, pairs[split], settings.generator.palette)
+            seen = evaluate(
+                trainer.ema, trainer.features, pairs[split], settings.generator.palette, run.composite_style
+            )
             journal.figures(trainer.steps, split, seen.figures, seen.grid)
             return seen.figures
 

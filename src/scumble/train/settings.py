@@ -222,6 +222,8 @@ class RunSettings:
     """Pairs of content and style in an evaluation."""
     evaluate_side: int = 256
     """Side of evaluation pictures in pixels."""
+    composite_style: float = 5.0
+    """Weight of the style figure in the composite that chooses the best checkpoint."""
     save_minutes: float = 5.0
     """Minutes between checkpoints."""
     log_every: int = 20
