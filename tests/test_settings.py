@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("torch")
 
 from scumble.errors import BadSettings
-from scumble.settings import describe, from_values, load, to_values
+from scumble.settings import commented, describe, from_values, load, to_values
 from scumble.train.settings import TrainSettings
 
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -51,6 +51,11 @@ def test_changes_win_over_the_file() -> None:
     assert (settings.losses.style, settings.generator.size) == (3.0, "draft")
     with pytest.raises(BadSettings, match="write TABLE"):
         load(CONFIGS / "universal.toml", TrainSettings, ["losses.style"])
+
+
+def test_the_commented_defaults_load_as_themselves(tmp_path: Path) -> None:
+    (tmp_path / "all.toml").write_text(commented(TrainSettings()))
+    assert load(tmp_path / "all.toml", TrainSettings) == TrainSettings()
 
 
 def test_every_field_has_its_sentence() -> None:

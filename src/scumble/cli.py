@@ -462,6 +462,16 @@ def weights_fetch(
     print(fetch(source, read_torch=arrays))
 
 
+def _list_settings(asked: bool) -> None:
+    if asked:
+        _needs_torch()
+        from scumble.settings import commented
+        from scumble.train.settings import TrainSettings
+
+        print(commented(TrainSettings()))
+        raise typer.Exit
+
+
 @app.command()
 def train(
     config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="Settings; see configs/.")],
@@ -491,6 +501,15 @@ def train(
             help="Any setting, in TOML, as in losses.style=20; may be given several times.",
         ),
     ] = None,
+    list_settings: Annotated[
+        bool,
+        typer.Option(
+            "--list-settings",
+            callback=_list_settings,
+            is_eager=True,
+            help="Print every setting with its default and a sentence, and exit.",
+        ),
+    ] = False,
 ) -> None:
     """Train a generator with its discriminator (needs the extra `train`)."""
     _needs_torch()

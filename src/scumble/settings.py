@@ -10,6 +10,7 @@ import ast
 import dataclasses
 import difflib
 import inspect
+import json
 import textwrap
 import tomllib
 import types
@@ -118,6 +119,25 @@ def to_values(settings: Any) -> dict[str, Any]:
         elif value is not None:
             values[field.name] = str(value) if isinstance(value, Path) else value
     return values
+
+
+def commented(settings: Any) -> str:
+    """A settings object as TOML, each key under its sentence; keys without a value are left as comments."""
+    lines: list[str] = []
+    for field in dataclasses.fields(settings):
+        table = getattr(settings, field.name)
+        lines += [f"[{field.name}]"]
+        values = to_values(table)
+        for key, sentence in describe(type(table)).items():
+            lines += [f"# {sentence}", f"{key} = {_toml(values[key])}" if key in values else f"# {key} = ..."]
+        lines += [""]
+    return "\n".join(lines)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + " }"
+    return json.dumps(value)
 
 
 def describe(settings: type[Any]) -> dict[str, str]:
