@@ -21,9 +21,9 @@ from scumble.render import RenderSettings, paint_frame, plan
 from scumble.upsampling import resized
 
 
-def contact_sheet(plate_path: Path, looks: list[str], count: int, width: int) -> Pixels:
-    """A row a look, `count` frames spread over the shot, each `width` pixels wide."""
-    rows = []
+def contact_sheet(plate_path: Path, looks: list[str], count: int, width: int, columns: int) -> Pixels:
+    """`columns` looks a row, of each `count` frames spread over the shot, each `width` pixels wide."""
+    cells = []
     for name in looks:
         look = find_look(name)
         job = plan(plate_path, look, Path("unused.####.png"), RenderSettings())
@@ -36,7 +36,9 @@ def contact_sheet(plate_path: Path, looks: list[str], count: int, width: int) ->
             np.clip(resized(paint_frame(baked, painter, frame, job.network_size, 1.0), (width, height)), 0, 1)
             for frame in job.plate.read(numbers)
         ]
-        rows.append(np.concatenate(painted, axis=1))
+        cells.append(np.concatenate(painted, axis=1))
+    cells += [np.zeros_like(cells[0])] * (-len(cells) % columns)
+    rows = [np.concatenate(cells[i : i + columns], axis=1) for i in range(0, len(cells), columns)]
     return np.concatenate(rows, axis=0)
 
 
@@ -47,8 +49,9 @@ def main() -> None:
     parser.add_argument("looks", nargs="+")
     parser.add_argument("--frames", type=int, default=3)
     parser.add_argument("--width", type=int, default=320)
+    parser.add_argument("--columns", type=int, default=1)
     given = parser.parse_args()
-    sheet = contact_sheet(given.plate, given.looks, given.frames, given.width)
+    sheet = contact_sheet(given.plate, given.looks, given.frames, given.width, given.columns)
     write_picture(given.output, Frame(1, sheet, DISPLAY), WriterSettings(quality=85))
     print(f"{given.output}: {open_plate(given.output).size}")
 
