@@ -98,6 +98,16 @@ def test_training_says_what_it_needs(tmp_path: Path) -> None:
         (["render", "nothing.mp4", "-o", "out.mp4"], "--look"),
         (["render", str(SAMPLES / "sintel_walk.mp4"), "--look", "nobody", "-o", "o.mp4"], "identity"),
         (["look", "info", "nobody"], "shipped looks"),
+        (["render", str(SAMPLES / "sintel_walk.mp4"), "--style", "no:smile:.jpg", "-o", "o.mp4"], "no:smile:.jpg"),
+        (["render", str(SAMPLES / "sintel_walk.mp4"), "--look", "identity", "-o", "o.gif", "--dry-run"], ".png"),
+        (
+            ["render", str(SAMPLES / "sintel_walk.mp4"), "--look", "identity", "-o", "o.mp4", "--engine", "x"],
+            "openvino",
+        ),
+        (
+            ["render", str(SAMPLES / "sintel_walk.mp4"), "--look", "identity", "-o", "o.mp4", "-s", "9", "-e", "3"],
+            "1-60",
+        ),
         (["render", str(SAMPLES / "sintel_walk.mp4"), "--look", "identity", "-o", "o.gif"], "gif"),
     ],
 )
@@ -108,6 +118,20 @@ def test_mistakes_are_one_sentence_and_exit_code_2(
     done = scumble(*arguments, fails=2)
     assert words in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+    assert not done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
+def test_a_stopped_movie_leaves_nothing_behind(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", BLOCK, "render", str(SAMPLES / "sintel_walk.mp4"), "--look", "identity"]
+    command += ["-o", str(tmp_path / "out.mp4"), "--progress", "json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        running.stdout.readline()  # the first frame is written
+        running.terminate()
+        running.communicate(timeout=60)
+    assert running.returncode == 128 + 15
     assert not list(tmp_path.iterdir())
 
 

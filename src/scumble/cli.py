@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -34,11 +35,13 @@ weights_app = typer.Typer(help="Perceptual weights for training.", no_args_is_he
 app.add_typer(look_app, name="look")
 app.add_typer(data_app, name="data")
 app.add_typer(weights_app, name="weights")
-note = Console(stderr=True, highlight=False, markup=False)
+note = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def main() -> None:
     """Entry point: errors of the tree become one sentence and their exit code."""
+    # a farm stops a task by SIGTERM: let it unwind as Ctrl-C does, so that nothing half-written stays
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         app()
     except ScumbleError as error:
@@ -139,7 +142,10 @@ def render(
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", metavar="OUTPUT", help="Movie (mp4, mov, mkv), sequence pattern, folder or still."
+            "--output",
+            "-o",
+            metavar="OUTPUT",
+            help="Movie (mp4, mov, mkv), sequence pattern (shot.####.png), folder (a movie becomes PNG) or still (png, exr, jpg, tif, dpx, webp).",
         ),
     ],
     look: Annotated[
@@ -163,13 +169,14 @@ def render(
         typer.Option(
             "--frame-rate",
             metavar="RATE",
-            help="Frames per second of a movie made from a sequence, as in 24 or 24000/1001.",
+            help="Frames per second of the movie made, as in 24 or 24000/1001; a movie keeps its own by default.",
         ),
     ] = None,
     quality: Annotated[int, typer.Option("--quality", min=0, max=100, help="Quality of movies, JPEG and WebP.")] = 85,
     strength: Annotated[float, typer.Option("--strength", help="0 keeps the plate, 1 is the painting.")] = 1.0,
     keep_color: Annotated[
-        float, typer.Option("--keep-color", help="0 takes the style's colours, 1 keeps the plate's.")
+        float,
+        typer.Option("--keep-color", help="0 recolours as the style, 1 keeps the plate's colours under the strokes."),
     ] = 0.0,
     palette: Annotated[
         Path | None, typer.Option("--palette", metavar="PICTURE", help="Take colours from this picture instead.")
@@ -225,9 +232,12 @@ def render(
         done = r.run(job, tick)
     if progress != "none":
         note.print(
-            f"{done.frames} frames in {done.seconds:.1f} s ({done.frames / done.seconds:.2f} frames/s): {job.output}",
+            f"{done.frames} frame{'s' * (done.frames != 1)} in {done.seconds:.1f} s"
+            f" ({done.frames / done.seconds:.2f} frames/s): {job.output}",
             soft_wrap=True,
         )
+        for line in job.notes():
+            note.print(f"note: {line}", soft_wrap=True)
 
 
 def _frames(
@@ -245,8 +255,12 @@ def _frames(
         return parse_frames(frames)
     if start is None and end is None and step == 1:
         return None
-    first = whole.first if start is None else start
-    return tuple(FrameRange(first, whole.last if end is None else end, step))
+    first, last = whole.first if start is None else start, whole.last if end is None else end
+    if not whole.first <= first <= last <= whole.last:
+        raise BadSettings(
+            f"--start {first} --end {last}: the plate has frames {whole}; give --start and --end inside it"
+        )
+    return tuple(FrameRange(first, last, step))
 
 
 def _lines(text: str | None) -> int | None:

@@ -24,6 +24,8 @@ def written_whole(path: Path) -> Iterator[Path]:
         yield part
         os.replace(part, path)
     except OSError as error:
-        raise BadOutput(f"{path}: cannot be written ({error.strerror or error}); choose another output") from error
+        raise BadOutput(
+            f"{path}: cannot be written ({error.strerror or type(error).__name__}); choose another output"
+        ) from error
     finally:
         part.unlink(missing_ok=True)

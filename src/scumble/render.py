@@ -16,11 +16,11 @@ import numpy as np
 from scumble import __version__, tiling
 from scumble.baking import shot_statistics
 from scumble.colour import from_working, to_working
-from scumble.engine import Painter, Precision, open_engine
+from scumble.engine import Painter, Precision, find_engine, open_engine
 from scumble.errors import BadOutput, BadPlate, BadSettings
 from scumble.frames import Frame, Pixels, format_frames
 from scumble.look import BakedLook, Look, bake
-from scumble.media import Plate, Writer, WriterSettings, is_movie, open_plate, open_writer
+from scumble.media import STILLS, Plate, Writer, WriterSettings, formats, is_movie, open_plate, open_writer
 from scumble.media.movie import MoviePlate
 from scumble.media.pattern import output_pattern, parse_pattern
 from scumble.media.stills import StillsPlate
@@ -95,6 +95,17 @@ class Plan:
     precision: Precision
     settings: RenderSettings
 
+    def notes(self) -> list[str]:
+        """What a user should know of the output that was not asked for."""
+        said = []
+        _, sound = _sound(self)
+        if sound.startswith("left out"):
+            said.append(f"sound {sound}")
+        if is_movie(self.output) and (self.plate.size[0] % 2 or self.plate.size[1] % 2):
+            even = "x".join(str(side + side % 2) for side in self.plate.size)
+            said.append(f"the movie is {even}: 4:2:0 needs even sides, the last row or column is repeated")
+        return said
+
     def __str__(self) -> str:
         p = self.plate
         rate = f", {p.frame_rate} frames/s" if p.frame_rate else ""
@@ -106,6 +117,7 @@ class Plan:
                 f"network    {self.network_size[0]}x{self.network_size[1]}, {self.settings.engine}, {self.precision}",
                 f"sound      {_sound(self)[1]}",
                 f"output     {self.output} ({len(self.files)} file{'s' * (len(self.files) != 1)})",
+                *(f"note       {note}" for note in self.notes() if not note.startswith("sound")),
             ]
         )
 
@@ -143,7 +155,14 @@ def plan(source: Path | Plate, look: Look, output: Path, settings: RenderSetting
         )
     if output.is_dir() or (not output.suffix and parse_pattern(output) is None):
         output = output / _same_name(plate)
+    if not is_movie(output) and output.suffix.lower() not in STILLS:
+        raise BadOutput(f"{output}: {output.suffix or 'no suffix'} is not a format that Scumble writes; {formats()}")
+    find_engine(settings.engine)
     files = _output_files(output, numbers)
+    for folder in {f.parent for f in files}:
+        blocked = next((p for p in (folder, *folder.parents) if p.exists() and not p.is_dir()), None)
+        if blocked is not None:
+            raise BadOutput(f"{output}: {blocked} is a file, not a folder; choose another output")
     sources = {f.resolve() for f in (plate.files.values() if isinstance(plate, StillsPlate) else [plate.path])}
     if any(f.resolve() in sources for f in files):
         raise BadOutput(f"{output}: the output is the plate itself; choose another output")

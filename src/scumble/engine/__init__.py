@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Literal, Protocol
 
 import numpy as np
@@ -44,10 +45,17 @@ ENGINES: dict[str, str] = {
 }
 
 
-def open_engine(name: str) -> Engine:
-    """The engine of that name. Raises BadSettings for an unknown one, NotInstalled without its package."""
+def find_engine(name: str) -> None:
+    """Raises BadSettings for an unknown engine, NotInstalled for one whose package is not there."""
     if name not in ENGINES:
         raise BadSettings(f"engine {name!r} is not one of {', '.join(ENGINES)}")
+    if find_spec(name) is None:
+        raise NotInstalled(f"engine {name}: {name} is not installed; pip install 'scumble[gpu]'")
+
+
+def open_engine(name: str) -> Engine:
+    """The engine of that name. Raises BadSettings for an unknown one, NotInstalled without its package."""
+    find_engine(name)
     try:
         make: Callable[[], Engine] = import_module(ENGINES[name]).engine
     except ImportError as error:

@@ -74,6 +74,11 @@ def is_movie(path: Path) -> bool:
     return path.suffix.lower() in MOVIES
 
 
+def formats() -> str:
+    """The formats that can be read and written, in words."""
+    return f"movies: {' '.join(sorted(MOVIES))}; pictures: {' '.join(sorted(STILLS))}"
+
+
 def open_plate(path: Path, first_frame: int | None = None) -> Plate:
     """A movie, an image sequence (`shot.%04d.png`, `shot.####.exr`, a folder) or a still.
 

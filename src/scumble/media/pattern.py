@@ -63,7 +63,9 @@ def folder_pattern(folder: Path, suffixes: set[str]) -> Pattern:
             before = entry.stem[: match.start()]
             found.setdefault((before, entry.suffix), []).append(digits)
     if not found:
-        raise BadPlate(f"{folder}: no numbered pictures in this folder; name a sequence such as shot.%04d.png")
+        empty = not any(folder.iterdir())
+        what = "an empty folder" if empty else "no numbered pictures in this folder"
+        raise BadPlate(f"{folder}: {what}; name a sequence such as shot.%04d.png, or one still")
     if len(found) > 1:
         names = ", ".join(f"{before}#{after}" for before, after in found)
         raise BadPlate(f"{folder}: several sequences in this folder ({names}); name one of them")

@@ -14,7 +14,7 @@ from scumble import colour
 from scumble.errors import BadOutput, BadPlate
 from scumble.files import written_whole
 from scumble.frames import Frame, FrameRange, Pixels, format_frames
-from scumble.media import STILLS, Plate, WriterSettings
+from scumble.media import STILLS, Plate, WriterSettings, formats
 from scumble.media.pattern import Pattern, folder_pattern, parse_pattern
 
 FLOAT_FORMATS = {".exr"}
@@ -29,7 +29,7 @@ def open_stills(path: Path, first_frame: int | None = None) -> StillsPlate:
         pattern = folder_pattern(path, STILLS)
     elif pattern is None or path.is_file():
         if path.suffix.lower() not in STILLS:
-            raise BadPlate(f"{path}: {path.suffix or 'no suffix'} is not a format that Scumble reads")
+            raise BadPlate(f"{path}: {path.suffix or 'no suffix'} is not a format that Scumble reads; {formats()}")
         if not path.is_file():
             raise BadPlate(f"{path}: no such file")
         return StillsPlate(path, "still", {1 if first_frame is None else first_frame: path})
@@ -91,11 +91,15 @@ def read_picture(path: Path) -> tuple[Pixels, Pixels | None]:
 
     Of an EXR the display window is read. Raises BadPlate.
     """
+    if not path.is_file():
+        raise BadPlate(f"{path}: no such file")
     straight = oiio.ImageSpec()
     straight.attribute("oiio:UnassociatedAlpha", 1)  # PNG and TIFF: give the file's own numbers
     buffer = oiio.ImageBuf(str(path), 0, 0, straight)
-    if not path.is_file() or not buffer.read(0, 0, True, oiio.FLOAT):
-        raise BadPlate(f"{path}: not a picture that can be read ({_reason(buffer, path)})")
+    if not buffer.read(0, 0, True, oiio.FLOAT):
+        # the library prints errors that nobody fetched
+        reason = (str(buffer.geterror()).strip() or "unknown format").splitlines()[0]
+        raise BadPlate(f"{path}: not a picture that can be read ({reason})")
     if buffer.roi != buffer.roi_full:
         buffer = oiio.ImageBufAlgo.crop(buffer, buffer.roi_full)
     if buffer.orientation != 1:
@@ -132,18 +136,12 @@ def _spec(path: Path) -> Any:
     return spec
 
 
-def _reason(buffer: Any, path: Path) -> str:
-    if not path.is_file():
-        return "no such file"
-    return str(buffer.geterror()).strip().splitlines()[0] if buffer.has_error else "unknown format"
-
-
 class StillsWriter:
     """See `scumble.media.Writer`; one picture per frame, by the output's pattern, or a single still."""
 
     def __init__(self, path: Path, settings: WriterSettings) -> None:
         if path.suffix.lower() not in STILLS:
-            raise BadOutput(f"{path}: {path.suffix or 'no suffix'} is not a format that Scumble writes")
+            raise BadOutput(f"{path}: {path.suffix or 'no suffix'} is not a format that Scumble writes; {formats()}")
         self.path, self.settings = path, settings
         self.pattern: Pattern | None = parse_pattern(path)
 
