@@ -76,7 +76,8 @@ def steps(settings: TrainSettings, count: int) -> tuple[Trainer, list[dict[str, 
 def test_the_total_falls_and_d_tells_real_from_fake(
     name: str, factor: float, dataset: Path, vgg: Path, tmp_path: Path
 ) -> None:
-    """In 60 steps of seed 0 the generator's total falls to `factor` of what it was; D's logits move apart."""
+    """In 60 steps of seed 0 the weighted sum of content and style, the terms of constant weight, falls to
+    `factor` of what it was, and D's mean logits for real and fake move apart."""
     settings = recipe(
         name,
         dataset,
