@@ -20,9 +20,8 @@ from scumble.frames import Pixels, spread
 from scumble.look import Look, ShotStatistics, Universal, blend_styles, mix, with_reference
 from scumble.media import Plate
 from scumble.media.stills import read_picture
-from scumble.palette import Palette, recolouring
+from scumble.palette import REFERENCE_SHARE, Palette
 
-REFERENCE_SHARE = 0.25  # weight of the reference photograph in every statistic (MODEL.md, Normalisation)
 SAMPLED_FRAMES = 10
 CROPS_A_FRAME = 3
 CROP = 256  # pixels
@@ -120,14 +119,14 @@ def reference_statistics(look: Look) -> ShotStatistics:
     crops = _crops(reference_picture(), 4, CROP)
     palette = Palette.measure(reference_picture())
     share = np.full(len(crops), 1 / len(crops), np.float32)
-    return _measured(look, crops, share, palette, None, None, {"of": "reference photograph"})
+    return _measured(look, crops, share, palette, 0.0, None, {"of": "reference photograph"})
 
 
 def shot_statistics(
     look: Look,
     plate: Plate,
     scaled: Callable[[Pixels], Pixels],
-    keep_color: float | None = None,
+    keep_color: float = 0.0,
     palette: Palette | None = None,
 ) -> ShotStatistics:
     """Statistics of the whole plate pooled with the reference photograph at `REFERENCE_SHARE`.
@@ -161,12 +160,11 @@ def _measured(
     crops: Sequence[Pixels],
     share: Any,
     plate: Palette,
-    keep_color: float | None,
+    keep_color: float,
     palette: Palette | None,
     facts: dict[str, Any],
 ) -> ShotStatistics:
-    kept = look.keep_color if keep_color is None else max(keep_color, look.keep_color)
-    matrix, offset = recolouring(plate, palette or look.palette, kept)
+    matrix, offset = look.recolouring(plate, keep_color, palette)
     mean, variance = OpenVinoEngine().measure(look, np.stack(crops), share, matrix, offset)
     return ShotStatistics(plate, mean, variance, facts)
 

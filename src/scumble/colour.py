@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.float32]
 
+LUMA = (0.2126, 0.7152, 0.0722)  # of Rec. 709 red, green, blue
 DISPLAY = "sRGB"  # display-referred Rec. 709 primaries with the sRGB curve
 LINEAR = "lin_rec709"  # scene-linear Rec. 709 primaries
 KNEE = np.float32(0.8)  # linear value at which compression sets in
@@ -49,7 +50,6 @@ class Working(NamedTuple):
     """A plate's frame in the working space and what is needed to take the painting back."""
 
     pixels: Pixels
-    colour_space: str
     gain: Pixels | None  # (H, W, 1), plate / compressed
     below: Pixels | None  # what was under 0, given back after painting
     bad: NDArray[np.bool_] | None  # (H, W) NaN or infinite: the plate's own pixel passes
@@ -59,7 +59,7 @@ class Working(NamedTuple):
 def to_working(pixels: Pixels, colour_space: str) -> Working:
     """Plate pixels (H, W, 3) to the working space."""
     if colour_space != LINEAR:
-        return Working(pixels, colour_space, None, None, None, pixels)
+        return Working(pixels, None, None, None, pixels)
     bad = np.asarray(~np.isfinite(pixels).all(axis=2))
     clean = np.where(bad[:, :, None], np.float32(0), pixels)
     if bad.any():
@@ -70,7 +70,7 @@ def to_working(pixels: Pixels, colour_space: str) -> Working:
     over = np.maximum(peak - KNEE, 0)
     compressed = np.where(over > 0, KNEE + ROOM * (1 - np.exp(-over / ROOM)), peak)
     gain = np.where(over > 0, peak / np.maximum(compressed, 1e-6), np.float32(1)).astype(np.float32)
-    return Working(linear_to_srgb((above / gain).astype(np.float32)), colour_space, gain, below, bad, pixels)
+    return Working(linear_to_srgb((above / gain).astype(np.float32)), gain, below, bad, pixels)
 
 
 def from_working(painted: Pixels, working: Working) -> Pixels:

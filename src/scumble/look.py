@@ -71,6 +71,12 @@ class Look:
         """1 when the look leaves the plate's colours alone (identity look)."""
         return float(self.facts.get("keep_color", 0.0))
 
+    def recolouring(
+        self, plate: Palette, keep_color: float = 0.0, palette: Palette | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """T (3, 3) and offset (3,) from a plate's colours to the style's, or to `palette` instead."""
+        return recolouring(plate, palette or self.palette, max(keep_color, self.keep_color))
+
     @property
     def hash(self) -> str:
         """First 16 digits of the SHA-256 of the saved file."""
@@ -144,7 +150,6 @@ class BakedLook:
     gate: Arrays
     matrix: Array
     offset: Array
-    look_hash: str
     statistics: ShotStatistics
 
     @property
@@ -152,29 +157,18 @@ class BakedLook:
         """Pixels to each side that one output pixel depends on; a multiple of the total stride."""
         return self.architecture.receptive_field()
 
-    @property
-    def hash(self) -> str:
-        """First 16 digits of the SHA-256 of everything that decides a pixel."""
-        digest = hashlib.sha256(repr(self.architecture).encode())
-        for part in (self.kernel, self.bias, self.gate, {"matrix": self.matrix, "offset": self.offset}):
-            for name, array in sorted(part.items()):
-                digest.update(name.encode())
-                digest.update(np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()[:16]
-
 
 def bake(
     look: Look,
     statistics: ShotStatistics,
-    keep_color: float | None = None,
+    keep_color: float = 0.0,
     palette: Palette | None = None,
 ) -> BakedLook:
     """Fold shot statistics into a look: W' = W gamma / sigma, b' = (b - mu) gamma / sigma + beta.
 
     `keep_color` in 0..1 moves the recolouring towards the identity; `palette` replaces the style's colours.
     """
-    kept = look.keep_color if keep_color is None else max(keep_color, look.keep_color)
-    matrix, offset = recolouring(statistics.palette, palette or look.palette, kept)
+    matrix, offset = look.recolouring(statistics.palette, keep_color, palette)
     kernel: Arrays = {}
     bias: Arrays = {}
     for node in look.architecture.nodes():
@@ -195,7 +189,6 @@ def bake(
         gate,
         matrix.astype(np.float32),
         offset.astype(np.float32),
-        look.hash,
         statistics,
     )
 

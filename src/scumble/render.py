@@ -129,7 +129,6 @@ class Rendered:
     files: tuple[Path, ...]
     frames: int
     seconds: float
-    baked: BakedLook
 
 
 def plan(source: Path | Plate, look: Look, output: Path, settings: RenderSettings) -> Plan:
@@ -237,11 +236,10 @@ def run(job: Plan, on_event: Callable[[FrameDone], None] = lambda _: None) -> Re
     """Do what was planned. Raises ScumbleError; a movie is finished or not there, done frames of a sequence stay."""
     started = time.monotonic()
     plate, settings = job.plate, job.settings
-    kept = settings.keep_color or None
     statistics = shot_statistics(
-        job.look, plate, lambda pixels: resized(pixels, job.network_size), kept, settings.palette
+        job.look, plate, lambda pixels: resized(pixels, job.network_size), settings.keep_color, settings.palette
     )
-    baked = bake(job.look, statistics, kept, settings.palette)
+    baked = bake(job.look, statistics, settings.keep_color, settings.palette)
     painter = open_engine(settings.engine).painter(baked, job.precision)
     shot = plate.path.name
     writer = open_writer(job.output, _writer_settings(job))
@@ -255,7 +253,7 @@ def run(job: Plan, on_event: Callable[[FrameDone], None] = lambda _: None) -> Re
     except BaseException:
         writer.abort()
         raise
-    return Rendered(job.files, len(job.numbers), time.monotonic() - started, baked)
+    return Rendered(job.files, len(job.numbers), time.monotonic() - started)
 
 
 def _sound(job: Plan) -> tuple[tuple[Fraction, Fraction | None] | None, str]:

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.float32]
+from scumble.colour import LUMA
 
-LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)  # Rec. 709
+Pixels = NDArray[np.float32]
 
 
 def resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
@@ -32,8 +32,9 @@ def joint_upsample(painted: Pixels, proxy: Pixels, plate: Pixels, radius: int = 
     `epsilon` is the variance of luma below which the plate's detail is left out.
     """
     size = (plate.shape[1], plate.shape[0])
-    low = (proxy @ LUMA)[:, :, None]
-    high = (plate @ LUMA)[:, :, None]
+    weights = np.asarray(LUMA, np.float32)
+    low = (proxy @ weights)[:, :, None]
+    high = (plate @ weights)[:, :, None]
     window = (2 * radius + 1, 2 * radius + 1)
 
     def mean(x: Pixels) -> Pixels:

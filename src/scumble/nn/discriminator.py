@@ -15,10 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scumble.colour import LUMA
 from scumble.engine.torch_engine import blur_down
 
 SLOPE = 0.2  # of the leaky ReLU below zero
-LUMA = (0.2126, 0.7152, 0.0722)  # Rec. 709
 
 
 def _he(module: nn.Module) -> None:

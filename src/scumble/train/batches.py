@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from scumble.errors import BadPlate
-from scumble.palette import Palette, recolouring
+from scumble.palette import REFERENCE_SHARE, Palette, recolouring
 from scumble.train.dataset import (
     Dataset,
     Pixels,
@@ -26,8 +26,6 @@ from scumble.train.dataset import (
     to_pixels,
 )
 from scumble.train.settings import DataSettings
-
-REFERENCE_SHARE = 0.25  # weight of the reference photograph in pooled statistics (MODEL.md, Normalisation)
 
 
 class Batch(NamedTuple):

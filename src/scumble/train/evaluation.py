@@ -23,7 +23,7 @@ from scumble.nn.perceptual import PerceptualFeatures
 from scumble.palette import Palette, recolouring
 from scumble.train.dataset import Pixels, to_batch
 
-STRIDES = 64  # columns left out of both views of a pan: a multiple of every total stride
+PAN_MARGIN = 64  # columns left out of both views of a pan: a multiple of every total stride
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 
 
@@ -59,7 +59,7 @@ def evaluate(
         p = torch.einsum("ij,njhw->nihw", t, x) + o.view(1, 3, 1, 1)
         strokes, used = generator(p.to(features.dtype), plain)
         y = p + strokes.float()
-        here, there = (_painted(generator, p[..., i : i - STRIDES], plain, used, features.dtype) for i in (0, 1))
+        here, there = (_painted(generator, p[..., i : i - PAN_MARGIN], plain, used, features.dtype) for i in (0, 1))
         inner = (slice(None), slice(None), slice(32, -32), slice(32, -32))
         error = (here[..., 1:] - there[..., :-1])[inner].square().mean().sqrt()
         f_y, f_x, f_s = (features(v.clamp(0, 1), LAYERS) for v in (y, x, s))

@@ -38,7 +38,6 @@ from scumble.train.evaluation import evaluate
 from scumble.train.settings import TrainSettings
 from scumble.weights import vgg_path
 
-STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 COHERENCE_LAYERS = ("relu2_1", "relu3_1", "relu4_1")
 REWARM_STEPS = 300  # after a travel checkpoint Adam's moments must be found again
 
