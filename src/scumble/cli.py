@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Never
 
 import typer
 from rich.console import Console
@@ -35,21 +37,61 @@ weights_app = typer.Typer(help="Perceptual weights for training.", no_args_is_he
 app.add_typer(look_app, name="look")
 app.add_typer(data_app, name="data")
 app.add_typer(weights_app, name="weights")
+# Typer has carried a Click of its own since 0.2x: this is the base class of its usage errors in either case
+_ClickException: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 note = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def main() -> None:
     """Entry point: errors of the tree become one sentence and their exit code."""
+    _quiet_libraries()
     # a farm stops a task by SIGTERM: let it unwind as Ctrl-C does, so that nothing half-written stays
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
     except ScumbleError as error:
-        note.print(f"scumble: {error}", style="bold red", soft_wrap=True)
-        sys.exit(error.exit_code)
+        _refuse(str(error), error.exit_code)
+    except _ClickException as error:
+        if not str(error):  # a group without a command shows its help
+            error.show()
+            sys.exit(error.exit_code)
+        path = error.ctx.command_path if getattr(error, "ctx", None) else "scumble"
+        words = error.format_message().rstrip(".").replace("Value error, ", "")
+        _refuse(f"{words}; see {path} --help", error.exit_code)
     except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except MemoryError as error:
+        _refuse(f"not enough memory ({error}); give fewer --lines, or a machine with more", 1)
+    except OSError as error:
+        # what no command foresaw, such as a disk that is full under the printed output
+        _refuse(f"{error.filename or 'standard output'}: {error.strerror or error}", 2)
+    except (KeyboardInterrupt, typer.Abort):
+        _refuse("stopped", 130)
+
+
+def _quiet_libraries() -> None:
+    """Keep stderr to ourselves: libpng, FFmpeg and others write there behind our back.
+
+    What we say goes on to the real stderr, a crash's stack too; `SCUMBLE_DEBUG=1` lets everything through.
+    """
+    if os.environ.get("SCUMBLE_DEBUG"):
+        return
+    sys.stderr.flush()
+    real = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    sys.stderr = os.fdopen(real, "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+    faulthandler.enable(sys.stderr)
+    warnings.simplefilter("ignore")
+
+
+def _refuse(sentence: str, code: int) -> Never:
+    """One line on stderr, whatever a library put into its message, and the exit code."""
+    line = " ".join(sentence.split())
+    note.print(f"scumble: {line}", style="bold red", soft_wrap=True)
+    sys.exit(code)
 
 
 def _version(asked: bool) -> None:
@@ -292,8 +334,10 @@ class _progress:  # noqa: N801 - reads as a phrase: with _progress("bar", ...)
             self.task = self.bar.add_task(self.title, total=self.total, rate=0.0)
         return self.tick
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         if self.bar is not None:
+            if kind is not None and not note.is_terminal:  # a log takes the sentence alone
+                self.bar.update(self.task, visible=False)
             self.bar.stop()
 
     def tick(self, event: Any) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from scumble.errors import BadOutput
 
@@ -16,16 +19,47 @@ def part_of(path: Path) -> Path:
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Yield a temporary path; rename it to `path` on success, remove it otherwise. Raises BadOutput."""
+def written_whole(path: Path, what: str = "") -> Iterator[Path]:
+    """Yield a temporary path; rename it to `path` on success, remove it otherwise. Raises BadOutput.
+
+    `what` is written, such as "frame 1047", is named in the error.
+    """
     part = part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
         os.replace(part, path)
     except OSError as error:
-        raise BadOutput(
-            f"{path}: cannot be written ({error.strerror or type(error).__name__}); choose another output"
-        ) from error
+        raise not_written(path, error, what) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def not_written(path: Path, error: Any, what: str = "") -> BadOutput:
+    """The sentence for a write that failed: a full disk asks for another remedy than a wrong path.
+
+    `error` has `errno` and `strerror`: OSError or FFmpeg's own kind.
+    """
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    remedy = "make room there, or choose another output" if full else "choose another output"
+    return BadOutput(
+        f"{path}: {what}{' ' * bool(what)}cannot be written ({error.strerror or type(error).__name__}); {remedy}"
+    )
+
+
+@contextmanager
+def spool(suffix: str) -> Iterator[Path]:
+    """A path for a library to write a small file to, away from the output's disk: in memory on Linux.
+
+    Image libraries do not survive a full disk (libpng goes on and leaves half a picture, libjpeg ends
+    the process, libwebp never returns), so their bytes are taken from here and written by Python.
+    """
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("scumble")
+        try:
+            yield Path(f"/proc/self/fd/{descriptor}")
+        finally:
+            os.close(descriptor)
+    else:
+        with tempfile.TemporaryDirectory(prefix="scumble-") as folder:
+            yield Path(folder) / f"picture{suffix}"

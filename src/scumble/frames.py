@@ -13,7 +13,8 @@ from scumble.errors import BadPlate
 
 Pixels = NDArray[np.float32]
 
-_RANGE = re.compile(r"(-?\d+)(?:-(-?\d+)(?:x(\d+))?)?")
+MOST_FRAMES = 10_000_000  # five days at 24 frames/s: a longer list is a slip of the keyboard
+_RANGE = re.compile(r"(-?\d{1,12})(?:-(-?\d{1,12})(?:x(\d{1,12}))?)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class FrameRange:
         """`1001`, `1001-1100` or `1001-1100x2`; raises BadPlate."""
         match = _RANGE.fullmatch(text.strip())
         if match is None:
-            raise BadPlate(f"frame range {text!r}: write FIRST-LASTxSTEP, as in 1001-1100x2")
+            raise BadPlate(f"frame range {text[:80]!r}: write FIRST-LASTxSTEP, as in 1001-1100x2")
         first, last, step = match.groups()
         return cls(int(first), int(last if last is not None else first), int(step or 1))
 
@@ -78,7 +79,10 @@ def parse_frames(text: str) -> tuple[int, ...]:
     >>> parse_frames("7,1-5x2")
     (1, 3, 5, 7)
     """
-    return tuple(sorted({n for part in text.split(",") for n in FrameRange.parse(part)}))
+    ranges = [FrameRange.parse(part) for part in text.split(",")]
+    if sum(len(part) for part in ranges) > MOST_FRAMES:
+        raise BadPlate(f"frame range {text!r}: more than {MOST_FRAMES} frames; give --frames inside the plate")
+    return tuple(sorted({n for part in ranges for n in part}))
 
 
 def format_frames(numbers: Sequence[int]) -> str:

@@ -134,7 +134,10 @@ class Look:
         except KeyError as error:
             raise BadLook(f"{path}: a look without {error.args[0]!r}; make it again: scumble look make") from error
         own = {k: v for k, v in facts.items() if k not in ("schema", "kind", "architecture")}
-        return cls(architecture, weights, palette, reference, style, own)
+        look = cls(architecture, weights, palette, reference, style, own)
+        _check_statistics(path, look)
+        _check_facts(path, own)
+        return look
 
 
 @dataclass(frozen=True)
@@ -208,17 +211,23 @@ class Universal:
         """Read weights written by `scumble train`. Raises BadLook."""
         arrays, facts = read_arrays(path)
         if facts.get("kind") != "universal":
-            raise BadLook(f"{path}: not a universal generator but {facts.get('kind', 'another file')}")
+            kind = facts.get("kind", "another file")
+            raise BadLook(
+                f"{path}: not a universal generator but {kind}; give best.safetensors of a run of scumble train"
+            )
         _check_schema(path, facts)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-        universal = cls(architecture_of(path, facts), arrays, float(facts.get("temperature", 1.0)), digest, facts)
+        temperature = facts.get("temperature", 1.0)
+        if not isinstance(temperature, int | float) or not 0 < temperature < 1000:
+            raise BadLook(f"{path}: its fact 'temperature' is {temperature!r:.60}; train or fetch it again")
+        universal = cls(architecture_of(path, facts), arrays, float(temperature), digest, facts)
         try:  # every array is there and fits: a style of zeros goes through
             widths = universal.architecture.widths
             nothing = [np.zeros(w, np.float32) for w in widths]
             _check_weights(
                 path, universal.architecture, universal.collapse(universal.style_statistics(nothing, nothing))
             )
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, IndexError) as error:
             raise BadLook(f"{path}: an array of the universal generator is missing or misshapen ({error})") from error
         return universal
 
@@ -335,13 +344,13 @@ def read_arrays(path: Path) -> tuple[Arrays, dict[str, Any]]:
     """Arrays (as float32) and facts of a safetensors file of ours. Raises BadLook."""
     try:
         if not path.is_file():
-            raise BadLook(f"{path}: no such file")
+            raise BadLook(f"{path}: {'a folder' if path.is_dir() else 'no such file'}; name a look or weights file")
         with safe_open(path, framework="np") as f:
             metadata = f.metadata() or {}
             facts = json.loads(metadata.get("facts", "{}"))
             arrays = {key: np.asarray(f.get_tensor(key), np.float32) for key in f.keys()}  # noqa: SIM118 - not a mapping
-    except (OSError, SafetensorError, ValueError, TypeError) as error:
-        raise BadLook(f"{path}: not a look or weights file ({error})") from error
+    except (OSError, SafetensorError, ValueError, TypeError, RecursionError) as error:
+        raise BadLook(f"{path}: not a look or weights file ({error}); take another copy of it") from error
     if not isinstance(facts, dict):
         raise BadLook(f"{path}: its facts are not a table; make the file again")
     if not all(np.isfinite(a).all() for a in arrays.values()):
@@ -359,7 +368,7 @@ def architecture_of(path: Path, facts: Mapping[str, Any]) -> Architecture:
         raise BadLook(f"{path}: its facts do not describe a network; make the file again") from error
     sound = 2 <= len(widths) == len(blocks) <= 6 and all(1 <= w <= 1024 for w in widths)
     if not sound or not all(0 <= b <= 64 for b in blocks):
-        raise BadLook(f"{path}: a network of widths {widths} and blocks {blocks} is not one of ours")
+        raise BadLook(f"{path}: a network of widths {widths} and blocks {blocks} is not one of ours; make it again")
     return Architecture(widths, blocks, skips)
 
 
@@ -385,6 +394,50 @@ def _check_weights(path: Path, architecture: Architecture, weights: Arrays) -> N
             if key not in weights or weights[key].shape != shape:
                 found = weights[key].shape if key in weights else "nothing"
                 raise BadLook(f"{path}: {key} should have shape {shape} and has {found}; make the look again")
+
+
+def _check_statistics(path: Path, look: Look) -> None:
+    """Palettes, reference statistics and style statistics have the shapes that the network asks for."""
+    wanted: list[tuple[str, Array | NDArray[np.float64], tuple[int, ...]]] = []
+    palettes = {"palette": look.palette}
+    if look.reference is not None:
+        palettes["reference.palette"] = look.reference.palette
+        for node in look.architecture.nodes():
+            if node.name in look.reference.mean:
+                wanted += [
+                    (f"reference.{node.name}.mean", look.reference.mean[node.name], (node.channels,)),
+                    (f"reference.{node.name}.variance", look.reference.variance[node.name], (node.channels,)),
+                ]
+    for name, palette in palettes.items():
+        wanted += [(f"{name}.mean", palette.mean, (3,)), (f"{name}.covariance", palette.covariance, (3, 3))]
+    if look.style is not None:
+        wanted.append(("style.code", look.style.code, (look.style.code.size,)))
+        for i, width in enumerate(look.architecture.widths):
+            wanted += [
+                (f"style.mean.{i}", look.style.mean[i], (width,)),
+                (f"style.deviation.{i}", look.style.deviation[i], (width,)),
+            ]
+    for key, array, shape in wanted:
+        if array.shape != shape:
+            raise BadLook(f"{path}: {key} should have shape {shape} and has {array.shape}; make the look again")
+
+
+def _check_facts(path: Path, facts: Mapping[str, Any]) -> None:
+    """The facts that a render relies on are of their kind."""
+    kinds: dict[str, tuple[type, ...]] = {
+        "name": (str,),
+        "ancestor": (str,),
+        "made": (str,),
+        "sources": (list,),
+        "keep_color": (int, float),
+    }
+    for key, kind in kinds.items():
+        if key in facts and not isinstance(facts[key], kind):
+            raise BadLook(f"{path}: its fact {key!r} is {facts[key]!r:.60}, not a {kind[-1].__name__}; make it again")
+    if not 0 <= facts.get("keep_color", 0.0) <= 1:
+        raise BadLook(f"{path}: its fact 'keep_color' is {facts['keep_color']}, not from 0 to 1; make it again")
+    if not all(isinstance(source, dict) for source in facts.get("sources", [])):
+        raise BadLook(f"{path}: its fact 'sources' is not a list of tables; make it again")
 
 
 def _palette_arrays(prefix: str, palette: Palette) -> dict[str, NDArray[Any]]:

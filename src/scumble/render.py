@@ -236,14 +236,10 @@ def run(job: Plan, on_event: Callable[[FrameDone], None] = lambda _: None) -> Re
     """Do what was planned. Raises ScumbleError; a movie is finished or not there, done frames of a sequence stay."""
     started = time.monotonic()
     plate, settings = job.plate, job.settings
-    statistics = shot_statistics(
-        job.look, plate, lambda pixels: resized(pixels, job.network_size), settings.keep_color, settings.palette
-    )
-    baked = bake(job.look, statistics, settings.keep_color, settings.palette)
-    painter = open_engine(settings.engine).painter(baked, job.precision)
     shot = plate.path.name
-    writer = open_writer(job.output, _writer_settings(job))
+    writer = open_writer(job.output, _writer_settings(job))  # first: what cannot be written is said at once
     try:
+        baked, painter = _prepared(job)
         with _ahead(plate.read(job.numbers)) as frames, _Behind(writer) as behind:
             for frame in frames:
                 pixels = paint_frame(baked, painter, frame, job.network_size, settings.strength)
@@ -254,6 +250,16 @@ def run(job: Plan, on_event: Callable[[FrameDone], None] = lambda _: None) -> Re
         writer.abort()
         raise
     return Rendered(job.files, len(job.numbers), time.monotonic() - started)
+
+
+def _prepared(job: Plan) -> tuple[BakedLook, Painter]:
+    """The look baked with the shot, and what computes it."""
+    plate, settings = job.plate, job.settings
+    statistics = shot_statistics(
+        job.look, plate, lambda pixels: resized(pixels, job.network_size), settings.keep_color, settings.palette
+    )
+    baked = bake(job.look, statistics, settings.keep_color, settings.palette)
+    return baked, open_engine(settings.engine).painter(baked, job.precision)
 
 
 def _sound(job: Plan) -> tuple[tuple[Fraction, Fraction | None] | None, str]:

@@ -35,13 +35,13 @@ def load(path: Path, settings: type[T], changes: Sequence[str] = ()) -> T:
         values = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise BadSettings(f"{path}: cannot be read ({error.strerror}); give a settings file in TOML") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadSettings(f"{path}: not a TOML file ({error})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadSettings(f"{path}: not a TOML file ({error}); mend it there") from error
     for change in changes:
         key, equals, text = change.partition("=")
         try:
             value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
+        except (tomllib.TOMLDecodeError, RecursionError):
             value = text  # a word without quotes
         *tables, last = key.strip().split(".")
         if not equals or not last:

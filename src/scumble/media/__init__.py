@@ -8,10 +8,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
+from scumble.errors import BadPlate
 from scumble.frames import Frame, FrameRange
 
 MOVIES = {".mp4", ".mov", ".mkv", ".m4v"}
 STILLS = {".png", ".exr", ".jpg", ".jpeg", ".tif", ".tiff", ".dpx", ".webp"}
+
+
+MOST_PIXELS = 1 << 28  # 16384 x 16384: as float32 RGB 3 GB; a header that says more is damaged or a bomb
 
 
 class Plate(Protocol):
@@ -77,6 +81,17 @@ def is_movie(path: Path) -> bool:
 def formats() -> str:
     """The formats that can be read and written, in words."""
     return f"movies: {' '.join(sorted(MOVIES))}; pictures: {' '.join(sorted(STILLS))}"
+
+
+def check_size(path: Path, width: int, height: int) -> None:
+    """Raises BadPlate for a picture without pixels or with more than `MOST_PIXELS`, before any is decoded."""
+    if width < 1 or height < 1:
+        raise BadPlate(f"{path}: a picture of {width}x{height} pixels; take another copy of it")
+    if width * height > MOST_PIXELS:
+        raise BadPlate(
+            f"{path}: {width}x{height} pixels are more than the {MOST_PIXELS // 10**6} million that Scumble takes;"
+            " cut it into parts"
+        )
 
 
 def open_plate(path: Path, first_frame: int | None = None) -> Plate:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -15,9 +16,9 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 
 from scumble import colour
 from scumble.errors import BadOutput, BadPlate
-from scumble.files import part_of
+from scumble.files import not_written, part_of
 from scumble.frames import Frame, FrameRange
-from scumble.media import Plate, WriterSettings
+from scumble.media import Plate, WriterSettings, check_size
 from scumble.media.stills import quantised
 
 SD_LINES = 576  # up to here a movie without tags is taken for Rec. 601, above for Rec. 709
@@ -34,12 +35,18 @@ class MoviePlate(Plate):
     def __init__(self, path: Path, first_frame: int = 1) -> None:
         self.path = path
         if not path.is_file():
-            raise BadPlate(f"{path}: no such file")
+            what = "a folder, not a movie; name a movie" if path.is_dir() else "no such file; check its name and folder"
+            raise BadPlate(f"{path}: {what}")
         try:
+            if not path.stat().st_size:
+                raise BadPlate(f"{path}: the file is empty; take another copy of it")
             with av.open(str(path)) as container:
                 if not container.streams.video:
-                    raise BadPlate(f"{path}: this movie has no picture")
+                    raise BadPlate(f"{path}: this movie has no picture; give one with a video stream")
+                if container.format.name.endswith("_pipe"):
+                    raise BadPlate(f"{path}: a picture, not a movie; give it the suffix of its format")
                 stream = container.streams.video[0]
+                check_size(path, stream.width, stream.height)
                 rate = stream.average_rate or stream.guessed_rate
                 self.size = (stream.width, stream.height)
                 components = stream.format.components if stream.format else ()
@@ -48,20 +55,28 @@ class MoviePlate(Plate):
                 self.pixel_aspect = stream.sample_aspect_ratio or None
                 # Time stamps of all packets: numbers are exact for variable rates and after seeking.
                 # What an edit list discards is decoded on the way but is no frame of the movie.
-                packets = (p for p in container.demux(stream) if not p.is_discard)
-                self._times: list[int] = sorted({p.pts for p in packets if p.pts is not None})
+                packets = [(p.pts, p.is_discard) for p in container.demux(stream) if p.size]
+                if len(packets) < stream.frames or _cut_off(path):
+                    of = f" of {stream.frames}" if stream.frames else ""
+                    raise BadPlate(
+                        f"{path}: the file is cut off after frame {len(packets)}{of}; take another copy of it"
+                    )
+                self._times: list[int] = sorted({t for t, discarded in packets if t is not None and not discarded})
                 self.rotation = 0
                 if self._times:
                     self.rotation = self._rotation()
                 if self.rotation % 180:
                     self.size = (self.size[1], self.size[0])
-                    self.has_sound = bool(container.streams.audio)
-                self.pixel_aspect = 1 / self.pixel_aspect if self.pixel_aspect else None
+                    self.pixel_aspect = 1 / self.pixel_aspect if self.pixel_aspect else None
                 self.time_base = Fraction(stream.time_base or Fraction(1, 90000))
-        except FFmpegError as error:
-            raise BadPlate(f"{path}: not a movie that can be read ({error.strerror})") from error
-        if not self._times or not rate:
-            raise BadPlate(f"{path}: this movie has no frames or no frame rate")
+        except (FFmpegError, OSError) as error:
+            raise BadPlate(
+                f"{path}: not a movie that can be read ({error.strerror}); take another copy of it"
+            ) from error
+        if not packets:
+            raise BadPlate(f"{path}: this movie has no frames; give one that has")
+        if not rate or not self._times or (len(self._times) == 1 and len(packets) > 1):
+            raise BadPlate(f"{path}: its frames have no times and no rate; write the movie again, or a sequence of it")
         self.frame_rate: Fraction | None = Fraction(rate)
         self._reformatter = VideoReformatter()
         self._last = 1 / Fraction(rate)  # how long the last frame is shown
@@ -97,7 +112,7 @@ class MoviePlate(Plate):
                             continue
                         if number > wanted[0]:
                             raise BadPlate(f"{self.path}: frame {wanted[0]} cannot be decoded; repair the movie")
-                        yield Frame(number, self._pixels(picture), self.colour_space)
+                        yield Frame(number, self._pixels(picture, number), self.colour_space)
                         wanted.pop(0)
                         # go on decoding when the next frame is near, else jump
                         if not wanted or wanted[0] > number + 48:
@@ -133,12 +148,12 @@ class MoviePlate(Plate):
                 return round(picture.rotation / 90) * 90 % 360
         return 0
 
-    def _pixels(self, picture: av.VideoFrame) -> Any:
+    def _pixels(self, picture: av.VideoFrame, number: int) -> Any:
         coded = self.size[::-1] if self.rotation % 180 else self.size
         if (picture.width, picture.height) != coded:
             raise BadPlate(
-                f"{self.path}: a frame is {picture.width}x{picture.height}, the movie"
-                f" {self.size[0]}x{self.size[1]}; a plate has one size"
+                f"{self.path}: frame {number} is {picture.width}x{picture.height}, the movie"
+                f" {coded[0]}x{coded[1]}; a plate has one size: cut the movie there"
             )
         deep = self.bits > 8
         rgb = self._reformatter.reformat(
@@ -150,6 +165,25 @@ class MoviePlate(Plate):
         )
         codes = np.rot90(rgb.to_ndarray(), self.rotation // 90)
         return codes.astype(np.float32) / np.float32(65535 if deep else 255)
+
+
+def _cut_off(path: Path) -> bool:
+    """Whether a Matroska file ends before the size that its segment states [RFC 8794, RFC 9559]."""
+
+    def number(f: BinaryIO) -> int | None:
+        first = (f.read(1) or b"\xff")[0]
+        more = 8 - first.bit_length()
+        value = int.from_bytes(bytes([first & (0x7F >> more)]) + f.read(more), "big")
+        return None if value == (1 << 7 * (more + 1)) - 1 else value
+
+    with path.open("rb") as f:
+        if f.read(4) != b"\x1a\x45\xdf\xa3":
+            return False
+        f.seek(number(f) or 0, os.SEEK_CUR)
+        if f.read(4) != b"\x18\x53\x80\x67":
+            return False
+        size = number(f)  # None: a live recording, whose end nobody knew
+        return size is not None and f.tell() + size > path.stat().st_size
 
 
 def _matrix(picture: av.VideoFrame) -> Colorspace:
@@ -181,7 +215,7 @@ class MovieWriter:
                 str(self.part), "w", format=FORMATS[path.suffix.lower()], container_options=options
             )
         except (OSError, FFmpegError) as error:
-            raise BadOutput(f"{path}: cannot be written ({error.strerror}); choose another output") from error
+            raise not_written(path, error) from error
         crf = round(40 - 0.3 * settings.quality)
         stream = self.container.add_stream(
             "libx264", rate=settings.frame_rate, options={"crf": str(crf), "preset": "medium"}
@@ -229,7 +263,7 @@ class MovieWriter:
             if self.sound is not None:
                 self.container.mux(self.sound.until(self.count / self.settings.frame_rate))
         except FFmpegError as error:
-            raise BadOutput(f"{self.path}: frame {frame.number} could not be written ({error.strerror})") from error
+            raise not_written(self.path, error, f"frame {frame.number}") from error
 
     def close(self) -> None:
         """See `scumble.media.Writer.close`."""
@@ -240,7 +274,7 @@ class MovieWriter:
             self._close()
             self.part.replace(self.path)
         except (OSError, FFmpegError) as error:
-            raise BadOutput(f"{self.path}: could not be finished ({error.strerror})") from error
+            raise not_written(self.path, error, "the end of the movie") from error
         finally:
             self.part.unlink(missing_ok=True)
 

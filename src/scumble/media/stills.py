@@ -12,9 +12,9 @@ import OpenImageIO as oiio
 
 from scumble import colour
 from scumble.errors import BadOutput, BadPlate
-from scumble.files import written_whole
+from scumble.files import spool, written_whole
 from scumble.frames import Frame, FrameRange, Pixels, format_frames
-from scumble.media import STILLS, Plate, WriterSettings, formats
+from scumble.media import STILLS, Plate, WriterSettings, check_size, formats
 from scumble.media.pattern import Pattern, folder_pattern, parse_pattern
 
 FLOAT_FORMATS = {".exr"}
@@ -31,7 +31,7 @@ def open_stills(path: Path, first_frame: int | None = None) -> StillsPlate:
         if path.suffix.lower() not in STILLS:
             raise BadPlate(f"{path}: {path.suffix or 'no suffix'} is not a format that Scumble reads; {formats()}")
         if not path.is_file():
-            raise BadPlate(f"{path}: no such file")
+            raise BadPlate(f"{path}: no such file; check its name and folder")
         return StillsPlate(path, "still", {1 if first_frame is None else first_frame: path})
     files = pattern.find()
     if not files:
@@ -77,11 +77,14 @@ class StillsPlate(Plate):
                 f" the plate has {format_frames(self.numbers)}"
             )
         for number in numbers:
-            pixels, alpha = read_picture(self.files[number])
+            try:
+                pixels, alpha = read_picture(self.files[number])
+            except BadPlate as error:
+                raise BadPlate(f"frame {number}: {error}" if self.pattern else str(error)) from error
             if (pixels.shape[1], pixels.shape[0]) != self.size:
                 raise BadPlate(
                     f"{self.files[number]}: frame {number} is {pixels.shape[1]}x{pixels.shape[0]},"
-                    f" the plate {self.size[0]}x{self.size[1]}; a plate has one size"
+                    f" the plate {self.size[0]}x{self.size[1]}; a plate has one size: leave it out with --frames"
                 )
             yield Frame(number, pixels, self.colour_space, alpha)
 
@@ -91,15 +94,14 @@ def read_picture(path: Path) -> tuple[Pixels, Pixels | None]:
 
     Of an EXR the display window is read. Raises BadPlate.
     """
-    if not path.is_file():
-        raise BadPlate(f"{path}: no such file")
-    straight = oiio.ImageSpec()
-    straight.attribute("oiio:UnassociatedAlpha", 1)  # PNG and TIFF: give the file's own numbers
-    buffer = oiio.ImageBuf(str(path), 0, 0, straight)
-    if not buffer.read(0, 0, True, oiio.FLOAT):
-        # the library prints errors that nobody fetched
-        reason = (str(buffer.geterror()).strip() or "unknown format").splitlines()[0]
-        raise BadPlate(f"{path}: not a picture that can be read ({reason})")
+    source, spec = _opened(path)
+    codes = source.read_image(oiio.FLOAT)
+    reason = source.geterror()
+    source.close()
+    if codes is None or reason:
+        raise BadPlate(f"{path}: the picture is damaged ({_first_line(reason)}); take another copy of it")
+    buffer = oiio.ImageBuf(spec)
+    buffer.set_pixels(buffer.roi, codes)
     if buffer.roi != buffer.roi_full:
         buffer = oiio.ImageBufAlgo.crop(buffer, buffer.roi_full)
     if buffer.orientation != 1:
@@ -128,12 +130,41 @@ def _channels(names: list[str]) -> tuple[list[int], int | None]:
 
 def _spec(path: Path) -> Any:
     """The header of a picture. Raises BadPlate."""
-    source = oiio.ImageInput.open(str(path))
-    if source is None:
-        raise BadPlate(f"{path}: not a picture that can be read ({oiio.geterror().strip() or 'unknown format'})")
-    spec = source.spec()
+    source, spec = _opened(path)
     source.close()
     return spec
+
+
+def _opened(path: Path) -> tuple[Any, Any]:
+    """A picture's reader and header, found fit to be read. Raises BadPlate."""
+    if not path.is_file():
+        what = "a folder, not a picture; name a picture" if path.is_dir() else "no such file; check its name and folder"
+        raise BadPlate(f"{path}: {what}")
+    straight = oiio.ImageSpec()
+    straight.attribute("oiio:UnassociatedAlpha", 1)  # PNG and TIFF: give the file's own numbers
+    source = oiio.ImageInput.open(str(path), straight)
+    if source is None:
+        raise BadPlate(f"{path}: not a picture that can be read ({_why_not(path)}); take another copy of it")
+    spec = source.spec()
+    if spec.deep:  # OpenImageIO's plain reader crashes on these
+        raise BadPlate(f"{path}: a deep picture; flatten it first (Nuke: DeepToImage)")
+    check_size(path, spec.full_width, spec.full_height)
+    check_size(path, spec.width, spec.height)
+    return source, spec
+
+
+def _why_not(path: Path) -> str:
+    try:
+        with path.open("rb") as f:
+            start = f.read(1)
+    except OSError as error:
+        return error.strerror or "unreadable"
+    oiio_says = _first_line(oiio.geterror())
+    return oiio_says if start else "the file is empty"
+
+
+def _first_line(reason: str) -> str:
+    return (reason.strip() or "unknown format").splitlines()[0]
 
 
 class StillsWriter:
@@ -203,14 +234,17 @@ def write_picture(path: Path, frame: Frame, settings: WriterSettings) -> None:
     spec.attribute("oiio:UnassociatedAlpha", int(suffix not in PREMULTIPLIED))
     for name, text in settings.notes.items():
         spec.attribute(name, text)
-    with written_whole(path) as part:
-        output = oiio.ImageOutput.create(str(part))
-        if output is None or not output.open(str(part), spec):
-            raise BadOutput(f"{path}: cannot be written ({oiio.geterror().strip()}); choose another output")
+    with spool(suffix) as spooled:
+        output = oiio.ImageOutput.create(f"picture{suffix}")
+        if output is None or not output.open(str(spooled), spec):
+            raise BadOutput(f"{path}: frame {frame.number} cannot be encoded ({oiio.geterror().strip()}); write an EXR")
         done = output.write_image(np.ascontiguousarray(pixels))
         reason = output.geterror()
         if not (output.close() and done):
-            raise BadOutput(f"{path}: frame {frame.number} could not be written ({reason.strip()})")
+            raise BadOutput(f"{path}: frame {frame.number} cannot be encoded ({reason.strip()}); write an EXR")
+        data = spooled.read_bytes()
+    with written_whole(path, f"frame {frame.number}") as part:
+        part.write_bytes(data)
 
 
 def quantised(pixels: Pixels, bits: int) -> Any:

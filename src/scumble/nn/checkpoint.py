@@ -29,8 +29,8 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(path, framework="pt") as f:
             facts: dict[str, Any] = json.loads((f.metadata() or {})["facts"])
             return {key: f.get_tensor(key) for key in f.keys()}, facts  # noqa: SIM118 - not a mapping
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise BadLook(f"{path}: not a checkpoint of Scumble ({error})") from error
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
+        raise BadLook(f"{path}: not a checkpoint of Scumble ({error}); name one from a run's folder") from error
 
 
 def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

