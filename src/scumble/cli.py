@@ -87,6 +87,10 @@ def _quiet_libraries() -> None:
     warnings.simplefilter("ignore")
 
 
+def _say(line: str) -> None:
+    note.print(line, soft_wrap=True)
+
+
 def _refuse(sentence: str, code: int) -> Never:
     """One line on stderr, whatever a library put into its message, and the exit code."""
     line = " ".join(sentence.split())
@@ -111,7 +115,7 @@ def _root(
 def weighted(text: str) -> tuple[str, float]:
     """`PICTURE` or `PICTURE:WEIGHT`; a file whose own name has a colon is taken as it is."""
     name, colon, number = text.rpartition(":")
-    if not colon or Path(text).exists():
+    if not colon or os.path.exists(text):  # which, unlike Path.exists, takes any text
         return text, 1.0
     try:
         weight = float(number)
@@ -451,7 +455,10 @@ def look_train(
             help="Any setting, in TOML, as in losses.style=20; may be given several times.",
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the look if it is there.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that was stopped.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the look and its run if they are there.")
+    ] = False,
 ) -> None:
     """Fine-tune a look on its style picture with the trainer (needs the extra `train`)."""
     _needs_torch()
@@ -465,7 +472,7 @@ def look_train(
     settings = override(settings, "schedule", minutes=minutes, steps=steps)
     folder = output.with_suffix(".run") if settings.run.output == RunSettings().output else None
     settings = override(settings, "run", vgg=vgg, output=run or folder)
-    made = train_look(painting, content, output, settings, start, name or output.stem, note.print)
+    made = train_look(painting, content, output, settings, start, name or output.stem, _say, resume, overwrite)
     print(f"{output}: look {made.name} ({made.hash})")
 
 
@@ -544,9 +551,15 @@ def train(
     resume: Annotated[
         Path | None,
         typer.Option(
-            "--resume", metavar="CHECKPOINT", help="resume.safetensors or travel.safetensors to continue from."
+            "--resume",
+            metavar="CHECKPOINT|DIR",
+            help="Checkpoint to go on from, or the folder of a run that was stopped.",
         ),
     ] = None,
+    stop_at: Annotated[
+        int | None, typer.Option("--stop-at", min=1, help="Save and end at this step, to go on with --resume.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in the folder.")] = False,
     vgg: Annotated[
         Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the cached one.")
     ] = None,
@@ -579,10 +592,12 @@ def train(
     settings = override(settings, "data", dataset=data)
     settings = override(settings, "run", output=output, vgg=vgg, device=device)
     settings = override(settings, "schedule", steps=steps, minutes=minutes)
-    done = run_training(settings, resume, say=note.print)
+    done = run_training(settings, resume, say=_say, stop_at=stop_at, overwrite=overwrite)
+    if done is None:
+        return
     for split, figures in (("val", done.best), ("test", done.test)):
         print(f"{split:5}" + "  ".join(f"{k} {v:.3f}" for k, v in figures.items()))
-    print(f"{done.weights}: best of {done.steps} steps")
+    print(f"{done.weights}: best of {done.steps} steps; {done.weights.with_name('report.html')}")
 
 
 def override(settings: Any, table: str, **values: Any) -> Any:

@@ -40,12 +40,14 @@ class MoviePlate(Plate):
         try:
             if not path.stat().st_size:
                 raise BadPlate(f"{path}: the file is empty; take another copy of it")
-            with av.open(str(path)) as container:
+            with _open(path) as container:
                 if not container.streams.video:
                     raise BadPlate(f"{path}: this movie has no picture; give one with a video stream")
                 if container.format.name.endswith("_pipe"):
                     raise BadPlate(f"{path}: a picture, not a movie; give it the suffix of its format")
                 stream = container.streams.video[0]
+                if not stream.codec_context:
+                    raise BadPlate(f"{path}: no decoder for its picture; write the movie with another codec")
                 check_size(path, stream.width, stream.height)
                 rate = stream.average_rate or stream.guessed_rate
                 self.size = (stream.width, stream.height)
@@ -103,7 +105,7 @@ class MoviePlate(Plate):
             return
         wanted = list(numbers)
         try:
-            with av.open(str(self.path)) as container:
+            with _open(self.path) as container:
                 stream = container.streams.video[0]
                 stream.thread_type = "AUTO"
                 while wanted:
@@ -143,9 +145,9 @@ class MoviePlate(Plate):
 
     def _rotation(self) -> int:
         """Degrees counter-clockwise that a display turns the picture by (0, 90, 180, 270)."""
-        with av.open(str(self.path)) as container:
+        with _open(self.path) as container:
             for picture in container.decode(video=0):
-                return round(picture.rotation / 90) * 90 % 360
+                return int(round(picture.rotation / 90) * 90 % 360)
         return 0
 
     def _pixels(self, picture: av.VideoFrame, number: int) -> Any:
@@ -165,6 +167,11 @@ class MoviePlate(Plate):
         )
         codes = np.rot90(rgb.to_ndarray(), self.rotation // 90)
         return codes.astype(np.float32) / np.float32(65535 if deep else 255)
+
+
+def _open(path: Path) -> Any:
+    """For reading; tags in no known encoding are no reason to refuse a movie."""
+    return av.open(str(path), metadata_errors="replace")
 
 
 def _cut_off(path: Path) -> bool:
@@ -333,7 +340,7 @@ def _sound(settings: WriterSettings, output: Any) -> _Sound | None:
     if settings.sound_from is None:
         return None
     try:
-        source = av.open(str(settings.sound_from))
+        source = _open(settings.sound_from)
     except FFmpegError:
         return None
     if not source.streams.audio:

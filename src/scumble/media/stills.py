@@ -95,8 +95,10 @@ def read_picture(path: Path) -> tuple[Pixels, Pixels | None]:
     Of an EXR the display window is read. Raises BadPlate.
     """
     source, spec = _opened(path)
-    codes = source.read_image(oiio.FLOAT)
-    reason = source.geterror()
+    try:
+        codes, reason = source.read_image(oiio.FLOAT), source.geterror()
+    except UnicodeDecodeError:  # the file's own bytes in the library's message
+        codes, reason = None, ""
     source.close()
     if codes is None or reason:
         raise BadPlate(f"{path}: the picture is damaged ({_first_line(reason)}); take another copy of it")
@@ -146,6 +148,12 @@ def _opened(path: Path) -> tuple[Any, Any]:
     if source is None:
         raise BadPlate(f"{path}: not a picture that can be read ({_why_not(path)}); take another copy of it")
     spec = source.spec()
+    try:
+        names = spec.channelnames
+    except UnicodeDecodeError as error:
+        raise BadPlate(f"{path}: the names of its channels are damaged; take another copy of it") from error
+    if not names:
+        raise BadPlate(f"{path}: a picture without channels; take another copy of it")
     if spec.deep:  # OpenImageIO's plain reader crashes on these
         raise BadPlate(f"{path}: a deep picture; flatten it first (Nuke: DeepToImage)")
     check_size(path, spec.full_width, spec.full_height)
@@ -159,7 +167,10 @@ def _why_not(path: Path) -> str:
             start = f.read(1)
     except OSError as error:
         return error.strerror or "unreadable"
-    oiio_says = _first_line(oiio.geterror())
+    try:
+        oiio_says = _first_line(oiio.geterror())
+    except UnicodeDecodeError:  # the file's own bytes in the library's message
+        oiio_says = "damaged"
     return oiio_says if start else "the file is empty"
 
 

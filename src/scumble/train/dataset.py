@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from scumble.palette import Palette, recolouring
 COLUMNS = ("file", "kind", "split", "source", "licence", "author")
 PACKED = "packed.zip"
 Pixels = NDArray[np.float32]
+# what zipfile, zlib, csv and Pillow raise for files that are not whole or not theirs
+DAMAGE = (OSError, ValueError, KeyError, RuntimeError, EOFError, SyntaxError, zlib.error, zipfile.BadZipFile, csv.Error)
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,10 @@ class Dataset:
         try:
             self._zip = zipfile.ZipFile(self.path)
             text = self._zip.read("manifest.csv").decode("utf-8")
-        except (OSError, zipfile.BadZipFile, KeyError) as error:
+            rows = list(csv.DictReader(io.StringIO(text, newline="")))
+        except DAMAGE as error:
             raise BadInput(f"{path}: no packed data set ({error}); make one: scumble data prepare") from error
-        self.records = [Record(**{c: row.get(c) or "" for c in COLUMNS}) for row in csv.DictReader(io.StringIO(text))]
+        self.records = [Record(**{c: row.get(c) or "" for c in COLUMNS}) for row in rows]
         self._pictures: dict[str, Image.Image] = {}
 
     def of(self, kind: str, split: str) -> list[Record]:
@@ -60,8 +64,13 @@ class Dataset:
     def picture(self, record: Record) -> Image.Image:
         """The decoded RGB picture."""
         if record.file not in self._pictures:
-            data = self._zip.read(record.file)
-            self._pictures[record.file] = Image.open(io.BytesIO(data)).convert("RGB")
+            try:
+                data = self._zip.read(record.file)
+                self._pictures[record.file] = Image.open(io.BytesIO(data)).convert("RGB")
+            except (*DAMAGE, Image.DecompressionBombError) as error:
+                raise BadInput(
+                    f"{self.path}: {record.file} in it is damaged ({error}); prepare the data set again"
+                ) from error
         return self._pictures[record.file]
 
     def load(self, records: Sequence[Record]) -> None:

@@ -22,8 +22,13 @@ def train_look(
     start: str | None = None,
     name: str = "",
     say: Callable[[str], None] = print,
+    resume: bool = False,
+    overwrite: bool = False,
 ) -> Look:
-    """Train and write a look; its facts carry the figures, settings and length of the run."""
+    """Train and write a look; its facts carry the figures, settings and length of the run.
+
+    `resume` goes on with the run in `settings.run.output`, `overwrite` begins it anew.
+    """
     if not painting.is_file():
         raise BadPlate(f"{painting}: no such picture")
     folder = settings.run.output
@@ -35,7 +40,8 @@ def train_look(
         data=replace(settings.data, dataset=content, style=painting),
         generator=replace(settings.generator, start=folder / "start.look", conditioning="none"),
     )
-    done = train(settings, say=say)
+    done = train(settings, folder if resume else None, say=say, overwrite=overwrite)
+    assert done is not None  # no stop was asked for
     arrays, card = read_arrays(done.weights)
     weights = {k: (a[0] if k.startswith("kernel.") else a) for k, a in arrays.items()}
     facts = {

@@ -9,11 +9,14 @@ import copy
 import itertools
 import json
 import math
+import shutil
+import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -24,7 +27,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from scumble.errors import BadSettings, TrainingFailed
+from scumble.errors import BadInput, BadOutput, BadSettings, TrainingFailed
+from scumble.files import written_whole
 from scumble.network import SIZES
 from scumble.nn import checkpoint, files, losses
 from scumble.nn.discriminator import PlainDiscriminator, StyleDiscriminator
@@ -35,6 +39,7 @@ from scumble.train.augment import disguise, random_crops, random_motion, warp
 from scumble.train.batches import Batch, Batches, StyleBatch
 from scumble.train.dataset import Dataset, Pixels, centre_crop
 from scumble.train.evaluation import evaluate
+from scumble.train.report import GRIDS, JOURNAL, read_journal, write_report
 from scumble.train.settings import TrainSettings
 from scumble.weights import vgg_path
 
@@ -103,6 +108,7 @@ class Trainer:
         self.logits = (0.0, 0.0)  # the critic's mean verdict on real and fake in its last step
         self.style_size: dict[str, float] = {}  # running mean of the styles' own statistics, per layer
         self.adversarial_share = 1.0  # cap of D's gradient against the style term's
+        self.usual_gradient = 0.0  # geometric running mean of the generator's gradient norm
         self.codes: deque[Tensor] = deque(maxlen=64)
         self._content_features: tuple[int, dict[str, Tensor]] | None = None
         self.random = torch.Generator()
@@ -164,7 +170,8 @@ class Trainer:
         gradient = nn.utils.clip_grad_norm_(self.generator.parameters(), s.schedule.clip)
         if not math.isfinite(float(gradient)):
             raise TrainingFailed(f"step {self.steps}: the gradient is not finite")
-        self.adam_g.step()
+        if not self._is_spike(float(gradient)):
+            self.adam_g.step()
         self.steps += 1
         decay = min(s.schedule.ema, self.steps / (self.steps + 10))
         with torch.no_grad():
@@ -172,6 +179,15 @@ class Trainer:
                 average.lerp_(current, 1 - decay)
         report = {name: float(value.detach()) for name, value in terms.items()}
         return report | {"total": float(total.detach()), "gradient": float(gradient)}
+
+    def _is_spike(self, gradient: float) -> bool:
+        """Whether this step is left out: an outlier, even clipped, turns Adam's direction for a hundred steps."""
+        limit = self.settings.schedule.spike * self.usual_gradient
+        spike = self.steps >= 50 and 0 < limit < gradient  # before that nothing is usual yet
+        share = max(0.02, 1 / (self.steps + 1))
+        held = max(1e-12, min(gradient, limit) if spike else gradient)
+        self.usual_gradient = self.usual_gradient ** (1 - share) * held**share
+        return spike
 
     def _collapse(self, picture: Tensor) -> tuple[Collapsed, Tensor | None]:
         if self.generator.conditioning == "none":
@@ -367,11 +383,15 @@ class Trainer:
         """Where the run stands, as plain values."""
         return {
             "kind": "checkpoint",
+            "architecture": asdict(self.generator.architecture),
+            "conditioning": self.generator.conditioning,
+            "temperature": self.generator.temperature,
             "step": self.steps,
             "seconds": self.spent + time.monotonic() - self.started,
             "settings": _portable(self.settings),
             "style_size": self.style_size,
             "adversarial_share": self.adversarial_share,
+            "usual_gradient": self.usual_gradient,
         }
 
     def save_resume(self, path: Path) -> None:
@@ -402,6 +422,8 @@ class Trainer:
     def load(self, path: Path) -> None:
         """Continue from a resume or travel checkpoint."""
         tensors, facts = checkpoint.load(path)
+        if facts.get("kind") not in ("checkpoint", "travel"):
+            raise BadInput(f"{path}: weights, not a checkpoint; name resume.safetensors or travel.safetensors of a run")
         widen = {name: t.float() if t.dtype == torch.float16 else t for name, t in tensors.items()}
         for part, module in (
             ("generator", self.generator),
@@ -422,10 +444,14 @@ class Trainer:
                 checkpoint.load_adam(self.coherence, self.adam_g, checkpoint.under(widen, "adam_c"))
         if "codes" in widen:
             self.codes.extend(widen["codes"].unbind(0))
-        self.steps = int(facts["step"])
-        self.spent = float(facts["seconds"])
-        self.style_size = dict(facts["style_size"])
-        self.adversarial_share = float(facts["adversarial_share"])
+        try:
+            self.steps = int(facts["step"])
+            self.spent = float(facts["seconds"])
+            self.style_size = dict(facts["style_size"])
+            self.adversarial_share = float(facts["adversarial_share"])
+            self.usual_gradient = float(facts.get("usual_gradient", 0.0))
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInput(f"{path}: its facts are not those of a checkpoint ({error}); take an earlier one") from error
 
 
 def reference_photograph() -> Image.Image:
@@ -453,25 +479,46 @@ def train(
     resume: Path | None = None,
     features: PerceptualFeatures | None = None,
     say: Callable[[str], None] = print,
-) -> Done:
-    """Train to the end of the schedule; `settings.run.output` receives checkpoints, scalars, grids and card.
+    stop_at: int | None = None,
+    overwrite: bool = False,
+) -> Done | None:
+    """Train to the end of the schedule; `settings.run.output` receives checkpoints, scalars, grids, card and report.
 
-    Raises TrainingFailed on a non-finite loss, naming the last good checkpoint.
+    `resume` is a checkpoint, or the folder of a run, which begins anew where it has no checkpoint yet.
+    At step `stop_at`, or on SIGINT and SIGTERM, the run is saved after the step in hand and None is
+    returned, or SystemExit raised: going on from there gives the same bits as never having stopped (CPU, one
+    precision and thread count, a schedule in steps). Raises BadOutput for a folder that holds a run already,
+    TrainingFailed on a non-finite loss, naming the last good checkpoint.
     """
     run, plan = settings.run, settings.schedule
     output = run.output
-    output.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(settings, features)
-    if resume is not None:
-        trainer.load(resume)
+    best_file, resume_file = output / "best.safetensors", output / "resume.safetensors"
+    resume = _checkpoint_of(resume, say)
+    if resume is None and (output / JOURNAL).exists() and not overwrite and not _only_begun(output):
+        raise BadOutput(f"{output}: holds a run already; go on with --resume {output}, or give --overwrite")
     dataset = Dataset(settings.data.dataset)
-    batches = Batches(dataset, settings.data, run.seed, plan.pooled, reference_photograph(), settings.generator.palette)
     pairs = {
         split: evaluation_pairs(dataset, split, run.evaluate_pairs, run.evaluate_side, settings.data.style)
         for split in ("val", "test")
     }
-    best_file, resume_file = output / "best.safetensors", output / "resume.safetensors"
-    with _Journal(output) as journal, closing(batches.stream(trainer.steps)) as stream:
+    trainer = Trainer(settings, features)
+    if resume is not None:
+        trainer.load(resume)
+    batches = Batches(dataset, settings.data, run.seed, plan.pooled, reference_photograph(), settings.generator.palette)
+    output.mkdir(parents=True, exist_ok=True)
+    unfinished = list(output.glob(".*.part.*"))  # of a run that was killed while it wrote
+    for left in (*unfinished, *((best_file, resume_file, output / "travel.safetensors") if resume is None else ())):
+        left.unlink(missing_ok=True)
+
+    def save() -> None:
+        trainer.save_resume(resume_file)
+        trainer.save_travel(output / "travel.safetensors")
+
+    with (
+        _Journal(output, trainer.steps) as journal,
+        closing(batches.stream(trainer.steps)) as stream,
+        _Signals() as signals,
+    ):
         best: dict[str, float] = {}
         if resume is not None and best_file.is_file():
             best = dict(checkpoint.load(best_file)[1].get("val", {}))
@@ -491,44 +538,105 @@ def train(
 
         last_good = str(resume) if resume is not None else "none yet"
         saved = evaluated = time.monotonic()
+        since = trainer.steps
         for _, batch in stream:
             if trainer.progress >= 1:
                 break
+            if signals.asked or (stop_at is not None and trainer.steps >= stop_at):
+                save()
+                say(f"stopped at step {trainer.steps}, {trainer.progress:.0%}; go on with --resume {output}")
+                if signals.asked:
+                    raise SystemExit(128 + signals.asked)
+                return None
             try:
                 report = trainer.step(batch)
             except TrainingFailed as error:
                 raise TrainingFailed(f"{error}; the last good checkpoint is {last_good}") from None
             if trainer.steps % run.log_every == 0:
+                if "d" in report:
+                    report |= dict(zip(("d_real", "d_fake"), trainer.logits, strict=True))
                 journal.terms(trainer.steps, report)
             if trainer.steps % run.evaluate_every == 0:
-                pace = run.evaluate_every / (time.monotonic() - evaluated)
+                pace = (trainer.steps - since) / (time.monotonic() - evaluated)
                 figures = look_at("val")
                 best = keep(figures)
-                evaluated = time.monotonic()
+                evaluated, since = time.monotonic(), trainer.steps
                 words = "  ".join(f"{k} {v:.3f}" for k, v in figures.items())
                 say(f"step {trainer.steps}  {trainer.progress:.0%}  val: {words}  ({pace:.1f} steps/s)")
             if time.monotonic() - saved > 60 * run.save_minutes:
-                trainer.save_resume(resume_file)
-                trainer.save_travel(output / "travel.safetensors")
+                save()
                 last_good, saved = str(resume_file), time.monotonic()
         best = keep(look_at("val"))
-        trainer.save_resume(resume_file)
-        trainer.save_travel(output / "travel.safetensors")
+        save()
         files.load_generator_into(trainer.ema, best_file)
         test = look_at("test")
     card = trainer.facts() | {"val": best, "test": test, "pictures": _counts(dataset)}
-    (output / "card.json").write_text(json.dumps(card, indent=2), "utf-8")
+    with written_whole(output / "card.json") as part:
+        part.write_text(json.dumps(card, indent=2), "utf-8")
     files.save_generator(best_file, trainer.ema, card)
+    write_report(output)
     return Done(trainer.steps, best, test, best_file)
 
 
-class _Journal:
-    """What a run writes down: TensorBoard, `metrics.jsonl`, and the newest grid of each split as PNG."""
+def _checkpoint_of(resume: Path | None, say: Callable[[str], None]) -> Path | None:
+    """The checkpoint to go on from: the one given, or a run folder's exact one, else its travel one."""
+    if resume is None or not resume.is_dir():
+        if resume is not None and not resume.is_file():
+            raise BadInput(f"{resume}: no such checkpoint; name resume.safetensors, or the folder of a run")
+        return resume
+    for name in ("resume.safetensors", "travel.safetensors"):
+        if (resume / name).is_file():
+            return resume / name
+    if not _only_begun(resume):
+        raise BadInput(f"{resume}: no run to go on with in this folder; name one that scumble train has written")
+    say(f"{resume}: no checkpoint yet, beginning anew")
+    return None
 
-    def __init__(self, folder: Path) -> None:
+
+def _only_begun(folder: Path) -> bool:
+    """A run that was killed before its first checkpoint has nothing to lose."""
+    return (folder / JOURNAL).exists() and not any(folder.glob("*.safetensors"))
+
+
+class _Signals:
+    """SIGINT and SIGTERM are taken down while a step is under way; a second one is obeyed at once."""
+
+    def __enter__(self) -> _Signals:
+        self.asked = 0
+        self.before: dict[int, Any] = {}
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self.before[number] = signal.signal(number, self._ask)
+        return self
+
+    def _ask(self, number: int, _: object) -> None:
+        if self.asked:
+            raise SystemExit(128 + number)
+        self.asked = number
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+
+class _Journal:
+    """What a run writes down: TensorBoard, `metrics.jsonl`, and every evaluation's grid.
+
+    A run that goes on from step `first` drops what was written of later steps: it will see them again.
+    """
+
+    def __init__(self, folder: Path, first: int) -> None:
         self.folder = folder
-        self.board = SummaryWriter(str(folder / "tensorboard"))
-        self.lines = (folder / "metrics.jsonl").open("a", encoding="utf-8")
+        path = folder / JOURNAL
+        kept = [line for line in read_journal(path) if line["step"] <= first] if first else []
+        with written_whole(path) as part:
+            part.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
+        if not first:
+            shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+            shutil.rmtree(folder / GRIDS, ignore_errors=True)
+        (folder / GRIDS).mkdir(exist_ok=True)
+        self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=first + 1 if first else None)
+        self.lines = path.open("a", encoding="utf-8")
 
     def __enter__(self) -> _Journal:
         return self
@@ -541,7 +649,7 @@ class _Journal:
         """A training step's named terms."""
         for name, value in report.items():
             self.board.add_scalar(f"train/{name}", value, step)
-        self.lines.write(json.dumps({"step": step, **report}) + "\n")
+        self._line({"step": step, **report})
 
     def figures(self, step: int, split: str, figures: dict[str, float], grid: Tensor) -> None:
         """An evaluation: figures and the grid (3, H, W) of content, style, painting."""
@@ -550,8 +658,12 @@ class _Journal:
         self.board.add_image(f"{split}/content, style, painting", grid, step)
         codes = (grid.permute(1, 2, 0).numpy() * 255 + 0.5).astype(np.uint8)
         Image.fromarray(codes).save(self.folder / f"{split}.png")
-        self.lines.write(json.dumps({"step": step, "split": split, **figures}) + "\n")
-        self.lines.flush()
+        Image.fromarray(codes).save(self.folder / GRIDS / f"{split}_{step:07d}.jpg", quality=90)
+        self._line({"step": step, "split": split, **figures})
+
+    def _line(self, values: dict[str, Any]) -> None:
+        self.lines.write(json.dumps(values) + "\n")
+        self.lines.flush()  # whoever follows the run, or finds it killed, has every line
 
 
 def _portable(settings: TrainSettings) -> dict[str, Any]:

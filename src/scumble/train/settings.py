@@ -200,10 +200,12 @@ class ScheduleSettings:
     """Decay of the averaged weights."""
     clip: float = 5.0
     """Largest norm of the generator's gradient."""
+    spike: float = 10.0
+    """Leave out steps whose gradient is this many times the usual one; 0 keeps all."""
 
     def __post_init__(self) -> None:
         _at_least("steps", self.steps, 1)
-        for name in ("minutes", "rate", "rate_d", "clip"):
+        for name in ("minutes", "rate", "rate_d", "clip", "spike"):
             _at_least(name, getattr(self, name), 0)
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas {self.betas}: give numbers from 0 up to, not including, 1")

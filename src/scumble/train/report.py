@@ -1,0 +1,132 @@
+"""What became of a training run, as `report.html`: curves, grids, figures and settings in one file."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scumble.frames import spread
+from scumble.report import Drawing, Picture, Section, Table, Text, write
+
+JOURNAL = "metrics.jsonl"
+GRIDS = "grids"
+SHOWN_GRIDS = 4
+HELD = ("total", "content", "style", "variation", "temporal", "coherence", "signature", "adversarial", "gradient")
+
+
+def read_journal(path: Path) -> list[dict[str, Any]]:
+    """The lines of `metrics.jsonl`; a last one that a kill has cut short is left out."""
+    if not path.is_file():
+        return []
+    lines: list[dict[str, Any]] = []
+    for line in path.read_text("utf-8", "replace").splitlines():
+        try:
+            values = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(values, dict) and isinstance(values.get("step"), int):
+            lines.append(values)
+    return lines
+
+
+def write_report(folder: Path) -> Path:
+    """Read a finished run's journal, card and grids; write `report.html` beside them."""
+    lines = read_journal(folder / JOURNAL)
+    card = json.loads((folder / "card.json").read_text("utf-8"))
+    terms = [line for line in lines if "split" not in line]
+    seen = [line for line in lines if line.get("split") == "val"]
+    sections = [
+        Section("Figures", [_figures(card), Text(FIGURES)]),
+        Section("On the validation split", _validation(seen)),
+        Section("Losses", _losses(terms)),
+        Section("Pictures", _pictures(folder)),
+        Section("Settings", [Text(json.dumps(card["settings"], indent=2), preformatted=True)], folded=True),
+        Section("Data", [Table(["kind and split", "pictures"], [(k, str(v)) for k, v in card["pictures"].items()])]),
+    ]
+    minutes = card["seconds"] / 60
+    lead = f"{card['step']:,} steps in {minutes:.1f} minutes; the best checkpoint by val is what looks are made from."
+    target = folder / "report.html"
+    write(target, f"Training run {folder.resolve().name}", lead, sections)
+    return target
+
+
+FIGURES = (
+    "content: squared difference of instance-normalised relu4_1. style: squared difference of means and deviations"
+    " over their size, mean of relu1_1 to relu4_1. pan: RMS x 255 of a picture moved by one pixel against its"
+    " painting moved. composite: what the best checkpoint is chosen by. Lower is better."
+)
+
+
+def _figures(card: dict[str, Any]) -> Table:
+    names = list(card["val"])
+    rows = [(split, *(f"{card[split][name]:.4f}" for name in names)) for split in ("val", "test")]
+    return Table(["split", *names], rows)
+
+
+def _validation(seen: Sequence[dict[str, Any]]) -> list[Drawing | Text]:
+    if len(seen) < 2:
+        return [Text("One evaluation only: shorten run.evaluate_every for curves.")]
+    names = [name for name in seen[-1] if name not in ("step", "split")]
+    steps = [line["step"] for line in seen]
+    return [Drawing(curves({name: (steps, [line[name] for line in seen])}), name) for name in names]
+
+
+def _losses(terms: Sequence[dict[str, Any]]) -> list[Drawing | Text]:
+    if len(terms) < 2:
+        return [Text("Too few steps were written down: shorten run.log_every for curves.")]
+
+    def series(name: str) -> tuple[list[int], list[float]]:
+        kept = [line for line in terms if name in line]
+        return [line["step"] for line in kept], [line[name] for line in kept]
+
+    known = {name for line in terms for name in line} - {"step"}
+    found = [Drawing(curves({n: series(n)}), n) for n in (*HELD, "identity_pixels", "identity_features") if n in known]
+    if "d" in known:
+        critic = {"real": series("d_real"), "fake": series("d_fake")}
+        found += [
+            Drawing(curves({"loss": series("d")}), "discriminator's loss"),
+            Drawing(curves(critic), "discriminator's mean logits"),
+        ]
+    return list(found)
+
+
+def _pictures(folder: Path) -> list[Picture]:
+    found = sorted((folder / GRIDS).glob("val_*.jpg"))
+    kept = [found[i] for i in spread(range(len(found)), SHOWN_GRIDS)] + sorted((folder / GRIDS).glob("test_*.jpg"))[-1:]
+    return [
+        Picture(path.read_bytes(), f"{path.stem.replace('_', ', step ')}: content, style, painting") for path in kept
+    ]
+
+
+def curves(series: Mapping[str, tuple[Sequence[int], Sequence[float]]]) -> str:
+    """Lines over steps as SVG; a long noisy one is drawn faintly under its moving mean."""
+    import matplotlib as mpl
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    grey = "#888888"
+    look: Any = {"svg.fonttype": "none", "svg.hashsalt": "scumble", "font.size": 9, "axes.edgecolor": grey}
+    look |= dict.fromkeys(("xtick.color", "ytick.color", "text.color"), grey)
+    with mpl.rc_context(look):
+        figure = Figure(figsize=(4.6, 2.4), layout="constrained")
+        axes = figure.add_subplot()
+        axes.spines[["top", "right"]].set_visible(False)
+        for i, (name, (steps, values)) in enumerate(series.items()):
+            y, colour = np.asarray(values, np.float64), f"C{i}"
+            width = max(1, len(y) // 40)
+            if width > 1:
+                axes.plot(steps, y, color=colour, alpha=0.2, linewidth=0.7)
+                around = np.pad(y, (width // 2, width - 1 - width // 2), mode="edge")
+                y = np.convolve(around, np.full(width, 1 / width), mode="valid")
+            axes.plot(steps, y, color=colour, linewidth=1.4, label=name)
+        axes.set_facecolor("none")
+        axes.set_xlabel("step", color=grey)
+        axes.margins(x=0)
+        if len(series) > 1:
+            axes.legend(frameon=False)
+        text = io.StringIO()
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
+    return text.getvalue()

@@ -1,0 +1,144 @@
+"""Training that is killed or stopped and goes on gives the bits of a run that nobody disturbed."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from safetensors.numpy import load_file
+from test_bad_input import scumble
+
+STEPS = 40
+TINY = f"""
+[data]
+crops = [[32, 32], [32, 40]]
+style_crop = 40
+contents = 3
+[generator]
+size = "tiny"
+code = 16
+[discriminator]
+width = 8
+depth = 2
+crop = 24
+[losses]
+coherence = 1.0
+signature = 1.0
+[schedule]
+steps = {STEPS}
+adversarial_from = 0.25
+[run]
+precision = "f32"
+threads = 1
+device = "cpu"
+evaluate_every = 7
+evaluate_pairs = 2
+evaluate_side = 160
+save_minutes = 0.0
+log_every = 2
+"""
+
+
+def arguments(folder: Path, dataset: Path, vgg: Path) -> list[str]:
+    (folder / "tiny.toml").write_text(TINY)
+    return ["train", str(folder / "tiny.toml"), "--data", str(dataset), "--vgg", str(vgg)]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, dataset: Path, vgg: Path) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    done = scumble(*arguments(folder, dataset, vgg), "-o", folder / "run")
+    assert done.returncode == 0, done.stderr
+    return folder / "run"
+
+
+def assert_equal(run: Path, other: Path) -> None:
+    """All weights, moments and averages, the journal, and every fact but the time that it took."""
+    for name in ("resume", "best", "travel"):
+        a, b = (load_file(folder / f"{name}.safetensors") for folder in (run, other))
+        assert a.keys() == b.keys()
+        assert not [key for key in a if not np.array_equal(a[key], b[key])]
+    assert (run / "metrics.jsonl").read_text() == (other / "metrics.jsonl").read_text()
+    cards = [json.loads((folder / "card.json").read_text()) | {"seconds": 0} for folder in (run, other)]
+    assert cards[0] == cards[1]
+    grids = [sorted(p.name for p in (folder / "grids").iterdir()) for folder in (run, other)]
+    assert grids[0] == grids[1]
+
+
+@pytest.mark.parametrize("at", [1, 17])
+def test_n_steps_and_the_rest_are_all_steps(
+    at: int, undisturbed: Path, tmp_path: Path, dataset: Path, vgg: Path
+) -> None:
+    command = [*arguments(tmp_path, dataset, vgg), "-o", str(tmp_path / "run")]
+    first = scumble(*command, "--stop-at", at)
+    assert first.returncode == 0, first.stderr
+    assert f"stopped at step {at}" in first.stderr
+    assert not (tmp_path / "run" / "card.json").exists()
+    assert "holds a run already" in scumble(*command).stderr  # hours of work are not overwritten by a repeated line
+    second = scumble(*command, "--resume", tmp_path / "run")
+    assert second.returncode == 0, second.stderr
+    assert_equal(tmp_path / "run", undisturbed)
+
+
+def kill_at_random(command: list[str], run: Path, kills: int, rng: random.Random) -> int:
+    """Start, SIGKILL a few steps later at a random moment, and again, until a run ends by itself; how many kills."""
+    executable = Path(sys.executable).with_name("scumble")
+    journal = run / "metrics.jsonl"
+    killed = 0
+    while True:
+        more = ["--resume", str(run)] if run.exists() else []
+        lines = len(journal.read_bytes().splitlines()) if journal.exists() else 0
+        with subprocess.Popen(
+            [executable, *command, *more], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        ) as process:
+            if killed < kills:
+                wanted = lines + rng.randrange(max(1, 10 // kills))  # a line is two steps
+                while process.poll() is None and (
+                    not journal.exists() or len(journal.read_bytes().splitlines()) < wanted
+                ):
+                    time.sleep(0.01)
+                time.sleep(rng.uniform(0, 0.2) if lines else rng.uniform(0, 1))
+                process.kill()
+            _, said = process.communicate(timeout=300)
+        if process.returncode == -signal.SIGKILL:
+            killed += 1
+            continue
+        assert process.returncode == 0, said.decode()
+        return killed
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.full)])
+def test_sigkill_at_random_moments(kills: int, undisturbed: Path, tmp_path: Path, dataset: Path, vgg: Path) -> None:
+    command = [*arguments(tmp_path, dataset, vgg), "-o", str(tmp_path / "run")]
+    # a fixed seed: which step a kill meets differs from machine to machine all the same
+    assert kill_at_random(command, tmp_path / "run", kills, random.Random(kills)) == kills
+    assert_equal(tmp_path / "run", undisturbed)
+    assert not list((tmp_path / "run").glob("*.part*"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
+def test_sigterm_saves_after_the_step_in_hand(undisturbed: Path, tmp_path: Path, dataset: Path, vgg: Path) -> None:
+    run = tmp_path / "run"
+    command = [*arguments(tmp_path, dataset, vgg), "-o", str(run), "--set", "run.save_minutes=100.0"]
+    executable = Path(sys.executable).with_name("scumble")
+    with subprocess.Popen([executable, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        while not (run / "grids" / "val_0000007.jpg").exists():
+            time.sleep(0.01)
+        process.terminate()
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert b"go on with --resume" in said
+    done = scumble(*arguments(tmp_path, dataset, vgg), "-o", run, "--resume", run)
+    assert done.returncode == 0, done.stderr
+    assert_equal(run, undisturbed)
