@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,14 @@ import pytest
 pytest.importorskip("PIL")
 
 from conftest import SAMPLES, picture
-from PIL import Image
+from PIL import Image, ImageCms, ImageFilter
 from typer.testing import CliRunner
 
 from scumble.cli import app
+from scumble.colour import srgb_to_linear
 from scumble.errors import BadInput
 from scumble.train.dataset import Dataset, random_crop, to_pixels
+from scumble.train.pictures import load_picture
 from scumble.train.prepare import prepare, split_of
 
 
@@ -49,7 +52,7 @@ def test_the_command_packs_pictures_and_movies(sources: Path) -> None:
     done = CliRunner().invoke(app, ["data", "prepare", *arguments], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     data = Dataset(out)
-    assert sorted(p.name for p in out.iterdir()) == ["manifest.csv", "packed.zip"]
+    assert sorted(p.name for p in out.iterdir()) == ["content.jpg", "manifest.csv", "packed.zip", "style.jpg"]
     content = [r for r in data.records if r.kind == "content"]
     assert len(content) == 12 + 5
     assert len({r.split for r in content if "sintel_walk" in r.source}) == 1
@@ -78,7 +81,7 @@ def test_unreadable_pictures_are_counted_and_empty_sources_refused(sources: Path
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInput, match="empty"):
         prepare([tmp_path / "empty"], [sources / "art"], tmp_path / "set2")
-    assert not (tmp_path / "set2" / "packed.zip").exists()
+    assert not (tmp_path / "set2").exists()
     with pytest.raises(BadInput, match="scumble data prepare"):
         Dataset(tmp_path / "empty")
 
@@ -92,3 +95,164 @@ def test_crops_stay_inside_and_in_range() -> None:
         assert 0 <= crop.min() <= crop.max() <= 1
     whole = random_crop(source, (50, 70), (1.0, 1.0), rng)
     np.testing.assert_allclose(whole, to_pixels(source), atol=1e-6)
+
+
+CORNERS = np.uint8([[[250, 40, 40], [40, 250, 40]], [[40, 40, 250], [240, 240, 60]]])
+
+
+def corners(picture: Image.Image) -> np.ndarray:
+    """The four corners' colours of a picture of four quarters."""
+    small = np.asarray(picture.convert("RGB").resize((4, 4), Image.Resampling.BOX), np.int32)
+    return small[::3, ::3]
+
+
+def odd_pictures(folder: Path) -> dict[str, Path]:
+    """One picture of four coloured quarters, as every kind of file that a real folder holds."""
+    folder.mkdir(exist_ok=True)
+    quarters = Image.fromarray(np.kron(CORNERS, np.ones((32, 48, 1), np.uint8)))
+    made: dict[str, Path] = {}
+
+    def name(file: str) -> Path:
+        made[file] = folder / file
+        return folder / file
+
+    exif = Image.Exif()
+    exif[0x0112] = 6  # "turn me a quarter clockwise"
+    quarters.rotate(90, expand=True).save(name("phone.jpg"), exif=exif, quality=95)
+    quarters.convert("CMYK").save(name("press.jpg"), quality=95)
+    quarters.quantize(16).save(name("palette.png"))
+    holed = quarters.convert("RGBA")
+    holed.putalpha(Image.fromarray(np.kron(np.uint8([[255, 255], [255, 0]]), np.ones((32, 48), np.uint8))))
+    holed.save(name("alpha.png"))
+    holed.save(name("alpha.webp"), lossless=True)
+    other = Image.new("RGB", quarters.size)
+    quarters.save(name("moving.gif"), save_all=True, append_images=[other] * 3)
+    quarters.save(name("moving.webp"), save_all=True, append_images=[other] * 3, lossless=True)
+    quarters.save(name("new.avif"), quality=95)
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.from_pillow(quarters).save(name("phone.heic"), quality=95)
+    import OpenImageIO as oiio
+
+    codes = np.asarray(quarters, np.float32) / 255
+    for file, kind in (("deep.tif", oiio.UINT16), ("deep.png", oiio.UINT16), ("float.tif", oiio.FLOAT)):
+        spec = oiio.ImageSpec(96, 64, 3, kind)
+        output = oiio.ImageOutput.create(file)
+        output.open(str(name(file)), spec)
+        output.write_image(codes)
+        output.close()
+    spec = oiio.ImageSpec(96, 64, 3, oiio.HALF)
+    output = oiio.ImageOutput.create("linear.exr")
+    output.open(str(name("linear.exr")), spec)
+    output.write_image(srgb_to_linear(codes))
+    output.close()
+    return made
+
+
+def test_every_kind_of_file_gives_the_same_picture(tmp_path: Path) -> None:
+    """Upright, in its colours, transparent parts on white, the first frame of what moves."""
+    for file, path in odd_pictures(tmp_path).items():
+        picture = load_picture(path)
+        assert picture.mode == "RGB"
+        assert picture.size == (96, 64), file
+        wanted = CORNERS.astype(np.int32).copy()
+        if "alpha" in file:
+            wanted[1, 1] = 255
+        away = np.abs(corners(picture) - wanted).max()
+        assert away <= (40 if file == "press.jpg" else 14), (file, away)  # CMYK without a profile is rough
+
+
+def test_wide_greys_are_scaled_not_cut(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 65535, 96 * 64).reshape(64, 96).astype(np.uint16)
+    Image.fromarray(ramp).save(tmp_path / "grey.png")
+    grey = np.asarray(load_picture(tmp_path / "grey.png"))[:, :, 0]
+    assert abs(int(grey[32, 0]) - 128) <= 2
+    assert grey.max() == 255
+
+
+def test_a_profile_is_believed(tmp_path: Path) -> None:
+    """A profile that says gamma 1.0 makes the same numbers lighter; sRGB's own leaves them."""
+    numbers = Image.new("RGB", (64, 64), (100, 100, 100))
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    numbers.save(tmp_path / "srgb.png", icc_profile=profile)
+    assert corners(load_picture(tmp_path / "srgb.png"))[0, 0].tolist() == [100, 100, 100]
+    # the three curves ('rTRC', 'gTRC', 'bTRC') share one table: replaced by a curve of no entries, which is linear
+    at = struct.unpack(">I", profile[profile.index(b"rTRC") + 4 :][:4])[0]
+    linear = profile[:at] + b"curv" + bytes(8) + profile[at + 12 :]
+    numbers.save(tmp_path / "linear.png", icc_profile=linear)
+    assert corners(load_picture(tmp_path / "linear.png"))[0, 0, 0] == pytest.approx(167, abs=2)
+
+
+def test_copies_black_and_flat_pictures_are_dropped_and_broken_ones_named(sources: Path, tmp_path: Path) -> None:
+    photos = sources / "photos"
+    original = Image.open(photos / "p3.jpg").filter(ImageFilter.GaussianBlur(3))
+    original.save(photos / "p3.jpg", quality=95)
+    original.resize((90, 60)).save(photos / "z_small_copy.jpg", quality=60)
+    original.save(photos / "z_copy.png")
+    Image.new("RGB", (80, 60), (3, 3, 3)).save(photos / "z_black.png")
+    Image.new("RGB", (80, 60), (200, 200, 200)).save(photos / "z_card.png")
+    (photos / "z_cut.jpg").write_bytes((photos / "p0.jpg").read_bytes()[:900])
+    (photos / "z_text.heic").write_text("no")
+    save(photos / "z_dot.png", picture(8, 8))
+    done = prepare([photos], [sources / "art"], tmp_path / "set", size=48, licence="CC0")
+    assert done.dropped == {"black": 1, "flat": 1, "near-duplicate": 2}
+    assert len(done.skipped) == 3
+    for name, text in zip(("z_cut.jpg", "z_dot.png", "z_text.heic"), done.skipped, strict=True):
+        assert name in text
+    records = Dataset(tmp_path / "set").records
+    assert sum(r.kind == "content" for r in records) == 12
+    assert {r.licence for r in records} == {"CC0"}
+    assert done.unlicensed == 0
+    assert all(Image.open(sheet).width == 12 * 128 for sheet in done.sheets)
+
+
+def test_frames_are_spread_over_the_shots(sources: Path, tmp_path: Path) -> None:
+    """Three shots of 40, 10 and 30 frames: every one is seen, by its share."""
+    from fractions import Fraction
+
+    from scumble import colour
+    from scumble.frames import Frame
+    from scumble.media import WriterSettings
+    from scumble.media.movie import MovieWriter
+
+    writer = MovieWriter(tmp_path / "cut.mp4", WriterSettings(size=(96, 64), frame_rate=Fraction(24), quality=95))
+    number = 0
+    for shot, length in enumerate((40, 10, 30)):
+        wide = picture(64, 220, 90 + shot)
+        for i in range(length):
+            number += 1
+            writer.write(Frame(number, np.ascontiguousarray(wide[:, 2 * i : 2 * i + 96]), colour.DISPLAY))
+    writer.close()
+    done = prepare([tmp_path / "cut.mp4"], [sources / "art"], tmp_path / "set", size=48, frames_per_movie=8)
+    numbers = [int(r.source.rpartition(" ")[2]) for r in Dataset(tmp_path / "set").records if r.kind == "content"]
+    by_shot = [sum(a < n <= b for n in numbers) for a, b in ((0, 40), (40, 50), (50, 80))]
+    assert by_shot == [4, 1, 3]
+    assert done.counts
+
+
+def test_a_killed_preparation_goes_on_and_gives_the_same_bytes(sources: Path, tmp_path: Path) -> None:
+    prepare([sources / "photos"], [sources / "art"], tmp_path / "whole", size=48)
+    seen: list[str] = []
+
+    def stop_at_ten(name: str, done: int, total: int) -> None:
+        if done == 10 and len(seen) == 10:
+            raise KeyboardInterrupt
+        seen.append(name)
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare([sources / "photos"], [sources / "art"], tmp_path / "set", size=48, progress=stop_at_ten)
+    work = tmp_path / "set" / ".work"
+    times = {p.name: p.stat().st_mtime_ns for p in work.glob("*.webp")}
+    assert len(times) == 10
+    (work / "0.webp.part").write_bytes(b"half")
+    again: list[dict[str, int]] = []
+    prepare(
+        [sources / "photos"],
+        [sources / "art"],
+        tmp_path / "set",
+        size=48,
+        progress=lambda name, *_: again.append({p.name: p.stat().st_mtime_ns for p in work.glob("*.webp")}),
+    )
+    assert all(again[-1][name] == time for name, time in times.items())  # not made again
+    assert not work.exists()
+    for name in ("packed.zip", "manifest.csv", "content.jpg", "style.jpg"):
+        assert (tmp_path / "set" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

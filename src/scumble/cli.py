@@ -490,19 +490,42 @@ def data_prepare(
     quality: Annotated[
         int, typer.Option("--quality", min=1, max=100, help="WebP quality inside the packed file.")
     ] = 80,
-    frames: Annotated[int, typer.Option("--frames-per-movie", min=1, help="Frames taken from each movie.")] = 24,
+    frames: Annotated[
+        int, typer.Option("--frames-per-movie", min=1, help="Frames taken from each movie, spread over its shots.")
+    ] = 24,
+    licence: Annotated[
+        str, typer.Option("--licence", metavar="TEXT", help="Licence of pictures that no MANIFEST.csv speaks of.")
+    ] = "",
 ) -> None:
-    """Turn footage and paintings into one packed training set (needs the extra `train`)."""
+    """Turn footage and paintings into one packed training set (needs the extra `train`).
+
+    Goes on where it was stopped when it is run again with the same options.
+    """
     _needs_torch()
     from scumble.train.prepare import prepare
 
-    with note.status("preparing") as status:
-        done = prepare(content, style, output, size, quality, frames, status.update)
+    columns = (TextColumn("{task.description:40.40}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=note, transient=True, disable=not note.is_terminal) as bar:
+        task = bar.add_task("looking for pictures", total=None)
+
+        def show(name: str, done: int, total: int) -> None:
+            bar.update(task, description=name, completed=done, total=total)
+
+        done = prepare(content, style, output, size, quality, frames, licence, show)
     for line in done.skipped:
-        note.print(f"skipped {line}", soft_wrap=True)
+        _say(f"skipped {line}")
     for name, count in sorted(done.counts.items()):
         print(f"{name:16} {count}")
-    print(f"{done.packed}: {done.packed.stat().st_size / 1e6:.1f} MB, {len(done.skipped)} skipped")
+    for name, count in done.dropped.items():
+        print(f"{'dropped ' + name:24} {count}")
+    if done.unlicensed:
+        _say(
+            f"note: {done.unlicensed} pictures without a licence on record; name it with --licence, or in a MANIFEST.csv"
+        )
+    size_mb = done.packed.stat().st_size / 1e6
+    print(
+        f"{done.packed}: {size_mb:.1f} MB, {len(done.skipped)} skipped; look at {done.sheets[0]} and {done.sheets[1]}"
+    )
 
 
 @weights_app.command("fetch")
@@ -614,7 +637,7 @@ def _installed(name: str) -> bool:
 
 
 def _needs_torch() -> None:
-    missing = [name for name in ("torch", "tensorboard", "PIL") if not _installed(name)]
+    missing = [name for name in ("torch", "tensorboard", "PIL", "matplotlib", "scenedetect") if not _installed(name)]
     if missing:
         raise NotInstalled(f"training needs {', '.join(missing)}: pip install 'scumble[train]'")
 

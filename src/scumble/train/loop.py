@@ -108,6 +108,7 @@ class Trainer:
         self.logits = (0.0, 0.0)  # the critic's mean verdict on real and fake in its last step
         self.style_size: dict[str, float] = {}  # running mean of the styles' own statistics, per layer
         self.adversarial_share = 1.0  # cap of D's gradient against the style term's
+        self.sums: dict[str, tuple[float, int]] = {}  # of terms since the last line of the journal
         self.usual_gradient = 0.0  # geometric running mean of the generator's gradient norm
         self.codes: deque[Tensor] = deque(maxlen=64)
         self._content_features: tuple[int, dict[str, Tensor]] | None = None
@@ -377,6 +378,21 @@ class Trainer:
         share = float(by_style.norm() / by_d.norm().clamp(min=1e-12))
         self.adversarial_share = 0.5 * self.adversarial_share + 0.5 * min(1.0, share)
 
+    # -- the journal's means ----------------------------------------------------------------------
+
+    def take_down(self, report: dict[str, float]) -> None:
+        """Add a step's terms, and the critic's verdicts where it was asked, to the running means."""
+        critic = dict(zip(("d_real", "d_fake"), self.logits, strict=True)) if "d" in report else {}
+        for name, value in (report | critic).items():
+            total, count = self.sums.get(name, (0.0, 0))
+            self.sums[name] = (total + value, count + 1)
+
+    def means(self) -> dict[str, float]:
+        """Mean of each term since this was asked last; some terms have their turn every few steps only."""
+        found = {name: total / count for name, (total, count) in self.sums.items()}
+        self.sums = {}
+        return found
+
     # -- checkpoints ------------------------------------------------------------------------------
 
     def facts(self) -> dict[str, Any]:
@@ -408,7 +424,7 @@ class Trainer:
             tensors |= checkpoint.prefixed("adam_c", checkpoint.adam_tensors(self.coherence, self.adam_g))
         if self.codes:
             tensors["codes"] = torch.stack(list(self.codes))
-        checkpoint.save(path, tensors, self.facts())
+        checkpoint.save(path, tensors, self.facts() | {"sums": self.sums})
 
     def save_travel(self, path: Path) -> None:
         """Averaged and current weights and the discriminator in float16, without moments."""
@@ -450,6 +466,7 @@ class Trainer:
             self.style_size = dict(facts["style_size"])
             self.adversarial_share = float(facts["adversarial_share"])
             self.usual_gradient = float(facts.get("usual_gradient", 0.0))
+            self.sums = {name: (float(t), int(n)) for name, (t, n) in facts.get("sums", {}).items()}
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput(f"{path}: its facts are not those of a checkpoint ({error}); take an earlier one") from error
 
@@ -552,10 +569,9 @@ def train(
                 report = trainer.step(batch)
             except TrainingFailed as error:
                 raise TrainingFailed(f"{error}; the last good checkpoint is {last_good}") from None
+            trainer.take_down(report)
             if trainer.steps % run.log_every == 0:
-                if "d" in report:
-                    report |= dict(zip(("d_real", "d_fake"), trainer.logits, strict=True))
-                journal.terms(trainer.steps, report)
+                journal.terms(trainer.steps, trainer.means())
             if trainer.steps % run.evaluate_every == 0:
                 pace = (trainer.steps - since) / (time.monotonic() - evaluated)
                 figures = look_at("val")

@@ -1,8 +1,11 @@
-"""From footage and paintings to a training set: frames, resized pictures, splits, licences, one file.
+"""From footage and paintings to a training set: frames, cleaned and resized pictures, splits, licences, one file.
 
 A folder's own `MANIFEST.csv` (columns file, source, licence, author, split) is carried through: what
 it calls test stays test; the rest is split by a hash of the source artwork, so that detail crops
 of one painting never stand on both sides.
+
+Every picture that is done is kept in `DATASET/.work` until all are: a preparation that was killed
+goes on where it was, and gives the same bytes.
 """
 
 from __future__ import annotations
@@ -10,29 +13,61 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import os
+import json
 import re
+import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from PIL import Image, ImageOps
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
-from scumble.errors import BadInput
-from scumble.media import is_movie, open_plate
+from scumble.errors import BadInput, BadOutput, ScumbleError
+from scumble.files import not_written, written_whole
+from scumble.frames import spread
+from scumble.media import MOVIES
+from scumble.media.movie import MoviePlate
+from scumble.shots import shots
 from scumble.train.dataset import COLUMNS, PACKED, Record
+from scumble.train.pictures import PICTURES, load_picture
 
-PICTURES = {".webp", ".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"}
+FOOTAGE = MOVIES | {".avi", ".mxf", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv"}
+THUMB = 24  # side of the thumbnails by which pictures are compared
+ALIKE = 4.0 / 255  # RMS difference of thumbnails up to which two pictures count as one
+BLACK = 16.0 / 255  # nothing brighter than this, but for a hundredth of the picture
+FLAT = 2.0 / 255  # deviation of the thumbnail: a grey card, an empty page
+SHEET = (12, 8)  # columns and rows of a contact sheet
+SHEET_CELL = 128  # pixels
+LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the only time a ZIP can hold that is the same at every run
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """What was made: counts by kind and split, and what was passed over, with the reason."""
+    """What was made: counts by kind and split, what was passed over with the reason, files written."""
 
     counts: dict[str, int]
     skipped: list[str]
+    dropped: dict[str, int]
+    unlicensed: int
     packed: Path
+    sheets: list[Path]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A picture or movie of a folder, and what the folder's manifest says of it."""
+
+    path: Path
+    kind: str
+    relative: str
+    row: dict[str, str]
+
+    @property
+    def is_movie(self) -> bool:
+        return self.path.suffix.lower() in FOOTAGE
 
 
 def prepare(
@@ -42,41 +77,56 @@ def prepare(
     size: int = 288,
     quality: int = 80,
     frames_per_movie: int = 24,
-    progress: Callable[[str], None] = lambda _: None,
+    licence: str = "",
+    progress: Callable[[str, int, int], None] = lambda *_: None,
 ) -> Preparation:
-    """Write `output`/manifest.csv and `output`/packed.zip. Short sides become `size` pixels, never enlarged.
+    """Write `output`/manifest.csv, packed.zip and contact sheets. Short sides become `size` pixels, never enlarged.
 
+    Dropped: frames and pictures that are black or flat, and all but the first of those that look the
+    same. `licence` is for pictures that no manifest speaks of. `progress` gets file, done, total.
     Raises BadInput for a source that is not there or that holds nothing to train on.
     """
-    skipped: list[str] = []
-    records: list[Record] = []
-    output.mkdir(parents=True, exist_ok=True)
-    packed = output / PACKED
-    unfinished = output / f".{PACKED}.part"
+    found = [
+        (kind, source, _files(source, kind))
+        for kind, all_ in (("content", content), ("style", style))
+        for source in all_
+    ]
+    for _, source, files in found:
+        if not files:
+            raise BadInput(f"{source}: no picture or movie of a known kind; name a folder of pictures, or a movie")
+    everything = [file for _, _, files in found for file in files]
+    work = output / ".work"
     try:
-        with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_STORED) as archive:
-            for kind, sources in (("content", content), ("style", style)):
-                for source in sources:
-                    before = len(records)
-                    for record, picture in _pictures(source, kind, frames_per_movie, skipped):
-                        archive.writestr(record.file, _webp(picture, size, quality))
-                        records.append(record)
-                        progress(record.file)
-                    if len(records) == before:
-                        raise BadInput(f"{source}: no picture that can be read; name a folder of pictures or a movie")
-            table = io.StringIO()
-            writer = csv.DictWriter(table, COLUMNS)
-            writer.writeheader()
-            writer.writerows(asdict(r) for r in records)
-            archive.writestr("manifest.csv", table.getvalue())
-        os.replace(unfinished, packed)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    (output / "manifest.csv").write_text(table.getvalue(), "utf-8")
+        work.mkdir(parents=True, exist_ok=True)
+        skipped: list[str] = []
+        records: list[Record] = []
+        pictures: list[Path] = []
+        for i, file in enumerate(everything):
+            progress(file.path.name, i, len(everything))
+            for record, picture in _prepared(file, work, size, quality, frames_per_movie, skipped):
+                records.append(record if record.licence else _licensed(record, licence))
+                pictures.append(picture)
+        progress("packing", len(everything), len(everything))
+        kept, dropped = _worth_keeping(records, pictures)
+        for kind, sources in (("content", content), ("style", style)):
+            if sources and not any(records[i].kind == kind for i in kept):
+                raise BadInput(f"{sources[0]}: no picture that can be read; name a folder of pictures or a movie")
+        records, pictures = [records[i] for i in kept], [pictures[i] for i in kept]
+        _pack(output, records, pictures)
+        sheets = [_sheet(output, kind, records, pictures) for kind in ("content", "style")]
+        shutil.rmtree(work)
+    except OSError as error:
+        raise not_written(output, error) from error
+    except BaseException:
+        if work.is_dir() and not any(work.iterdir()):
+            work.rmdir()
+            if not any(output.iterdir()):
+                output.rmdir()
+        raise
     counts: dict[str, int] = {}
     for r in records:
         counts[f"{r.kind} {r.split}"] = counts.get(f"{r.kind} {r.split}", 0) + 1
-    return Preparation(counts, skipped, packed)
+    return Preparation(counts, skipped, dropped, sum(not r.licence for r in records), output / PACKED, sheets)
 
 
 def split_of(artwork: str, given: str = "") -> str:
@@ -89,57 +139,89 @@ def split_of(artwork: str, given: str = "") -> str:
     return "val" if place < 0.05 else "test" if place < 0.1 else "train"
 
 
+def _files(source: Path, kind: str) -> list[_Source]:
+    if not source.exists():
+        raise BadInput(f"{source}: no such folder or movie; check its name")
+    folder = source if source.is_dir() else source.parent
+    facts = _manifest(folder)
+    files = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
+    wanted = [p for p in files if p.suffix.lower() in PICTURES | FOOTAGE and not p.name.startswith(".")]
+    relative = [p.relative_to(folder).as_posix() for p in wanted]
+    return [_Source(p, kind, name, facts.get(name, {})) for p, name in zip(wanted, relative, strict=True)]
+
+
+def _manifest(folder: Path) -> dict[str, dict[str, str]]:
+    table = folder / "MANIFEST.csv"
+    if not table.is_file():
+        return {}
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as f:
+            rows = [{k: v or "" for k, v in row.items() if k and not isinstance(v, list)} for row in csv.DictReader(f)]
+    except (OSError, ValueError, csv.Error) as error:
+        raise BadInput(f"{table}: not a table in UTF-8 with commas ({error}); mend it, or take it away") from error
+    return {row["file"]: row for row in rows if row.get("file")}
+
+
 def _artwork(source: str) -> str:
     """The source without a remark such as [detail crop], so that crops stay with their picture."""
     return re.sub(r"\s*\[[^]]*\]\s*$", "", source)
 
 
-def _pictures(
-    source: Path, kind: str, frames_per_movie: int, skipped: list[str]
-) -> Iterator[tuple[Record, Image.Image]]:
-    if not source.exists():
-        raise BadInput(f"{source}: no such folder or movie; check its name")
-    if source.is_file() and is_movie(source):
-        yield from _movie_frames(source, kind, frames_per_movie)
-        return
-    folder = source if source.is_dir() else source.parent
-    files = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
-    facts = _manifest(folder)
-    for path in files:
-        if path.suffix.lower() not in PICTURES:
-            if source.is_dir() and is_movie(path):
-                yield from _movie_frames(path, kind, frames_per_movie)
-            continue
-        try:
-            with Image.open(path) as opened:
-                picture = ImageOps.exif_transpose(opened).convert("RGB")
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
-            skipped.append(f"{path}: {error}")
-            continue
-        relative = path.relative_to(folder).as_posix()
-        row = facts.get(relative, {})
-        origin = row.get("source") or relative
-        split = split_of(_artwork(origin), row.get("split", ""))
-        name = f"{kind}/{hashlib.sha256(str(path).encode()).hexdigest()[:6]}_{path.stem}.webp"
-        yield Record(name, kind, split, origin, row.get("licence", ""), row.get("author", "")), picture
+def _licensed(record: Record, licence: str) -> Record:
+    return Record(**{**asdict(record), "licence": licence})
 
 
-def _movie_frames(path: Path, kind: str, count: int) -> Iterator[tuple[Record, Image.Image]]:
-    """Frames spread evenly; a movie is one artwork, so all its frames fall into one split."""
-    plate = open_plate(path)
-    numbers = plate.frame_range.spread(count)
-    for frame in plate.read(numbers):
-        codes = (frame.pixels.clip(0, 1) * 255 + 0.5).astype("uint8")
-        name = f"{kind}/{hashlib.sha256(str(path).encode()).hexdigest()[:6]}_{path.stem}_{frame.number:06d}.webp"
-        yield Record(name, kind, split_of(path.name), f"{path.name} frame {frame.number}"), Image.fromarray(codes)
+def _prepared(
+    file: _Source, work: Path, size: int, quality: int, frames: int, skipped: list[str]
+) -> Iterator[tuple[Record, Path]]:
+    """The file's records and their WebP pictures in `work`, taken from there where they are done already."""
+    stat = file.path.stat()
+    made_of = [str(file.path.resolve()), stat.st_size, stat.st_mtime_ns, size, quality, frames if file.is_movie else 0]
+    key = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:24]
+    done = work / f"{key}.json"
+    if not done.is_file():
+        facts = _work_on(file, work, key, size, quality, frames)
+        with written_whole(done) as part:
+            part.write_text(json.dumps(facts), "utf-8")
+    facts = json.loads(done.read_text("utf-8"))
+    if facts["fault"]:
+        skipped.append(facts["fault"])
+    origin = file.row.get("source") or file.relative
+    split = split_of(_artwork(origin), file.row.get("split", ""))
+    start = f"{file.kind}/{hashlib.sha256(str(file.path).encode()).hexdigest()[:6]}_{file.path.stem}"
+    for place, number in enumerate(facts["frames"]):
+        # a movie is one artwork: all its frames fall into one split
+        name, where = (start, origin) if number is None else (f"{start}_{number:06d}", f"{origin} frame {number}")
+        licence, author = file.row.get("licence", ""), file.row.get("author", "")
+        yield Record(f"{name}.webp", file.kind, split, where, licence, author), work / f"{key}.{place}.webp"
 
 
-def _manifest(folder: Path) -> dict[str, dict[str, str]]:
-    table = folder / "MANIFEST.csv"
-    if not table.exists():
-        return {}
-    with table.open(newline="", encoding="utf-8") as f:
-        return {row["file"]: row for row in csv.DictReader(f) if row.get("file")}
+def _work_on(file: _Source, work: Path, key: str, size: int, quality: int, frames: int) -> dict[str, object]:
+    """Write the file's pictures to `work`; frame numbers (None for a picture) and what went wrong."""
+    numbers: list[int | None] = []
+    fault = ""
+    try:
+        for number, picture in _movie_frames(file.path, frames) if file.is_movie else [(None, load_picture(file.path))]:
+            with written_whole(work / f"{key}.{len(numbers)}.webp") as part:
+                part.write_bytes(_webp(picture, size, quality))
+            numbers.append(number)
+    except BadOutput:  # our side, not the file's
+        raise
+    except ScumbleError as error:
+        fault = str(error)
+    return {"frames": numbers, "fault": fault}
+
+
+def _movie_frames(path: Path, count: int) -> Iterator[tuple[int, Image.Image]]:
+    """`count` frames in all, of every shot its share by length, at least one, spread through the shot."""
+    plate = MoviePlate(path)
+    taken: list[int] = []
+    for shot in shots(plate):
+        share = max(1, round(count * len(shot) / len(plate.numbers)))
+        inner = shot[len(shot) // 20 : len(shot) - len(shot) // 20]  # off the cuts, where frames are blended
+        taken += spread(inner, share)
+    for frame in plate.read(spread(taken, max(count, 1))):
+        yield frame.number, Image.fromarray((frame.pixels.clip(0, 1) * 255 + 0.5).astype(np.uint8))
 
 
 def _webp(picture: Image.Image, size: int, quality: int) -> bytes:
@@ -151,3 +233,73 @@ def _webp(picture: Image.Image, size: int, quality: int) -> bytes:
     data = io.BytesIO()
     picture.save(data, "WEBP", quality=quality, method=4)
     return data.getvalue()
+
+
+def _worth_keeping(records: Sequence[Record], pictures: Sequence[Path]) -> tuple[list[int], dict[str, int]]:
+    """Places of the pictures to keep, and how many were dropped for which reason."""
+    dropped = {"black": 0, "flat": 0, "near-duplicate": 0}
+    kept: list[int] = []
+    for kind in ("content", "style"):
+        thumbs: dict[int, NDArray[np.float32]] = {}
+        for i in (i for i, r in enumerate(records) if r.kind == kind):
+            with Image.open(pictures[i]) as picture:
+                small = picture.convert("RGB").resize((THUMB, THUMB), Image.Resampling.BOX)
+            thumb = np.asarray(small, np.float32) / np.float32(255)
+            if np.quantile(thumb.max(axis=2), 0.99) < BLACK:
+                dropped["black"] += 1
+            elif thumb.std(axis=(0, 1)).max() < FLAT:
+                dropped["flat"] += 1
+            else:
+                thumbs[i] = thumb.reshape(-1)
+        alone = _without_twins(thumbs)
+        dropped["near-duplicate"] += len(thumbs) - len(alone)
+        kept += alone
+    return kept, dropped
+
+
+def _without_twins(thumbs: dict[int, NDArray[np.float32]]) -> list[int]:
+    """Keys in order, without those whose thumbnail is within `ALIKE` of one kept before."""
+    keys = list(thumbs)
+    if not keys:
+        return []
+    x = np.stack([thumbs[k] for k in keys])
+    size = (x * x).sum(axis=1)
+    kept: list[int] = []
+    for start in range(0, len(keys), 512):  # blocks: all distances of a large set do not fit in memory
+        block = slice(start, start + 512)
+        near = size[block, None] + size[None, :] - 2 * (x[block] @ x.T) <= ALIKE**2 * x.shape[1] + 1e-3
+        for i in range(len(near)):
+            if not near[i, kept].any():
+                kept.append(start + i)
+    return [keys[i] for i in kept]
+
+
+def _pack(output: Path, records: Sequence[Record], pictures: Sequence[Path]) -> None:
+    text = io.StringIO(newline="")
+    table = csv.DictWriter(text, COLUMNS)
+    table.writeheader()
+    table.writerows(asdict(r) for r in records)
+    with written_whole(output / PACKED) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+        for record, picture in zip(records, pictures, strict=True):
+            archive.writestr(zipfile.ZipInfo(record.file, LONG_AGO), picture.read_bytes())
+        archive.writestr(zipfile.ZipInfo("manifest.csv", LONG_AGO), text.getvalue())
+    with written_whole(output / "manifest.csv") as part:
+        part.write_text(text.getvalue(), "utf-8", newline="")
+
+
+def _sheet(output: Path, kind: str, records: Sequence[Record], pictures: Sequence[Path]) -> Path:
+    """A contact sheet of pictures spread through a kind, each cut to a square."""
+    columns, rows = SHEET
+    mine = spread([i for i, r in enumerate(records) if r.kind == kind], columns * rows)
+    sheet = Image.new("RGB", (columns * SHEET_CELL, -(-max(1, len(mine)) // columns) * SHEET_CELL))
+    for place, i in enumerate(mine):
+        with Image.open(pictures[i]) as picture:
+            short = min(picture.size)
+            left, top = (picture.width - short) // 2, (picture.height - short) // 2
+            box = (left, top, left + short, top + short)
+            cell = picture.convert("RGB").resize((SHEET_CELL, SHEET_CELL), Image.Resampling.LANCZOS, box=box)
+        sheet.paste(cell, (place % columns * SHEET_CELL, place // columns * SHEET_CELL))
+    path = output / f"{kind}.jpg"
+    with written_whole(path) as part:
+        sheet.save(part, quality=88)
+    return path

@@ -96,8 +96,10 @@ def _losses(terms: Sequence[dict[str, Any]]) -> list[Drawing | Text]:
 def _pictures(folder: Path) -> list[Picture]:
     found = sorted((folder / GRIDS).glob("val_*.jpg"))
     kept = [found[i] for i in spread(range(len(found)), SHOWN_GRIDS)] + sorted((folder / GRIDS).glob("test_*.jpg"))[-1:]
+    places = [path.stem.split("_") for path in kept]
     return [
-        Picture(path.read_bytes(), f"{path.stem.replace('_', ', step ')}: content, style, painting") for path in kept
+        Picture(path.read_bytes(), f"{split}, step {int(step):,}: content, style, painting")
+        for path, (split, step) in zip(kept, places, strict=True)
     ]
 
 
