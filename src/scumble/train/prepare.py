@@ -36,7 +36,7 @@ from scumble.train.pictures import PICTURES, load_picture
 
 FOOTAGE = MOVIES | {".avi", ".mxf", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv"}
 THUMB = 24  # side of the thumbnails by which pictures are compared
-ALIKE = 4.0 / 255  # RMS difference of thumbnails up to which two pictures count as one
+ALIKE = 5.0 / 255  # RMS difference of thumbnails up to which two pictures count as one
 BLACK = 16.0 / 255  # nothing brighter than this, but for a hundredth of the picture
 FLAT = 2.0 / 255  # deviation of the thumbnail: a grey card, an empty page
 SHEET = (12, 8)  # columns and rows of a contact sheet
