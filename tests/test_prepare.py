@@ -202,7 +202,7 @@ def test_copies_black_and_flat_pictures_are_dropped_and_broken_ones_named(source
     assert sum(r.kind == "content" for r in records) == 12
     assert {r.licence for r in records} == {"CC0"}
     assert done.unlicensed == 0
-    assert all(Image.open(sheet).width == 12 * 128 for sheet in done.sheets)
+    assert all(load_picture(sheet).width == 12 * 128 for sheet in done.sheets)
 
 
 def test_frames_are_spread_over_the_shots(sources: Path, tmp_path: Path) -> None:
