@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -17,7 +17,17 @@ from scumble.colour import to_working
 from scumble.engine.openvino_engine import OpenVinoEngine
 from scumble.errors import BadLook, BadPlate
 from scumble.frames import Pixels, spread
-from scumble.look import Look, ShotStatistics, Universal, blend_styles, mix, with_reference
+from scumble.look import (
+    Look,
+    ShotStatistics,
+    Universal,
+    architecture_of,
+    blend_styles,
+    check_weights,
+    mix,
+    read_arrays,
+    with_reference,
+)
 from scumble.media import Plate
 from scumble.media.stills import read_picture
 from scumble.palette import REFERENCE_SHARE, Palette
@@ -81,6 +91,22 @@ def make_look(pictures: Sequence[tuple[Path, float]], name: str = "", universal:
     return with_reference(look, reference_statistics(look))
 
 
+def look_of_weights(weights: Path, painting: Path) -> Look:
+    """The look of a plain generator (`best.safetensors` of a run without style conditioning) for its painting."""
+    arrays, facts = read_arrays(weights)
+    if facts.get("kind") != "plain":
+        raise BadLook(f"{weights}: not the weights of one style; give best.safetensors of a run, or a look")
+    architecture = architecture_of(weights, facts)
+    own = {k: (a[0] if k.startswith("kernel.") else a) for k, a in arrays.items()}
+    check_weights(weights, architecture, own)
+    palette = Palette.measure(style_picture(painting))
+    made: dict[str, Any] = {"name": painting.stem, "made": "trained", "made_by": f"scumble {__version__}"}
+    if facts.get("settings", {}).get("generator", {}).get("palette") is False:
+        made["keep_color"] = 1.0
+    look = Look(architecture, own, palette, None, None, made)
+    return with_reference(look, reference_statistics(look))
+
+
 def picture_facts(pictures: Sequence[tuple[Path, float]]) -> list[dict[str, Any]]:
     """What a look records of its style pictures."""
     return [
@@ -96,13 +122,13 @@ def mix_looks(looks: Sequence[Look], weights: Sequence[float]) -> Look:
     return with_reference(look, reference_statistics(look))
 
 
-def style_picture(path: Path) -> Pixels:
-    """A style picture in the working space, short side `STYLE_SIDE`, sides multiples of 32."""
+def style_picture(path: Path, side: int = STYLE_SIDE) -> Pixels:
+    """A style picture in the working space, short side `side`, sides multiples of 32."""
     pixels, _ = read_picture(path)
     height, width = pixels.shape[:2]
     if min(height, width) < 16:
         raise BadPlate(f"{path}: {width}x{height} pixels are too few for a style; take a larger picture")
-    factor = STYLE_SIDE / min(height, width)
+    factor = side / min(height, width)
     size = [max(32, round(side * factor / 32) * 32) for side in (width, height)]
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     return np.clip(cv2.resize(pixels, size, interpolation=how), 0, 1).astype(np.float32)
@@ -135,13 +161,25 @@ def shot_statistics(
     a frame to the size at which the network sees it.
     """
     numbers = spread(plate.numbers, SAMPLED_FRAMES)
+    frames = (scaled(to_working(f.pixels, f.colour_space).pixels) for f in plate.read(numbers))
+    facts = {"of": str(plate.path.name), "frames": list(numbers)}
+    return frame_statistics(look, frames, len(numbers), keep_color, palette, facts)
+
+
+def frame_statistics(
+    look: Look,
+    frames: Iterable[Pixels],
+    count: int,
+    keep_color: float = 0.0,
+    palette: Palette | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> ShotStatistics:
+    """Statistics of `count` frames in the working space, as the network sees them, pooled with the reference."""
     crops: list[Pixels] = []
     palettes: list[Palette] = []
-    for i, frame in enumerate(plate.read(numbers)):
-        pixels = scaled(to_working(frame.pixels, frame.colour_space).pixels)
+    for i, pixels in enumerate(frames):
         palettes.append(Palette.measure(pixels))
-        count = CROPS_A_FRAME if len(numbers) >= 4 else 8
-        crops += _crops(pixels, count, CROP, i)
+        crops += _crops(pixels, CROPS_A_FRAME if count >= 4 else 8, CROP, i)
     side = crops[0].shape[:2]
     reference = _crops(reference_picture(), 4, CROP, 0, side)
     own = np.full(len(crops), (1 - REFERENCE_SHARE) / len(crops))
@@ -151,8 +189,7 @@ def shot_statistics(
         [*np.full(len(palettes), (1 - REFERENCE_SHARE) / len(palettes)), REFERENCE_SHARE],
     )
     share = np.concatenate([own, other]).astype(np.float32)
-    facts = {"of": str(plate.path.name), "frames": list(numbers)}
-    return _measured(look, [*crops, *reference], share, pooled, keep_color, palette, facts)
+    return _measured(look, [*crops, *reference], share, pooled, keep_color, palette, dict(facts or {}))
 
 
 def _measured(

@@ -623,6 +623,66 @@ def train(
     print(f"{done.weights}: best of {done.steps} steps; {done.weights.with_name('report.html')}")
 
 
+@app.command(cls=_Many)
+def evaluate(
+    subject: Annotated[
+        str,
+        typer.Argument(
+            metavar="LOOK|CHECKPOINT",
+            help="Look file, name of a shipped look, checkpoint or folder of a run, or the word universal.",
+        ),
+    ],
+    content: Annotated[
+        list[Path], typer.Option("--content", metavar="PICTURE|DIR|MOVIE...", help="Pictures to paint.")
+    ],
+    style: Annotated[
+        list[Path], typer.Option("--style", metavar="PICTURE|DIR...", help="Style pictures to be held against.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="REPORT.html", help="Page to write, with its JSON beside it."),
+    ] = None,
+    size: Annotated[
+        int, typer.Option("--size", min=0, help="Short side in pixels at which pairs are measured; 0 is their own.")
+    ] = 320,
+    vgg: Annotated[
+        Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the cached one.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the report if it is there.")] = False,
+) -> None:
+    """Measure style, content, steadiness and sharpness over pairs of content and style."""
+    from scumble import evaluate as e
+    from scumble.features import Features
+    from scumble.weights import vgg_path
+
+    if output is not None:
+        if output.suffix != ".html":
+            raise BadInput(f"{output}: a report's file name ends in .html; its JSON goes beside it")
+        there = next((p for p in (output, output.with_suffix(".json")) if p.exists()), None)
+        if there is not None and not overwrite:
+            raise BadInput(f"{there}: is there already; give --overwrite to replace it")
+    if 0 < size < 4 * 32:
+        raise BadSettings(f"size {size}: give 0, or a number from 128 on")
+    judged = e.open_subject(subject)
+    contents, styles = e.gather(content, "content", size), e.gather(style, "style", size)
+    features = Features(vgg or vgg_path())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=note, transient=True, disable=not note.is_terminal) as bar:
+        task = bar.add_task("pairs", total=len(contents) * len(styles))
+        done = e.evaluate(judged, contents, styles, features, lambda n, _: bar.update(task, completed=n))
+    facts = e.as_json(done, features.name, size)
+    if output is not None:
+        e.write_page(output, done, facts, contents, styles)
+    if as_json:
+        print(json.dumps(facts, indent=2))
+        return
+    for name, value in done.mean.items():
+        print(f"{name:12} {value:9.4f}   {e.FIGURES[name]}")
+    if output is not None:
+        print(f"{output}: {len(done.pairs)} pairs")
+
+
 def override(settings: Any, table: str, **values: Any) -> Any:
     """Settings with the given (not None) values of one table replaced."""
     given = {k: v for k, v in values.items() if v is not None}

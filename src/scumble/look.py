@@ -112,7 +112,7 @@ class Look:
         _check_schema(path, facts)
         architecture = architecture_of(path, facts)
         weights = {k: v for k, v in arrays.items() if k.split(".", 1)[0] in PARTS}
-        _check_weights(path, architecture, weights)
+        check_weights(path, architecture, weights)
         reference = style = None
         try:
             palette = _palette_of(arrays, "palette")
@@ -208,8 +208,11 @@ class Universal:
 
     @classmethod
     def load(cls, path: Path) -> Universal:
-        """Read weights written by `scumble train`. Raises BadLook."""
+        """Read weights written by `scumble train`: best, or the averaged ones of a checkpoint. Raises BadLook."""
         arrays, facts = read_arrays(path)
+        if facts.get("kind") in ("checkpoint", "travel") and facts.get("conditioning") == "style":
+            arrays = {k.removeprefix("ema/"): a for k, a in arrays.items() if k.startswith("ema/")}
+            facts = {**facts, "kind": "universal", "schema": SCHEMA}
         if facts.get("kind") != "universal":
             kind = facts.get("kind", "another file")
             raise BadLook(
@@ -224,7 +227,7 @@ class Universal:
         try:  # every array is there and fits: a style of zeros goes through
             widths = universal.architecture.widths
             nothing = [np.zeros(w, np.float32) for w in widths]
-            _check_weights(
+            check_weights(
                 path, universal.architecture, universal.collapse(universal.style_statistics(nothing, nothing))
             )
         except (KeyError, ValueError, IndexError) as error:
@@ -380,7 +383,8 @@ def _check_schema(path: Path, facts: Mapping[str, Any]) -> None:
         raise BadLook(f"{path}: schema {schema} is newer than this Scumble reads ({SCHEMA}); update Scumble")
 
 
-def _check_weights(path: Path, architecture: Architecture, weights: Arrays) -> None:
+def check_weights(path: Path, architecture: Architecture, weights: Arrays) -> None:
+    """Every array that the architecture asks for is there in its shape. Raises BadLook."""
     for node in architecture.nodes():
         wanted: dict[str, tuple[int, ...]] = {}
         if node.op == "conv":

@@ -1,0 +1,66 @@
+"""How alike two pictures look to a network that learned to see: VGG features without torch.
+
+The features file is that of `scumble weights fetch`; the arithmetic is `scumble.nn.perceptual`'s.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+from openvino import opset13 as op
+from safetensors import SafetensorError, safe_open
+
+from scumble.engine.openvino_engine import OpenVinoEngine
+from scumble.errors import BadLook
+
+Pixels = NDArray[np.float32]
+Maps = dict[str, NDArray[np.float32]]
+LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+MEAN = (123.68, 116.779, 103.939)  # ImageNet's mean colour, RGB in [0, 255]
+
+
+class Features:
+    """Call it with a picture (H, W, 3), cut to [0, 1]; get the `LAYERS`, each (C, h, w)."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            with safe_open(path, framework="np") as f:
+                self.arrays = {k: np.asarray(f.get_tensor(k), np.float32) for k in f.keys()}  # noqa: SIM118
+                facts = json.loads((f.metadata() or {}).get("facts", "{}"))
+            self.name = str(facts.get("source", path.name))
+            self.order = sorted({k.rpartition(".")[0] for k in self.arrays})
+            self.order = self.order[: self.order.index(LAYERS[-1].replace("relu", "conv")) + 1]
+        except (OSError, SafetensorError, ValueError, TypeError, AttributeError) as error:
+            raise BadLook(f"{path}: not a features file ({error}); run: scumble weights fetch") from error
+        self._engine = OpenVinoEngine()
+        self._compiled: dict[tuple[int, ...], Any] = {}
+
+    def __call__(self, picture: Pixels) -> Maps:
+        """Features in f32."""
+        shape = (1, *picture.shape)
+        if shape not in self._compiled:
+            self._compiled[shape] = self._engine.compile(self._model(shape), "f32")
+        found = self._compiled[shape](np.ascontiguousarray(picture.clip(0, 1))[None])
+        return {name: np.asarray(found[i])[0] for i, name in enumerate(LAYERS)}
+
+    def _model(self, shape: tuple[int, ...]) -> ov.Model:
+        picture = op.parameter(list(shape), np.float32)
+        mean = np.asarray(MEAN, np.float32).reshape(1, 3, 1, 1)
+        x = op.transpose(picture, np.array([0, 3, 1, 2])) * op.constant(np.array(255, np.float32)) - op.constant(mean)
+        found = []
+        block = "1"
+        for name in self.order:
+            if name[4] != block:
+                block = name[4]
+                x = op.max_pool(x, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
+            kernel = op.constant(np.ascontiguousarray(self.arrays[f"{name}.weight"]))
+            bias = op.constant(np.ascontiguousarray(self.arrays[f"{name}.bias"].reshape(1, -1, 1, 1)))
+            x = op.relu(op.convolution(x, kernel, [1, 1], [1, 1], [1, 1], [1, 1]) + bias)
+            if name.replace("conv", "relu") in LAYERS:
+                found.append(x)
+        return ov.Model(found, [picture], "features")
