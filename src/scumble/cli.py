@@ -683,6 +683,28 @@ def evaluate(
         print(f"{output}: {len(done.pairs)} pairs")
 
 
+@app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Say what this machine and installation can do, what is missing, and how to get it.
+
+    Exit code 1 when something is missing that every render needs.
+    """
+    from scumble import doctor as d
+
+    checks = d.examine()
+    if as_json:
+        print(json.dumps(d.as_json(checks), indent=2))
+    else:
+        for check in checks:
+            mark = "ok  " if check.good else "FAIL" if check.needed else "--  "
+            print(f"{mark} {check.group:9} {check.name:24} {check.found}")
+            if not check.good:
+                print(f"{'':39} {check.remedy}")
+        print("renders work here" if d.works(checks) else "renders do NOT work here")
+    if not d.works(checks):
+        raise typer.Exit(1)
+
+
 def override(settings: Any, table: str, **values: Any) -> Any:
     """Settings with the given (not None) values of one table replaced."""
     given = {k: v for k, v in values.items() if v is not None}

@@ -249,6 +249,7 @@ def write_page(
             (name, *(f"{f([p[name] for p in done.pairs]):.4f}" for f in (np.mean, np.min, np.max)), what)
             for name, what in FIGURES.items()
         ],
+        words=True,
     )
     rows = [
         (f"{p['content_picture']} / {p['style_picture']}", *(f"{p[name]:.3f}" for name in FIGURES)) for p in done.pairs

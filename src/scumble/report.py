@@ -17,10 +17,14 @@ from scumble.files import written_whole
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under a head; the first column is left-aligned, numbers to the right."""
+    """Rows of text under a head; the first column is left-aligned, numbers to the right.
+
+    `words` says that the last column is text too.
+    """
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
+    words: bool = False
     kind: str = "table"
 
 

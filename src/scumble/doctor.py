@@ -1,0 +1,238 @@
+"""What this machine and this installation can do, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from scumble import __version__
+from scumble.baking import reference_statistics, shipped
+from scumble.errors import ScumbleError
+from scumble.weights import VGG, cache_folder
+
+BASE = ("numpy", "opencv-python-headless", "openimageio", "openvino", "av", "safetensors", "typer")
+EXTRAS = {
+    "train": {
+        "torch": "torch",
+        "tensorboard": "tensorboard",
+        "h5py": "h5py",
+        "matplotlib": "matplotlib",
+        "pillow": "PIL",
+        "pillow-heif": "pillow_heif",
+        "scenedetect-headless": "scenedetect",
+    },
+    "gpu": {"torch": "torch"},
+}
+CODECS = ("h264", "hevc", "prores", "dnxhd", "ffv1", "mjpeg", "vp9", "av1")
+ENCODERS = ("libx264", "libx265", "prores_ks", "dnxhd", "ffv1")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line: what was looked at, what was found, and what to do where it is not as it should be."""
+
+    group: str
+    name: str
+    found: str
+    good: bool = True
+    needed: bool = False
+    remedy: str = ""
+
+
+def examine() -> list[Check]:
+    """All checks in order; the ones with `needed` and not `good` keep a render from working."""
+    checks: list[Check] = []
+    for look in (_machine, _packages, _engines, _formats, _files, _extras):
+        checks += look()
+    return checks
+
+
+def works(checks: list[Check]) -> bool:
+    """Whether everything is there that a render needs."""
+    return all(check.good for check in checks if check.needed)
+
+
+def as_json(checks: list[Check]) -> dict[str, Any]:
+    """Plain values."""
+    return {"scumble": __version__, "renders": works(checks), "checks": [asdict(check) for check in checks]}
+
+
+def _machine() -> list[Check]:
+    version = sys.version_info
+    fits = (3, 11) <= version[:2] < (3, 14)
+    cores, allowed = os.cpu_count() or 1, _allowed_cores()
+    of = f" of {cores}" if allowed != cores else ""
+    free = shutil.disk_usage(Path.cwd()).free
+    return [
+        Check("machine", "scumble", __version__),
+        Check("machine", "python", platform.python_version(), fits, True, "install Python 3.11, 3.12 or 3.13"),
+        Check("machine", "system", f"{platform.system()} {platform.release()} {platform.machine()}"),
+        Check("machine", "cores", f"{allowed}{of}"),
+        Check("machine", "memory", _memory()),
+        Check(
+            "machine",
+            "free disk here",
+            f"{free / 1e9:.1f} GB",
+            free > 1e9,
+            False,
+            "make room: a minute of EXR is 10 GB",
+        ),
+    ]
+
+
+def _allowed_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _memory() -> str:
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        return f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 1e9:.1f} GB"
+    return "unknown"
+
+
+def _packages() -> list[Check]:
+    checks = []
+    for name in BASE:
+        try:
+            checks.append(Check("packages", name, importlib.metadata.version(name), True, True))
+        except importlib.metadata.PackageNotFoundError:
+            checks.append(Check("packages", name, "not installed", False, True, "pip install scumble"))
+    with_window = _installed_package("opencv-python")
+    if with_window:
+        remedy = "pip uninstall opencv-python; pip install --force-reinstall opencv-python-headless"
+        checks.append(
+            Check("packages", "opencv-python", f"{with_window}, beside the headless one", False, False, remedy)
+        )
+    return checks
+
+
+def _installed_package(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _engines() -> list[Check]:
+    return [_tried("engines", "openvino", _openvino, True, "pip install --force-reinstall openvino"), _torch()]
+
+
+def _openvino() -> str:
+    import numpy as np
+
+    from scumble import tiling
+    from scumble.engine.openvino_engine import OpenVinoEngine
+    from scumble.look import bake, identity_look
+
+    engine = OpenVinoEngine()
+    look = identity_look()
+    baked = bake(look, reference_statistics(look))
+    ramp = np.linspace(0, 1, 64 * 64 * 3, dtype=np.float32).reshape(64, 64, 3)
+    same = tiling.paint(ramp, engine.painter(baked, "f32"), baked.architecture.stride, baked.halo)
+    if not np.array_equal(same, ramp):
+        raise RuntimeError("the identity look changed a picture")
+    kinds = engine.core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    fast = "fast is bf16" if "BF16" in kinds else "no bf16 here: fast is f32"
+    return f"{engine.core.get_property('CPU', 'FULL_DEVICE_NAME').strip()}; f32 exact; {fast}"
+
+
+def _torch() -> Check:
+    if find_spec("torch") is None:
+        return Check("engines", "torch", "not installed", False, False, "pip install 'scumble[gpu]' for a GPU")
+
+    def look() -> str:
+        from scumble.engine.torch_engine import engine
+
+        found = engine()
+        version = importlib.metadata.version("torch")
+        return f"{version}, on {found.device.type}" + ("" if found.device.type != "cpu" else ": no GPU that it can use")
+
+    return _tried("engines", "torch", look, False, "pip install --force-reinstall torch")
+
+
+def _tried(group: str, name: str, look: Callable[[], str], needed: bool, remedy: str) -> Check:
+    try:
+        found = look()
+    except (Exception, ScumbleError) as error:  # a doctor does not die of what he finds
+        return Check(group, name, f"does not work ({type(error).__name__}: {error})", False, needed, remedy)
+    return Check(group, name, found, True, needed)
+
+
+def _formats() -> list[Check]:
+    def codecs() -> str:
+        import av
+
+        readable = [name for name in CODECS if _codec(av, name, "r")]
+        writable = [name for name in ENCODERS if _codec(av, name, "w")]
+        if "libx264" not in writable:
+            raise RuntimeError("this FFmpeg writes no H.264")
+        return f"reads {' '.join(readable)}; writes {' '.join(writable)}"
+
+    def pictures() -> str:
+        import OpenImageIO as oiio
+
+        known = str(oiio.get_string_attribute("format_list")).split(",")
+        wanted = ("openexr", "dpx", "tiff", "png", "jpeg", "webp")
+        missing = [name for name in wanted if name not in known]
+        if missing:
+            raise RuntimeError(f"this OpenImageIO lacks {' '.join(missing)}")
+        return " ".join(wanted)
+
+    remedy = "pip install --force-reinstall av openimageio"
+    return [
+        _tried("formats", "movies", codecs, True, remedy),
+        _tried("formats", "pictures", pictures, True, remedy),
+    ]
+
+
+def _codec(av: Any, name: str, mode: str) -> bool:
+    try:
+        av.codec.Codec(name, mode)
+    except ValueError:
+        return False
+    return True
+
+
+def _files() -> list[Check]:
+    looks = sorted(p.stem for p in shipped("looks").glob("*.look"))
+    universal = shipped("data") / "universal.safetensors"
+    vgg = cache_folder() / VGG
+    again = "pip install --force-reinstall scumble"
+    return [
+        Check("files", "shipped looks", " ".join(looks) or "none", bool(looks), True, again),
+        Check(
+            "files",
+            "universal generator",
+            "there" if universal.is_file() else "missing",
+            universal.is_file(),
+            True,
+            again,
+        ),
+        Check(
+            "files",
+            "perceptual weights",
+            str(vgg) if vgg.is_file() else "not fetched",
+            vgg.is_file(),
+            False,
+            "scumble weights fetch (for training and evaluate)",
+        ),
+    ]
+
+
+def _extras() -> list[Check]:
+    checks = []
+    for extra, packages in EXTRAS.items():
+        missing = [name for name, module in packages.items() if find_spec(module) is None]
+        found = f"without {', '.join(missing)}" if missing else "complete"
+        checks.append(Check("extras", extra, found, not missing, False, f"pip install 'scumble[{extra}]'"))
+    return checks
