@@ -18,4 +18,16 @@ def test_contact_sheet(tmp_path: Path) -> None:
     from scumble.media import open_plate
 
     assert open_plate(sheet).size == (128, 27)
-    assert {p.name for p in EXAMPLES.glob("*.py")} == {"contact_sheet.py"}
+
+
+def test_how_it_works(tmp_path: Path) -> None:
+    look = f"mackerel={SAMPLES / 'hiroshige_mackerel.jpg'}"
+    arguments = [SAMPLES / "sintel_walk.mp4", tmp_path / "how.jpg", look, f"auvers={SAMPLES / 'vangogh_auvers.jpg'}"]
+    subprocess.run([sys.executable, EXAMPLES / "how_it_works.py", *map(str, arguments), "--width", "64"], check=True)
+    from scumble.media import open_plate
+
+    assert open_plate(tmp_path / "how.jpg").size == (40 + 3 * 64, 2 * 27)
+
+
+def test_every_example_has_its_test() -> None:
+    assert {p.name for p in EXAMPLES.glob("*.py")} == {"contact_sheet.py", "how_it_works.py"}

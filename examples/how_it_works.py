@@ -1,0 +1,57 @@
+"""The picture in docs/how-it-works.md: style, plate, the plate recoloured by algebra, the painting.
+
+python examples/how_it_works.py PLATE OUTPUT.jpg LOOK=PICTURE... [--frame N] [--width PIXELS]
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from scumble.baking import find_look, shot_statistics
+from scumble.colour import DISPLAY, to_working
+from scumble.engine import open_engine
+from scumble.frames import Frame
+from scumble.look import bake
+from scumble.media import WriterSettings, open_plate
+from scumble.media.stills import read_picture, write_picture
+from scumble.render import paint_frame
+from scumble.upsampling import resized
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("plate", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("looks", nargs="+", metavar="LOOK=PICTURE")
+    parser.add_argument("--frame", type=int)
+    parser.add_argument("--width", type=int, default=480)
+    given = parser.parse_args()
+    plate = open_plate(given.plate)
+    number = given.frame or plate.numbers[len(plate.numbers) // 2]
+    (frame,) = plate.read((number,))
+    working = to_working(frame.pixels, frame.colour_space).pixels
+    engine = open_engine("openvino")
+    cell = (given.width, round(given.width * plate.size[1] / plate.size[0]))
+    rows = []
+    for words in given.looks:
+        name, _, picture = words.partition("=")
+        look = find_look(name)
+        baked = bake(look, shot_statistics(look, plate, lambda pixels: resized(pixels, plate.size)))
+        painting = paint_frame(baked, engine.painter(baked, "f32"), frame, plate.size, 1.0)
+        recoloured = working @ baked.matrix.T + baked.offset
+        style, _ = read_picture(Path(picture))
+        width = round(style.shape[1] * cell[1] / style.shape[0])
+        cells = [np.ones((cell[1], cell[1] * 3 // 2, 3), np.float32)]
+        shown = resized(style, (width, cell[1]))[:, : cells[0].shape[1]]
+        cells[0][:, : shown.shape[1]] = shown
+        cells += [resized(p.astype(np.float32), cell) for p in (working, recoloured, painting)]
+        rows.append(np.concatenate(cells, axis=1))
+    sheet = np.concatenate(rows)
+    write_picture(given.output, Frame(1, sheet.clip(0, 1), DISPLAY), WriterSettings(quality=88))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Every `scumble` command in README and docs runs as it is written, in order, on small stand-ins for its inputs.
+
+What is changed for the test: networks see 64 lines, training is tiny and takes 2 steps, weights are
+the fixture's. `weights fetch`, which downloads, is looked at by `test_weights.py`.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import SAMPLES, picture
+
+pytest.importorskip("torch")
+
+from PIL import Image
+from test_bad_input import scumble
+from test_train import SMALL
+
+from scumble import colour
+from scumble.frames import Frame
+from scumble.media import WriterSettings
+from scumble.media.movie import MovieWriter
+from scumble.media.stills import write_picture
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = ["README.md", "README.zh-CN.md", *(f"docs/{p.name}" for p in sorted((ROOT / "docs").glob("*.md")))]
+EXAMPLE = re.compile(r"^    (scumble .*)$", re.MULTILINE)
+
+
+def commands(document: str) -> list[str]:
+    """The lines of a document's code blocks that call scumble, without their remarks."""
+    return [line.split("  #")[0].strip() for line in EXAMPLE.findall((ROOT / document).read_text("utf-8"))]
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory, vgg: Path, dataset: Path) -> Path:
+    """What the examples' names stand for."""
+    folder = tmp_path_factory.mktemp("inputs")
+    for name in ("shot.mp4", "shot.mov", "FOOTAGE.mov"):
+        writer = MovieWriter(folder / name, WriterSettings(size=(96, 64), frame_rate=Fraction(24)))
+        for i in range(24):
+            writer.write(Frame(i + 1, picture(64, 96, i // 12), colour.DISPLAY))
+        writer.close()
+    for number in range(1001, 1101):
+        if number <= 1004:
+            frame = Frame(number, colour.srgb_to_linear(picture(48, 64, number)), colour.LINEAR)
+            write_picture(folder / f"plates/sh010.{number}.exr", frame, WriterSettings(bits=16))
+        else:
+            shutil.copy(folder / "plates/sh010.1001.exr", folder / f"plates/sh010.{number}.exr")
+    shutil.copy(SAMPLES / "vangogh_auvers.jpg", folder / "painting.jpg")
+    shutil.copy(SAMPLES / "hiroshige_mackerel.jpg", folder / "other.jpg")
+    for name, seed in (("photos", 0), ("PHOTOS", 100), ("paintings", 200), ("PAINTINGS", 300)):
+        (folder / name).mkdir()
+        for i in range(40):  # so many that every split has some
+            pixels = (picture(140, 150, seed + i) * 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{i}.png")
+    shutil.copytree(ROOT / "configs", folder / "configs")
+    (folder / "cache").mkdir()
+    shutil.copy(vgg, folder / "cache" / "vgg_features.safetensors")
+    return folder
+
+
+def shortened(command: str) -> list[str]:
+    """A command's words with the changes that the module's head names."""
+    words = shlex.split(command)[1:]
+    tiny = [part for change in SMALL for part in ("--set", change)]
+    if words[0] == "train":
+        return [*words, "--steps", "2", *tiny]
+    if words[:2] == ["look", "train"]:
+        kept = [change for change in SMALL if not change.startswith(("generator.", "data.style_crop"))]
+        small = [part for change in [*kept, "data.style_crop=64"] for part in ("--set", change)]
+        return [*words, "--steps", "2", *small]
+    if words[0] == "render" and "--help" not in words:
+        return [*words, "--lines", "64", "--progress", "none"]
+    if words[0] == "evaluate":
+        return [*words, "--size", "128"]
+    return words
+
+
+def test_there_are_commands_to_run() -> None:
+    found = {document: len(commands(document)) for document in DOCUMENTS}
+    assert found["README.md"] >= 8
+    assert commands("README.md") == commands("README.zh-CN.md")
+    assert found["docs/quickstart.md"] >= 14
+
+
+@pytest.mark.parametrize("document", [d for d in DOCUMENTS if commands(d) and d != "README.zh-CN.md"])
+def test_every_command_runs(document: str, inputs: Path, dataset: Path, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    shutil.copytree(inputs, work)
+    text = "\n".join(commands(document))
+    if "data prepare" not in text:
+        shutil.copytree(dataset, work / "dataset")
+    assert scumble("look", "make", "painting.jpg", "-o", "stand_in.look", cwd=work).returncode == 0
+    for look in set(re.findall(r"[\w.#-]+\.look", text)):
+        shutil.copy(work / "stand_in.look", work / look)
+    for command in commands(document):
+        words = shortened(command)
+        if words[:2] == ["weights", "fetch"]:
+            continue
+        made = words[words.index("-o") + 1] if "-o" in words else ""
+        if (work / made).is_file():
+            (work / made).unlink()  # a stand-in, or the same name in an earlier example
+        done = scumble(*words, cwd=work, cache=work / "cache")
+        assert done.returncode == 0, (command, words, done.stderr)
+        assert not made or list(work.glob(re.sub(r"#+", "*", made))), command
