@@ -200,7 +200,7 @@ def machine() -> dict[str, str]:
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
     return {
         "processor": name,
-        "cores": str(len(os.sched_getaffinity(0))),
+        "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
         "memory": f"{memory:.0f} GB",
         "system": platform.system(),
         "python": platform.python_version(),

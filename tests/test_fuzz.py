@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -33,10 +34,8 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def feed(name: str, data: bytes, folder: Path) -> None:
     """Only the errors of the tree may come out."""
-    try:
+    with suppress(ScumbleError):
         fuzz.TARGETS[name][0](data, folder)
-    except ScumbleError as error:
-        assert str(error).strip()
 
 
 @pytest.mark.parametrize("name", list(fuzz.TARGETS))

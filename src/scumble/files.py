@@ -40,7 +40,7 @@ def not_written(path: Path, error: Any, what: str = "") -> BadOutput:
 
     `error` has `errno` and `strerror`: OSError or FFmpeg's own kind.
     """
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None), errno.EFBIG)
     remedy = "make room there, or choose another output" if full else "choose another output"
     return BadOutput(
         f"{path}: {what}{' ' * bool(what)}cannot be written ({error.strerror or type(error).__name__}); {remedy}"
