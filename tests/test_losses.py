@@ -202,3 +202,9 @@ GRADIENTS = {
 def test_gradients(name: str) -> None:
     x = draw(1, 2, 4, 4, seed=5).requires_grad_(True)
     assert torch.autograd.gradcheck(GRADIENTS[name], (x,))
+
+
+def test_beyond_is_the_mean_square_of_the_excess() -> None:
+    values = [torch.tensor([1.0, -5.0]), torch.tensor([[7.0], [4.0]])]
+    assert float(losses.beyond(values, 4.0)) == pytest.approx((1 + 9) / 4)
+    assert float(losses.beyond([torch.zeros(3)], 4.0)) == 0

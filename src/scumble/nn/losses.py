@@ -177,6 +177,11 @@ def style_signature(codes: Tensor, own: Tensor, others: Tensor, temperature: flo
     return F.cross_entropy(logits, torch.zeros(len(codes), dtype=torch.long, device=codes.device))
 
 
+def beyond(values: Sequence[Tensor], limit: float) -> Tensor:
+    """Mean square of what exceeds `limit` in size. 0 while all stay inside."""
+    return torch.cat([F.relu(_wide(v).abs() - limit).square().flatten() for v in values]).mean()
+
+
 def weighted_total(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
     """The sum of weight times term over the named terms; a term without a weight is a mistake, not zero."""
     return torch.stack([weights[name] * value for name, value in terms.items()]).sum()

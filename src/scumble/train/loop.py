@@ -44,6 +44,7 @@ from scumble.train.settings import TrainSettings
 from scumble.weights import vgg_path
 
 COHERENCE_LAYERS = ("relu2_1", "relu3_1", "relu4_1")
+AFFINE_LIMIT = 8.0  # size from which affine terms are pulled back; sound ones are about 1
 REWARM_STEPS = 300  # after a travel checkpoint Adam's moments must be found again
 
 
@@ -210,6 +211,7 @@ class Trainer:
             "variation": w.variation,
             "temporal": w.temporal * (min(1.0, progress / plan.temporal_ramp) if plan.temporal_ramp else 1.0),
             "coherence": w.coherence,
+            "affine": w.affine,
             "identity_pixels": w.identity_pixels * fade,
             "identity_features": w.identity_features * fade,
             "signature": w.signature,
@@ -272,6 +274,8 @@ class Trainer:
             terms["style"] = self._style_term(of_y, of_s)
         if w.variation:
             terms["variation"] = losses.total_variation(y, w.variation_reduction)
+        if w.affine and self.generator.conditioning == "style":
+            terms["affine"] = losses.beyond([*plain.gamma.values(), *plain.beta.values()], AFFINE_LIMIT)
         if w.temporal and self.steps % w.temporal_every == 0:
             terms["temporal"] = self._temporal_term(x, y, style, plain, statistics)
         if w.coherence:

@@ -150,6 +150,8 @@ class LossSettings:
     """Steps between identity terms."""
     signature: float = 0.0
     """The painting's code must name its style (InfoNCE)."""
+    affine: float = 1.0
+    """Affine terms beyond 8 in size, squared: the layer after them normalises, so that nothing else holds them."""
     adversarial: float = 0.2
     """The discriminator's verdict."""
     adversarial_capped: bool = True
