@@ -86,6 +86,15 @@ def test_every_shipped_look_loads_and_is_credited() -> None:
         assert f"| {name} |" in credited
 
 
+def test_looks_are_evaluated_and_the_machine_examined(tmp_path: Path, vgg: Path) -> None:
+    content, style = SAMPLES / "hiroshige_mackerel.jpg", SAMPLES / "vangogh_auvers.jpg"
+    arguments = ["evaluate", "universal", "--content", content, "--style", style, "--size", "128", "--vgg", vgg]
+    facts = json.loads(scumble(*arguments, "--json", "-o", tmp_path / "r.html").stdout)
+    assert facts["mean"]["static_half"] == 0
+    assert (tmp_path / "r.html").is_file()
+    assert json.loads(scumble("doctor", "--json").stdout)["renders"] is True
+
+
 def test_training_says_what_it_needs(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text("")
     assert "scumble[train]" in scumble("train", tmp_path / "c.toml", fails=2).stderr
@@ -145,6 +154,8 @@ def test_help_is_there_for_every_command() -> None:
         ["data", "prepare"],
         ["weights", "fetch"],
         ["train"],
+        ["evaluate"],
+        ["doctor"],
     ):
         text = scumble(*command, "--help").stdout
         assert "Usage" in text
