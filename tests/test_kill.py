@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -90,41 +91,85 @@ def test_n_steps_and_the_rest_are_all_steps(
     assert_equal(tmp_path / "run", undisturbed)
 
 
-def kill_at_random(command: list[str], run: Path, kills: int, rng: random.Random) -> int:
-    """Start, SIGKILL a few steps later at a random moment, and again, until a run ends by itself; how many kills."""
+def lines_of(journal: Path) -> int:
+    return len(journal.read_bytes().splitlines()) if journal.exists() else 0
+
+
+def kill_at_random(command: list[str], run: Path, kills: int, rng: random.Random) -> list[int]:
+    """Start, SIGKILL some steps later at a random moment, and again, until a run ends by itself.
+
+    Returns the length of the journal at every kill.
+    """
     executable = Path(sys.executable).with_name("scumble")
     journal = run / "metrics.jsonl"
-    killed = 0
+    found: list[int] = []
     while True:
         more = ["--resume", str(run)] if run.exists() else []
-        lines = len(journal.read_bytes().splitlines()) if journal.exists() else 0
+        # the first falls before there is a checkpoint, or while it is written
+        wanted = lines_of(journal) + (rng.randrange(1, 4) if found else 0)
         with subprocess.Popen(
             [executable, *command, *more], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         ) as process:
-            if killed < kills:
-                wanted = lines + rng.randrange(max(1, 10 // kills))  # a line is two steps
-                while process.poll() is None and (
-                    not journal.exists() or len(journal.read_bytes().splitlines()) < wanted
-                ):
+            if len(found) < kills:
+                while process.poll() is None and (not journal.exists() or lines_of(journal) < wanted):
                     time.sleep(0.01)
-                time.sleep(rng.uniform(0, 0.2) if lines else rng.uniform(0, 1))
+                time.sleep(rng.uniform(0, 0.3))
                 process.kill()
-            _, said = process.communicate(timeout=300)
+            _, said = process.communicate(timeout=600)
         if process.returncode == -signal.SIGKILL:
-            killed += 1
+            found.append(lines_of(journal))
             continue
         assert process.returncode == 0, said.decode()
-        return killed
+        return found
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.full)])
-def test_sigkill_at_random_moments(kills: int, undisturbed: Path, tmp_path: Path, dataset: Path, vgg: Path) -> None:
-    command = [*arguments(tmp_path, dataset, vgg), "-o", str(tmp_path / "run")]
+@pytest.mark.parametrize(("kills", "steps"), [(2, STEPS), pytest.param(10, 160, marks=pytest.mark.full)])
+def test_sigkill_at_random_moments(
+    kills: int, steps: int, undisturbed: Path, tmp_path: Path, dataset: Path, vgg: Path
+) -> None:
+    command = [*arguments(tmp_path, dataset, vgg), "--steps", str(steps)]
+    if steps != STEPS:
+        undisturbed = tmp_path / "undisturbed"
+        assert scumble(*command, "-o", undisturbed).returncode == 0
     # a fixed seed: which step a kill meets differs from machine to machine all the same
-    assert kill_at_random(command, tmp_path / "run", kills, random.Random(kills)) == kills
+    found = kill_at_random([*command, "-o", str(tmp_path / "run")], tmp_path / "run", kills, random.Random(kills))
+    assert len(found) == kills
+    assert found == sorted(set(found))  # every start went on from the one before
     assert_equal(tmp_path / "run", undisturbed)
-    assert not list((tmp_path / "run").glob("*.part*"))
+    assert not list((tmp_path / "run").glob(".*.part*"))
+
+
+def test_killed_before_the_first_checkpoint_was_whole(undisturbed: Path, tmp_path: Path, dataset: Path, vgg: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "metrics.jsonl").write_text('{"step": 2, "total": 1.0}\n')
+    shutil.copy(undisturbed / "best.safetensors", run)
+    (run / ".resume.123.part.safetensors").write_bytes(b"half")
+    done = scumble(*arguments(tmp_path, dataset, vgg), "-o", run, "--resume", run)
+    assert done.returncode == 0, done.stderr
+    assert "beginning anew" in done.stderr
+    assert_equal(run, undisturbed)
+    assert not list(run.glob(".*"))
+
+
+def test_a_run_goes_on_in_another_folder_and_is_whole_there(
+    undisturbed: Path, tmp_path: Path, dataset: Path, vgg: Path
+) -> None:
+    command = [*arguments(tmp_path, dataset, vgg)]
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert scumble(*command, "-o", first, "--stop-at", 17).returncode == 0
+    refused = scumble(*command, "-o", undisturbed, "--resume", first)
+    assert refused.returncode == 2
+    assert "holds a run already" in refused.stderr
+    done = scumble(*command, "-o", second, "--resume", first)
+    assert done.returncode == 0, done.stderr
+    assert_equal(second, undisturbed)
+    assert not (first / "card.json").exists()
+    # without -o a run goes on where it is
+    done = scumble(*command, "--resume", first)
+    assert done.returncode == 0, done.stderr
+    assert_equal(first, undisturbed)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
@@ -133,7 +178,7 @@ def test_sigterm_saves_after_the_step_in_hand(undisturbed: Path, tmp_path: Path,
     command = [*arguments(tmp_path, dataset, vgg), "-o", str(run), "--set", "run.save_minutes=100.0"]
     executable = Path(sys.executable).with_name("scumble")
     with subprocess.Popen([executable, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        while not (run / "grids" / "val_0000007.jpg").exists():
+        while process.poll() is None and not (run / "grids" / "val_0000007.jpg").exists():
             time.sleep(0.01)
         process.terminate()
         _, said = process.communicate(timeout=60)

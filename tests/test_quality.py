@@ -214,7 +214,7 @@ def test_doctor_says_what_is_there_and_what_is_missing(tmp_path: Path) -> None:
     facts = json.loads(done.stdout)
     assert facts["renders"] is True
     checks = {(c["group"], c["name"]): c for c in facts["checks"]}
-    assert "f32 exact" in checks["engines", "openvino"]["found"]
+    assert "of double" in checks["engines", "openvino"]["found"]
     assert not checks["files", "perceptual weights"]["good"]
     assert "weights fetch" in checks["files", "perceptual weights"]["remedy"]
     assert "libx264" in checks["formats", "movies"]["found"]

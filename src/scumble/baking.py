@@ -110,9 +110,13 @@ def look_of_weights(weights: Path, painting: Path) -> Look:
 def picture_facts(pictures: Sequence[tuple[Path, float]]) -> list[dict[str, Any]]:
     """What a look records of its style pictures."""
     return [
-        {"picture": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()[:16], "weight": weight}
-        for path, weight in pictures
+        {"picture": path.name, "sha256": picture_hash(path), "weight": weight} for path, weight in pictures
     ]
+
+
+def picture_hash(path: Path) -> str:
+    """By which a style picture is known again: 16 hexadecimal digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def mix_looks(looks: Sequence[Look], weights: Sequence[float]) -> Look:
@@ -130,6 +134,8 @@ def style_picture(path: Path, side: int = STYLE_SIDE) -> Pixels:
         raise BadPlate(f"{path}: {width}x{height} pixels are too few for a style; take a larger picture")
     factor = side / min(height, width)
     size = [max(32, round(side * factor / 32) * 32) for side in (width, height)]
+    if not np.isfinite(pixels).all():
+        raise BadPlate(f"{path}: a picture with NaN or infinite values; mend them, or take another style picture")
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     return np.clip(cv2.resize(pixels, size, interpolation=how), 0, 1).astype(np.float32)
 

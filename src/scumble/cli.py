@@ -75,10 +75,13 @@ def _quiet_libraries() -> None:
 
     What we say goes on to the real stderr, a crash's stack too; `SCUMBLE_DEBUG=1` lets everything through.
     """
-    if os.environ.get("SCUMBLE_DEBUG"):
+    if os.environ.get("SCUMBLE_DEBUG") or sys.stderr is None:
         return
     sys.stderr.flush()
-    real = os.dup(2)
+    try:
+        real = os.dup(2)
+    except OSError:  # closed by the caller
+        return
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     os.close(nowhere)
@@ -609,10 +612,14 @@ def train(
     _needs_torch()
     from scumble.settings import load
     from scumble.train.loop import train as run_training
+    from scumble.train.report import JOURNAL
     from scumble.train.settings import TrainSettings
 
     settings = load(config, TrainSettings, changes or ())
     settings = override(settings, "data", dataset=data)
+    if output is None and resume is not None:  # a run goes on in its own folder
+        folder = resume if resume.is_dir() else resume.parent
+        output = folder if (folder / JOURNAL).exists() else None
     settings = override(settings, "run", output=output, vgg=vgg, device=device)
     settings = override(settings, "schedule", steps=steps, minutes=minutes)
     done = run_training(settings, resume, say=_say, stop_at=stop_at, overwrite=overwrite)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -14,23 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from scumble import __version__
-from scumble.baking import reference_statistics, shipped
-from scumble.errors import ScumbleError
-from scumble.weights import VGG, cache_folder
 
-BASE = ("numpy", "opencv-python-headless", "openimageio", "openvino", "av", "safetensors", "typer")
-EXTRAS = {
-    "train": {
-        "torch": "torch",
-        "tensorboard": "tensorboard",
-        "h5py": "h5py",
-        "matplotlib": "matplotlib",
-        "pillow": "PIL",
-        "pillow-heif": "pillow_heif",
-        "scenedetect-headless": "scenedetect",
-    },
-    "gpu": {"torch": "torch"},
-}
+# Nothing else of the package is imported up here: what it stands on may be what is missing.
+
+EXTRAS = ("train", "gpu")
+DOUBLE = 1e-5  # relative distance from double precision up to which f32 is believed
 CODECS = ("h264", "hevc", "prores", "dnxhd", "ffv1", "mjpeg", "vp9", "av1")
 ENCODERS = ("libx264", "libx265", "prores_ks", "dnxhd", "ffv1")
 
@@ -100,13 +89,28 @@ def _memory() -> str:
     return "unknown"
 
 
+def _requirements(extra: str = "") -> list[str]:
+    """Names of the packages that Scumble, or one of its extras, asks for."""
+    try:
+        lines = importlib.metadata.requires("scumble") or []
+    except importlib.metadata.PackageNotFoundError:  # run from its sources
+        return []
+    found = []
+    for line in lines:
+        name = re.match(r"[\w.-]+", line)
+        of = re.search(r"extra\s*==\s*['\"]([\w-]+)", line)
+        if name and (of.group(1) if of else "") == extra:
+            found.append(name.group())
+    return found
+
+
 def _packages() -> list[Check]:
     checks = []
-    for name in BASE:
-        try:
-            checks.append(Check("packages", name, importlib.metadata.version(name), True, True))
-        except importlib.metadata.PackageNotFoundError:
-            checks.append(Check("packages", name, "not installed", False, True, "pip install scumble"))
+    for name in _requirements():
+        version = _installed_package(name)
+        checks.append(
+            Check("packages", name, version or "not installed", bool(version), True, f"pip install {name}")
+        )
     with_window = _installed_package("opencv-python")
     if with_window:
         remedy = "pip uninstall opencv-python; pip install --force-reinstall opencv-python-headless"
@@ -131,19 +135,44 @@ def _openvino() -> str:
     import numpy as np
 
     from scumble import tiling
+    from scumble.baking import reference_picture, reference_statistics, shipped
     from scumble.engine.openvino_engine import OpenVinoEngine
-    from scumble.look import bake, identity_look
+    from scumble.look import Look, bake, identity_look
 
     engine = OpenVinoEngine()
-    look = identity_look()
-    baked = bake(look, reference_statistics(look))
-    ramp = np.linspace(0, 1, 64 * 64 * 3, dtype=np.float32).reshape(64, 64, 3)
-    same = tiling.paint(ramp, engine.painter(baked, "f32"), baked.architecture.stride, baked.halo)
-    if not np.array_equal(same, ramp):
+    look = Look.load(min(shipped("looks").glob("*.look")))
+    plate = np.ascontiguousarray(reference_picture()[:256, :160])
+
+    def painted(look: Look, strip_pixels: int) -> Any:
+        baked = bake(look, reference_statistics(look))
+        return tiling.paint(plate, engine.painter(baked, "f32"), baked.architecture.stride, baked.halo, strip_pixels)
+
+    if not np.array_equal(painted(identity_look(), 1 << 30), plate):
         raise RuntimeError("the identity look changed a picture")
+    if not np.array_equal(painted(look, 1 << 30), painted(look, 160 * 64)):
+        raise RuntimeError("a frame painted in strips differs from one painted whole")
+    away = _away_from_double(engine)
+    if away > DOUBLE:
+        raise RuntimeError(f"f32 is {away:.1e} away from double precision")
     kinds = engine.core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     fast = "fast is bf16" if "BF16" in kinds else "no bf16 here: fast is f32"
-    return f"{engine.core.get_property('CPU', 'FULL_DEVICE_NAME').strip()}; f32 exact; {fast}"
+    name = engine.core.get_property("CPU", "FULL_DEVICE_NAME").strip()
+    return f"{name}; f32 within {away:.0e} of double; {fast}"
+
+
+def _away_from_double(engine: Any) -> float:
+    """Relative distance of a large matrix product in f32 from the same in double precision."""
+    import numpy as np
+    import openvino as ov
+    from openvino import opset13 as op
+
+    rng = np.random.default_rng(0)
+    a, b = (rng.standard_normal((256, 256)).astype(np.float32) for _ in range(2))
+    left = op.parameter([256, 256], np.float32)
+    model = ov.Model([op.matmul(left, op.constant(b), False, False)], [left], "product")
+    exact = a.astype(np.float64) @ b.astype(np.float64)
+    found = np.asarray(engine.compile(model, "f32")(a)[0], np.float64)
+    return float(np.linalg.norm(found - exact) / np.linalg.norm(exact))
 
 
 def _torch() -> Check:
@@ -163,7 +192,7 @@ def _torch() -> Check:
 def _tried(group: str, name: str, look: Callable[[], str], needed: bool, remedy: str) -> Check:
     try:
         found = look()
-    except (Exception, ScumbleError) as error:  # a doctor does not die of what he finds
+    except Exception as error:  # a doctor does not die of what he finds
         return Check(group, name, f"does not work ({type(error).__name__}: {error})", False, needed, remedy)
     return Check(group, name, found, True, needed)
 
@@ -204,35 +233,38 @@ def _codec(av: Any, name: str, mode: str) -> bool:
 
 
 def _files() -> list[Check]:
-    looks = sorted(p.stem for p in shipped("looks").glob("*.look"))
-    universal = shipped("data") / "universal.safetensors"
-    vgg = cache_folder() / VGG
+    def looks() -> str:
+        from scumble.baking import shipped
+        from scumble.look import Look
+
+        files = sorted(shipped("looks").glob("*.look"))
+        if not files:
+            raise FileNotFoundError(shipped("looks"))
+        return " ".join(Look.load(file).name for file in files)
+
+    def universal() -> str:
+        from scumble.baking import load_universal
+
+        return load_universal().hash
+
+    def vgg() -> str:
+        from scumble.features import Features
+        from scumble.weights import vgg_path
+
+        return Features(vgg_path()).name
+
     again = "pip install --force-reinstall scumble"
     return [
-        Check("files", "shipped looks", " ".join(looks) or "none", bool(looks), True, again),
-        Check(
-            "files",
-            "universal generator",
-            "there" if universal.is_file() else "missing",
-            universal.is_file(),
-            True,
-            again,
-        ),
-        Check(
-            "files",
-            "perceptual weights",
-            str(vgg) if vgg.is_file() else "not fetched",
-            vgg.is_file(),
-            False,
-            "scumble weights fetch (for training and evaluate)",
-        ),
+        _tried("files", "shipped looks", looks, True, again),
+        _tried("files", "universal generator", universal, True, again),
+        _tried("files", "perceptual weights", vgg, False, "scumble weights fetch (for training and evaluate)"),
     ]
 
 
 def _extras() -> list[Check]:
     checks = []
-    for extra, packages in EXTRAS.items():
-        missing = [name for name, module in packages.items() if find_spec(module) is None]
+    for extra in EXTRAS:
+        missing = [name for name in _requirements(extra) if not _installed_package(name)]
         found = f"without {', '.join(missing)}" if missing else "complete"
         checks.append(Check("extras", extra, found, not missing, False, f"pip install 'scumble[{extra}]'"))
     return checks

@@ -21,6 +21,7 @@ from scumble.errors import BadLook
 Pixels = NDArray[np.float32]
 Maps = dict[str, NDArray[np.float32]]
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+KEPT = 2  # compiled sizes; each takes some 150 MB, and pictures of a folder come in many
 MEAN = (123.68, 116.779, 103.939)  # ImageNet's mean colour, RGB in [0, 255]
 
 
@@ -30,12 +31,14 @@ class Features:
     def __init__(self, path: Path) -> None:
         try:
             with safe_open(path, framework="np") as f:
-                self.arrays = {k: np.asarray(f.get_tensor(k), np.float32) for k in f.keys()}  # noqa: SIM118
+                arrays = {k: np.asarray(f.get_tensor(k), np.float32) for k in f.keys()}  # noqa: SIM118
                 facts = json.loads((f.metadata() or {}).get("facts", "{}"))
-            self.name = str(facts.get("source", path.name))
-            self.order = sorted({k.rpartition(".")[0] for k in self.arrays})
-            self.order = self.order[: self.order.index(LAYERS[-1].replace("relu", "conv")) + 1]
-        except (OSError, SafetensorError, ValueError, TypeError, AttributeError) as error:
+            net = "VGG-19" if "conv3_4.weight" in arrays else "VGG-16"
+            self.name = f"{net} ({facts.get('source', path.name)})"
+            order = sorted({k.rpartition(".")[0] for k in arrays})
+            order = order[: order.index(LAYERS[-1].replace("relu", "conv")) + 1]
+            self._layers = [(name, arrays[f"{name}.weight"], arrays[f"{name}.bias"]) for name in order]
+        except (OSError, SafetensorError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise BadLook(f"{path}: not a features file ({error}); run: scumble weights fetch") from error
         self._engine = OpenVinoEngine()
         self._compiled: dict[tuple[int, ...], Any] = {}
@@ -44,6 +47,8 @@ class Features:
         """Features in f32."""
         shape = (1, *picture.shape)
         if shape not in self._compiled:
+            if len(self._compiled) == KEPT:
+                del self._compiled[next(iter(self._compiled))]
             self._compiled[shape] = self._engine.compile(self._model(shape), "f32")
         found = self._compiled[shape](np.ascontiguousarray(picture.clip(0, 1))[None])
         return {name: np.asarray(found[i])[0] for i, name in enumerate(LAYERS)}
@@ -54,13 +59,13 @@ class Features:
         x = op.transpose(picture, np.array([0, 3, 1, 2])) * op.constant(np.array(255, np.float32)) - op.constant(mean)
         found = []
         block = "1"
-        for name in self.order:
+        for name, weight, bias in self._layers:
             if name[4] != block:
                 block = name[4]
                 x = op.max_pool(x, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
-            kernel = op.constant(np.ascontiguousarray(self.arrays[f"{name}.weight"]))
-            bias = op.constant(np.ascontiguousarray(self.arrays[f"{name}.bias"].reshape(1, -1, 1, 1)))
-            x = op.relu(op.convolution(x, kernel, [1, 1], [1, 1], [1, 1], [1, 1]) + bias)
+            kernel = op.constant(np.ascontiguousarray(weight))
+            offset = op.constant(np.ascontiguousarray(bias.reshape(1, -1, 1, 1)))
+            x = op.relu(op.convolution(x, kernel, [1, 1], [1, 1], [1, 1], [1, 1]) + offset)
             if name.replace("conv", "relu") in LAYERS:
                 found.append(x)
         return ov.Model(found, [picture], "features")

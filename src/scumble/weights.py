@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from scumble.errors import BadLook, NotInstalled
 from scumble.files import written_whole
@@ -85,7 +85,7 @@ def fetch(
         raise NotInstalled(f"{source}: reading it needs torch: pip install 'scumble[train]'")
     metadata = {"facts": json.dumps({"kind": "vgg", "source": kind, "sha256": digest}, sort_keys=True)}
     with written_whole(target) as part:
-        save_file(arrays, part, metadata=metadata)
+        part.write_bytes(save(arrays, metadata))
     return target
 
 

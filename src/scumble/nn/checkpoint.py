@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialised
 from torch import Tensor, nn, optim
 
 from scumble.errors import BadLook
@@ -19,8 +19,9 @@ from scumble.files import written_whole
 def save(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Write tensors and JSON facts; the file appears whole or not at all."""
     own = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+    data = serialised(own, metadata={"facts": json.dumps(facts, sort_keys=True)})
     with written_whole(path) as part:
-        save_file(own, part, metadata={"facts": json.dumps(facts, sort_keys=True)})
+        part.write_bytes(data)  # Python's own write says when the disk is full; the library's has errors of its own
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -28,6 +29,8 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as f:
             facts: dict[str, Any] = json.loads((f.metadata() or {})["facts"])
+            if not isinstance(facts, dict):
+                raise TypeError("its facts are not a table")
             return {key: f.get_tensor(key) for key in f.keys()}, facts  # noqa: SIM118 - not a mapping
     except (OSError, SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
         raise BadLook(f"{path}: not a checkpoint of Scumble ({error}); name one from a run's folder") from error

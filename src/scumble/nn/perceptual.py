@@ -37,6 +37,8 @@ class PerceptualFeatures(nn.Module):
         self.order = self.order[: self.order.index(last) + 1]
         for name in self.order:
             for part in ("weight", "bias"):
+                if f"{name}.{part}" not in weights:
+                    raise BadLook(f"the perceptual weights lack {name}.{part}; fetch them again: scumble weights fetch")
                 self.register_buffer(f"{name}_{part}", weights[f"{name}.{part}"], persistent=False)
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1) / 255, persistent=False)
 

@@ -14,7 +14,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from scumble.errors import BadPlate
 from scumble.palette import REFERENCE_SHARE, Palette, recolouring
 from scumble.train.dataset import (
     Dataset,
@@ -25,6 +24,7 @@ from scumble.train.dataset import (
     to_batch,
     to_pixels,
 )
+from scumble.train.pictures import load_picture
 from scumble.train.settings import DataSettings
 
 
@@ -59,10 +59,7 @@ class Batches:
         self.reference = reference
         self.single: Image.Image | None = None
         if settings.style is not None:
-            try:
-                self.single = Image.open(settings.style).convert("RGB")
-            except (OSError, ValueError) as error:
-                raise BadPlate(f"{settings.style}: not a picture that can be read ({error})") from error
+            self.single = load_picture(settings.style)
         # a single style's colours are those of the whole picture, as the look will have them
         self.single_palette = Palette.measure(to_pixels(self.single)) if self.single else None
         self.styles = [] if self.single else dataset.of("style", "train")

@@ -10,8 +10,11 @@ from scumble.baking import find_look, make_look, picture_facts, reference_statis
 from scumble.errors import BadPlate
 from scumble.look import Look, read_arrays, with_reference
 from scumble.palette import Palette
-from scumble.train.loop import train
+from scumble.train.dataset import Dataset
+from scumble.train.loop import refuse_a_run, train
 from scumble.train.settings import TrainSettings
+
+FEW_STEPS = 200  # a run of fewer is told that it was too short
 
 
 def train_look(
@@ -32,16 +35,26 @@ def train_look(
     if not painting.is_file():
         raise BadPlate(f"{painting}: no such picture")
     folder = settings.run.output
-    folder.mkdir(parents=True, exist_ok=True)
-    first = find_look(start) if start else make_look([(painting, 1.0)], name)
-    first.save(folder / "start.look")
+    if not (resume or overwrite):
+        refuse_a_run(folder, "--resume")
+    dataset = Dataset(content)
+    for split in ("train", "val", "test"):  # refused before anything is written
+        dataset.of("content", split)
+    kept = folder / "start.look"
+    if resume and kept.is_file():
+        first = Look.load(kept)
+    else:
+        first = find_look(start) if start else make_look([(painting, 1.0)], name)
+        first.save(kept)
     settings = replace(
         settings,
         data=replace(settings.data, dataset=content, style=painting),
-        generator=replace(settings.generator, start=folder / "start.look", conditioning="none"),
+        generator=replace(settings.generator, start=kept, conditioning="none"),
     )
-    done = train(settings, folder if resume else None, say=say, overwrite=overwrite)
+    done = train(settings, folder if resume else None, say=say, overwrite=overwrite, again="--resume")
     assert done is not None  # no stop was asked for
+    if done.steps < FEW_STEPS:
+        say(f"note: {done.steps} steps hardly change a look; give more --minutes or --steps")
     arrays, card = read_arrays(done.weights)
     weights = {k: (a[0] if k.startswith("kernel.") else a) for k, a in arrays.items()}
     facts = {

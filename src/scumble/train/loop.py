@@ -14,8 +14,8 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -27,8 +27,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
+from scumble.baking import picture_hash
 from scumble.errors import BadInput, BadOutput, BadSettings, TrainingFailed
-from scumble.files import written_whole
+from scumble.files import not_written, written_whole
 from scumble.network import SIZES
 from scumble.nn import checkpoint, files, losses
 from scumble.nn.discriminator import PlainDiscriminator, StyleDiscriminator
@@ -39,10 +40,13 @@ from scumble.train.augment import disguise, random_crops, random_motion, warp
 from scumble.train.batches import Batch, Batches, StyleBatch
 from scumble.train.dataset import Dataset, Pixels, centre_crop
 from scumble.train.evaluation import evaluate
+from scumble.train.pictures import load_picture
 from scumble.train.report import GRIDS, JOURNAL, read_journal, write_report
 from scumble.train.settings import TrainSettings
 from scumble.weights import vgg_path
 
+BEST, RESUME, TRAVEL = "best.safetensors", "resume.safetensors", "travel.safetensors"
+CARD, BOARD = "card.json", "tensorboard"
 COHERENCE_LAYERS = ("relu2_1", "relu3_1", "relu4_1")
 AFFINE_LIMIT = 8.0  # size from which affine terms are pulled back; sound ones are about 1
 REWARM_STEPS = 300  # after a travel checkpoint Adam's moments must be found again
@@ -102,6 +106,7 @@ class Trainer:
         )
         self.adam_g = torch.optim.Adam(trained, lr=s.schedule.rate, betas=s.schedule.betas)
         self.adam_d = torch.optim.Adam(self.discriminator.parameters(), lr=s.schedule.rate_d, betas=s.schedule.betas)
+        self.painting = picture_hash(s.data.style) if s.data.style else ""
         self.steps = 0
         self.rewarm_from: int | None = None
         self.started = time.monotonic()
@@ -188,7 +193,8 @@ class Trainer:
         spike = self.steps >= 50 and 0 < limit < gradient  # before that nothing is usual yet
         share = max(0.02, 1 / (self.steps + 1))
         held = max(1e-12, min(gradient, limit) if spike else gradient)
-        self.usual_gradient = self.usual_gradient ** (1 - share) * held**share
+        usual = self.usual_gradient or held  # nothing is known yet, or an old checkpoint does not say
+        self.usual_gradient = usual ** (1 - share) * held**share
         return spike
 
     def _collapse(self, picture: Tensor) -> tuple[Collapsed, Tensor | None]:
@@ -393,7 +399,7 @@ class Trainer:
 
     def means(self) -> dict[str, float]:
         """Mean of each term since this was asked last; some terms have their turn every few steps only."""
-        found = {name: total / count for name, (total, count) in self.sums.items()}
+        found = {name: total / count for name, (total, count) in sorted(self.sums.items())}
         self.sums = {}
         return found
 
@@ -412,6 +418,8 @@ class Trainer:
             "style_size": self.style_size,
             "adversarial_share": self.adversarial_share,
             "usual_gradient": self.usual_gradient,
+            "rewarm_from": self.rewarm_from,
+            "painting": self.painting,
         }
 
     def save_resume(self, path: Path) -> None:
@@ -444,33 +452,34 @@ class Trainer:
         tensors, facts = checkpoint.load(path)
         if facts.get("kind") not in ("checkpoint", "travel"):
             raise BadInput(f"{path}: weights, not a checkpoint; name resume.safetensors or travel.safetensors of a run")
+        if facts.get("painting", self.painting) != self.painting:
+            raise BadSettings(f"{path}: trained on another painting than {self.settings.data.style}; name that one")
         widen = {name: t.float() if t.dtype == torch.float16 else t for name, t in tensors.items()}
-        for part, module in (
-            ("generator", self.generator),
-            ("ema", self.ema),
-            ("discriminator", self.discriminator),
-        ):
+        exact = facts["kind"] == "checkpoint"
+        parts = {"generator": self.generator, "ema": self.ema, "discriminator": self.discriminator}
+        if exact and self.settings.losses.coherence:
+            parts["coherence"] = self.coherence
+        for part, module in parts.items():
             try:
                 module.load_state_dict(checkpoint.under(widen, part))
             except RuntimeError as error:
                 raise BadSettings(f"{path}: made with other settings for the {part}; use its own settings") from error
-        if facts["kind"] == "travel":
-            self.rewarm_from = int(facts["step"])
-        else:
+        if exact:
             checkpoint.load_adam(self.generator, self.adam_g, checkpoint.under(widen, "adam_g"))
             checkpoint.load_adam(self.discriminator, self.adam_d, checkpoint.under(widen, "adam_d"))
             if self.settings.losses.coherence:
-                self.coherence.load_state_dict(checkpoint.under(widen, "coherence"))
                 checkpoint.load_adam(self.coherence, self.adam_g, checkpoint.under(widen, "adam_c"))
         if "codes" in widen:
-            self.codes.extend(widen["codes"].unbind(0))
+            self.codes.extend(widen["codes"].to(self.device).unbind(0))
         try:
             self.steps = int(facts["step"])
             self.spent = float(facts["seconds"])
             self.style_size = dict(facts["style_size"])
             self.adversarial_share = float(facts["adversarial_share"])
+            self.generator.temperature = self.ema.temperature = float(facts["temperature"])
             self.usual_gradient = float(facts.get("usual_gradient", 0.0))
             self.sums = {name: (float(t), int(n)) for name, (t, n) in facts.get("sums", {}).items()}
+            self.rewarm_from = facts.get("rewarm_from") if exact else self.steps
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput(f"{path}: its facts are not those of a checkpoint ({error}); take an earlier one") from error
 
@@ -490,7 +499,7 @@ def evaluation_pairs(
     pairs = []
     for i in range(count):
         content = centre_crop(dataset.picture(contents[i * 7 % len(contents)]), side)
-        shown = Image.open(style).convert("RGB") if style is not None else dataset.picture(styles[i * 5 % len(styles)])
+        shown = load_picture(style) if style is not None else dataset.picture(styles[i * 5 % len(styles)])
         pairs.append((content, centre_crop(shown, side)))
     return pairs
 
@@ -502,21 +511,25 @@ def train(
     say: Callable[[str], None] = print,
     stop_at: int | None = None,
     overwrite: bool = False,
+    again: str = "",
 ) -> Done | None:
     """Train to the end of the schedule; `settings.run.output` receives checkpoints, scalars, grids, card and report.
 
     `resume` is a checkpoint, or the folder of a run, which begins anew where it has no checkpoint yet.
-    At step `stop_at`, or on SIGINT and SIGTERM, the run is saved after the step in hand and None is
-    returned, or SystemExit raised: going on from there gives the same bits as never having stopped (CPU, one
-    precision and thread count, a schedule in steps). Raises BadOutput for a folder that holds a run already,
-    TrainingFailed on a non-finite loss, naming the last good checkpoint.
+    From another folder than the output, the run so far is brought over. At step `stop_at`, or on SIGINT
+    and SIGTERM, the run is saved after the step in hand and None is returned, or SystemExit raised: going
+    on from there gives the same bits as never having stopped (CPU, one precision and thread count, a
+    schedule in steps). `again` are the words by which the caller's user goes on. Raises BadOutput for a
+    folder that holds a run already, TrainingFailed on a non-finite loss, naming the last good checkpoint.
     """
     run, plan = settings.run, settings.schedule
     output = run.output
-    best_file, resume_file = output / "best.safetensors", output / "resume.safetensors"
+    again = again or f"--resume {output}"
+    best_file, resume_file = output / BEST, output / RESUME
     resume = _checkpoint_of(resume, say)
-    if resume is None and (output / JOURNAL).exists() and not overwrite and not _only_begun(output):
-        raise BadOutput(f"{output}: holds a run already; go on with --resume {output}, or give --overwrite")
+    going_on = resume is not None and resume.resolve().parent == output.resolve()
+    if not going_on and not overwrite:
+        refuse_a_run(output, again)
     dataset = Dataset(settings.data.dataset)
     pairs = {
         split: evaluation_pairs(dataset, split, run.evaluate_pairs, run.evaluate_side, settings.data.style)
@@ -526,14 +539,18 @@ def train(
     if resume is not None:
         trainer.load(resume)
     batches = Batches(dataset, settings.data, run.seed, plan.pooled, reference_photograph(), settings.generator.palette)
-    output.mkdir(parents=True, exist_ok=True)
-    unfinished = list(output.glob(".*.part.*"))  # of a run that was killed while it wrote
-    for left in (*unfinished, *((best_file, resume_file, output / "travel.safetensors") if resume is None else ())):
-        left.unlink(missing_ok=True)
+    with _written(output):
+        output.mkdir(parents=True, exist_ok=True)
+        for left in output.glob(".*.part*"):  # of a run that was killed while it wrote
+            left.unlink()
+        if not going_on:
+            _clear(output)
+            if resume is not None:
+                _bring(resume.parent, output)
 
     def save() -> None:
         trainer.save_resume(resume_file)
-        trainer.save_travel(output / "travel.safetensors")
+        trainer.save_travel(output / TRAVEL)
 
     with (
         _Journal(output, trainer.steps) as journal,
@@ -552,7 +569,8 @@ def train(
             return seen.figures
 
         def keep(figures: dict[str, float]) -> dict[str, float]:
-            if best and not figures["composite"] < best["composite"]:  # so that NaN never wins
+            known = best.get("composite", math.nan)
+            if math.isfinite(known) and not figures["composite"] < known:  # so that NaN never wins
                 return best
             files.save_generator(best_file, trainer.ema, trainer.facts() | {"val": figures})
             return figures
@@ -560,12 +578,13 @@ def train(
         last_good = str(resume) if resume is not None else "none yet"
         saved = evaluated = time.monotonic()
         since = trainer.steps
+        pace = _Pace(trainer)
         for _, batch in stream:
             if trainer.progress >= 1:
                 break
             if signals.asked or (stop_at is not None and trainer.steps >= stop_at):
                 save()
-                say(f"stopped at step {trainer.steps}, {trainer.progress:.0%}; go on with --resume {output}")
+                say(f"stopped at step {trainer.steps}, {trainer.progress:.0%}; go on with {again}")
                 if signals.asked:
                     raise SystemExit(128 + signals.asked)
                 return None
@@ -577,13 +596,15 @@ def train(
             if trainer.steps % run.log_every == 0:
                 journal.terms(trainer.steps, trainer.means())
             if trainer.steps % run.evaluate_every == 0:
-                pace = (trainer.steps - since) / (time.monotonic() - evaluated)
+                speed = (trainer.steps - since) / (time.monotonic() - evaluated)
                 figures = look_at("val")
                 best = keep(figures)
                 evaluated, since = time.monotonic(), trainer.steps
                 words = "  ".join(f"{k} {v:.3f}" for k, v in figures.items())
-                say(f"step {trainer.steps}  {trainer.progress:.0%}  val: {words}  ({pace:.1f} steps/s)")
-            if time.monotonic() - saved > 60 * run.save_minutes:
+                say(f"step {trainer.steps}  {trainer.progress:.0%}  val: {words}  ({speed:.1f} steps/s)")
+            elif line := pace.line():
+                say(line)
+            if time.monotonic() - saved > 60 * run.save_minutes or (best and not resume_file.exists()):
                 save()
                 last_good, saved = str(resume_file), time.monotonic()
         best = keep(look_at("val"))
@@ -591,20 +612,48 @@ def train(
         files.load_generator_into(trainer.ema, best_file)
         test = look_at("test")
     card = trainer.facts() | {"val": best, "test": test, "pictures": _counts(dataset)}
-    with written_whole(output / "card.json") as part:
+    with written_whole(output / CARD) as part:
         part.write_text(json.dumps(card, indent=2), "utf-8")
     files.save_generator(best_file, trainer.ema, card)
     write_report(output)
     return Done(trainer.steps, best, test, best_file)
 
 
+class _Pace:
+    """How fast a run goes and how long it will take, now and then: a log is not left silent between evaluations."""
+
+    EVERY = 60.0  # seconds between lines; the first comes earlier
+    FIRST = 10.0
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+        self.steps, self.progress, self.began = trainer.steps, trainer.progress, time.monotonic()
+        self.due = self.began + self.FIRST
+
+    def line(self) -> str:
+        """The line that is due, or nothing."""
+        now, trainer = time.monotonic(), self.trainer
+        if now < self.due:
+            return ""
+        self.due = now + self.EVERY
+        spent, done = now - self.began, trainer.progress - self.progress
+        left = f", {spent * (1 - trainer.progress) / done / 60:.0f} min left" if done > 0 else ""
+        return f"step {trainer.steps}  {trainer.progress:.0%}  ({(trainer.steps - self.steps) / spent:.1f} steps/s{left})"
+
+
+def refuse_a_run(folder: Path, again: str) -> None:
+    """Raises BadOutput where a folder holds a run that would be lost."""
+    if (folder / JOURNAL).exists() and not _only_begun(folder):
+        raise BadOutput(f"{folder}: holds a run already; go on with {again}, or give --overwrite")
+
+
 def _checkpoint_of(resume: Path | None, say: Callable[[str], None]) -> Path | None:
     """The checkpoint to go on from: the one given, or a run folder's exact one, else its travel one."""
     if resume is None or not resume.is_dir():
         if resume is not None and not resume.is_file():
-            raise BadInput(f"{resume}: no such checkpoint; name resume.safetensors, or the folder of a run")
+            raise BadInput(f"{resume}: no such checkpoint; name {RESUME}, or the folder of a run")
         return resume
-    for name in ("resume.safetensors", "travel.safetensors"):
+    for name in (RESUME, TRAVEL):
         if (resume / name).is_file():
             return resume / name
     if not _only_begun(resume):
@@ -615,7 +664,34 @@ def _checkpoint_of(resume: Path | None, say: Callable[[str], None]) -> Path | No
 
 def _only_begun(folder: Path) -> bool:
     """A run that was killed before its first checkpoint has nothing to lose."""
-    return (folder / JOURNAL).exists() and not any(folder.glob("*.safetensors"))
+    return (folder / JOURNAL).exists() and not any((folder / name).exists() for name in (RESUME, TRAVEL, CARD))
+
+
+def _clear(folder: Path) -> None:
+    """Take away what a run writes, and nothing else."""
+    for name in (BEST, RESUME, TRAVEL, CARD, JOURNAL, "report.html", "val.png", "test.png"):
+        (folder / name).unlink(missing_ok=True)
+    for name in (BOARD, GRIDS):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def _bring(source: Path, folder: Path) -> None:
+    """A run that goes on elsewhere takes its past along: the best weights so far, journal, grids and curves."""
+    for name in (BEST, JOURNAL):
+        if (source / name).is_file():
+            shutil.copyfile(source / name, folder / name)
+    for name in (BOARD, GRIDS):
+        if (source / name).is_dir():
+            shutil.copytree(source / name, folder / name)
+
+
+@contextmanager
+def _written(folder: Path) -> Iterator[None]:
+    """Failed writes of the run's own files as one sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise not_written(folder, error) from error
 
 
 class _Signals:
@@ -649,37 +725,42 @@ class _Journal:
         self.folder = folder
         path = folder / JOURNAL
         kept = [line for line in read_journal(path) if line["step"] <= first] if first else []
+        self.seen = {(line["step"], line["split"]) for line in kept if "split" in line}
         with written_whole(path) as part:
             part.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
-        if not first:
-            shutil.rmtree(folder / "tensorboard", ignore_errors=True)
-            shutil.rmtree(folder / GRIDS, ignore_errors=True)
-        (folder / GRIDS).mkdir(exist_ok=True)
-        self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=first + 1 if first else None)
-        self.lines = path.open("a", encoding="utf-8")
+        with _written(folder):
+            (folder / GRIDS).mkdir(exist_ok=True)
+            self.board = SummaryWriter(str(folder / BOARD), purge_step=first + 1 if first else None)
+            self.lines = path.open("a", encoding="utf-8")
 
     def __enter__(self) -> _Journal:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.board.close()
-        self.lines.close()
+    def __exit__(self, kind: object, *_: object) -> None:
+        with _written(self.folder) if kind is None else suppress(OSError):
+            self.lines.close()
+            self.board.close()
 
     def terms(self, step: int, report: dict[str, float]) -> None:
         """A training step's named terms."""
-        for name, value in report.items():
-            self.board.add_scalar(f"train/{name}", value, step)
-        self._line({"step": step, **report})
+        with _written(self.folder):
+            for name, value in report.items():
+                self.board.add_scalar(f"train/{name}", value, step)
+            self._line({"step": step, **report})
 
     def figures(self, step: int, split: str, figures: dict[str, float], grid: Tensor) -> None:
-        """An evaluation: figures and the grid (3, H, W) of content, style, painting."""
-        for name, value in figures.items():
-            self.board.add_scalar(f"{split}/{name}", value, step)
-        self.board.add_image(f"{split}/content, style, painting", grid, step)
+        """An evaluation: figures and the grid (3, H, W) of content, style, painting; once a step and split."""
+        if (step, split) in self.seen:
+            return
+        self.seen.add((step, split))
         codes = (grid.permute(1, 2, 0).numpy() * 255 + 0.5).astype(np.uint8)
-        Image.fromarray(codes).save(self.folder / f"{split}.png")
-        Image.fromarray(codes).save(self.folder / GRIDS / f"{split}_{step:07d}.jpg", quality=90)
-        self._line({"step": step, "split": split, **figures})
+        with _written(self.folder):
+            for name, value in figures.items():
+                self.board.add_scalar(f"{split}/{name}", value, step)
+            self.board.add_image(f"{split}/content, style, painting", grid, step)
+            Image.fromarray(codes).save(self.folder / f"{split}.png")
+            Image.fromarray(codes).save(self.folder / GRIDS / f"{split}_{step:07d}.jpg", quality=90)
+            self._line({"step": step, "split": split, **figures})
 
     def _line(self, values: dict[str, Any]) -> None:
         self.lines.write(json.dumps(values) + "\n")
