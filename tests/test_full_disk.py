@@ -122,3 +122,18 @@ def test_a_plate_that_breaks_under_way_keeps_what_was_done(tmp_path: Path) -> No
     assert not list(tmp_path.glob("out*"))
     assert np.isfinite(read_picture(tmp_path / "in.0001.png")[0]).all()
     assert render(tmp_path / "in.0001.png", identity_look(), tmp_path / "one.png").frames == 1
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs Linux namespaces")
+@pytest.mark.parametrize("size", [40, 1000, 3000])
+def test_a_disk_that_fills_while_training(size: int, tmp_path: Path, dataset: Path, vgg: Path) -> None:
+    pytest.importorskip("torch")
+    from test_kill import arguments
+
+    words = [*arguments(tmp_path, dataset, vgg), "-o", "{disk}/run", "--steps", "400"]
+    done, _ = on_a_small_disk(tmp_path, size, *words)
+    assert done.returncode == 2, (done.returncode, done.stderr)
+    *_, line = done.stderr.strip().splitlines()
+    assert "No space left" in line
+    assert "make room" in line
+    assert "Traceback" not in done.stderr
