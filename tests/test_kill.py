@@ -140,7 +140,9 @@ def test_sigkill_at_random_moments(
     assert not list((tmp_path / "run").glob(".*.part*"))
 
 
-def test_killed_before_the_first_checkpoint_was_whole(undisturbed: Path, tmp_path: Path, dataset: Path, vgg: Path) -> None:
+def test_killed_before_the_first_checkpoint_was_whole(
+    undisturbed: Path, tmp_path: Path, dataset: Path, vgg: Path
+) -> None:
     run = tmp_path / "run"
     run.mkdir()
     (run / "metrics.jsonl").write_text('{"step": 2, "total": 1.0}\n')

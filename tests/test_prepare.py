@@ -6,18 +6,19 @@ import csv
 import struct
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 pytest.importorskip("PIL")
 
 from conftest import SAMPLES, picture
-from PIL import Image, ImageCms, ImageFilter
+from PIL import Image, ImageCms, ImageDraw, ImageFilter
 from typer.testing import CliRunner
 
 from scumble.cli import app
 from scumble.colour import srgb_to_linear
-from scumble.errors import BadInput
+from scumble.errors import BadInput, BadOutput
 from scumble.train.dataset import Dataset, random_crop, to_pixels
 from scumble.train.pictures import load_picture
 from scumble.train.prepare import prepare, split_of
@@ -172,6 +173,7 @@ def test_wide_greys_are_scaled_not_cut(tmp_path: Path) -> None:
 def test_a_profile_is_believed(tmp_path: Path) -> None:
     """A profile that says gamma 1.0 makes the same numbers lighter; sRGB's own leaves them."""
     numbers = Image.new("RGB", (64, 64), (100, 100, 100))
+    as_palette = numbers.quantize(2)
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     numbers.save(tmp_path / "srgb.png", icc_profile=profile)
     assert corners(load_picture(tmp_path / "srgb.png"))[0, 0].tolist() == [100, 100, 100]
@@ -179,7 +181,11 @@ def test_a_profile_is_believed(tmp_path: Path) -> None:
     at = struct.unpack(">I", profile[profile.index(b"rTRC") + 4 :][:4])[0]
     linear = profile[:at] + b"curv" + bytes(8) + profile[at + 12 :]
     numbers.save(tmp_path / "linear.png", icc_profile=linear)
-    assert corners(load_picture(tmp_path / "linear.png"))[0, 0, 0] == pytest.approx(167, abs=2)
+    numbers.save(tmp_path / "linear.tif", icc_profile=linear)
+    numbers.save(tmp_path / "linear.jpg", icc_profile=linear)
+    as_palette.save(tmp_path / "palette.png", icc_profile=linear)
+    for file in sorted(tmp_path.glob("*[!b].*")):
+        assert corners(load_picture(file))[0, 0, 0] == pytest.approx(167, abs=2), file
 
 
 def test_copies_black_and_flat_pictures_are_dropped_and_broken_ones_named(sources: Path, tmp_path: Path) -> None:
@@ -201,7 +207,7 @@ def test_copies_black_and_flat_pictures_are_dropped_and_broken_ones_named(source
     records = Dataset(tmp_path / "set").records
     assert sum(r.kind == "content" for r in records) == 12
     assert {r.licence for r in records} == {"CC0"}
-    assert done.unlicensed == 0
+    assert not done.notes
     assert all(load_picture(sheet).width == 12 * 128 for sheet in done.sheets)
 
 
@@ -256,3 +262,114 @@ def test_a_killed_preparation_goes_on_and_gives_the_same_bytes(sources: Path, tm
     assert not work.exists()
     for name in ("packed.zip", "manifest.csv", "content.jpg", "style.jpg"):
         assert (tmp_path / "set" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_one_movie_alone_makes_a_set_that_can_be_trained_on_and_says_so(sources: Path, tmp_path: Path) -> None:
+    out = tmp_path / "set"
+    done = prepare([SAMPLES / "sintel_walk.mp4"], [sources / "art"], out, size=48, licence="CC BY")
+    data = Dataset(out)
+    numbers = {
+        split: [int(r.source.rpartition(" ")[2]) for r in data.of("content", split)]
+        for split in ("train", "val", "test")
+    }
+    assert len(numbers["train"]) > 4 * len(numbers["val"]) > 0
+    assert max(numbers["train"]) < min(numbers["val"] + numbers["test"])  # parts of the movie, not every tenth frame
+    assert any("content: too few sources" in line for line in done.notes)
+    assert not any("style" in line for line in done.notes)
+    two = prepare([sources / "photos"], [sources / "art" / "a0.png", sources / "art" / "a2.png"], tmp_path / "two", 48)
+    assert any("2 style pictures are too few" in line for line in two.notes)
+
+
+def test_every_split_has_whole_artworks(tmp_path: Path) -> None:
+    for i in range(6):
+        for part in ("", " [detail crop]"):
+            save(tmp_path / "art" / f"a{i}{part[:3]}.png", picture(40, 60, 2 * i + bool(part)))
+    lines = [f"a{i}{part[:3]}.png,museum/{i}{part}" for i in range(6) for part in ("", " [detail crop]")]
+    (tmp_path / "art" / "MANIFEST.csv").write_text("\n".join(["file,source", *lines]))
+    prepare([tmp_path / "art"], [tmp_path / "art"], tmp_path / "set", size=32)
+    data = Dataset(tmp_path / "set")
+    for kind in ("content", "style"):
+        split = {r.source: r.split for r in data.records if r.kind == kind}
+        assert set(split.values()) == {"train", "val", "test"}
+        for i in range(6):
+            assert split[f"museum/{i}"] == split[f"museum/{i} [detail crop]"]
+
+
+def test_a_manifest_that_does_not_say_what_it_should_is_refused(sources: Path, tmp_path: Path) -> None:
+    table = sources / "photos" / "MANIFEST.csv"
+    for text, words in (("name,licence\np1.jpg,CC0\n", "no column named file"), ("file,split\np1.jpg,dev\n", "'dev'")):
+        table.write_text(text)
+        with pytest.raises(BadInput, match=words):
+            prepare([sources / "photos"], [sources / "art"], tmp_path / "set", size=48)
+        assert not (tmp_path / "set").exists()
+    table.write_text("file,split\np1.jpg, Test \n")
+    prepare([sources / "photos"], [sources / "art"], tmp_path / "set", size=48)
+    assert {r.split for r in Dataset(tmp_path / "set").records if r.source == "p1.jpg"} == {"test"}
+
+
+def test_drawings_on_white_paper_are_not_twins(sources: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(20):
+        paper = Image.new("L", (300, 300), 250)
+        ImageDraw.Draw(paper).line([tuple(map(int, p)) for p in rng.uniform(20, 280, (6, 2))], fill=20, width=2)
+        (sources / "drawings").mkdir(exist_ok=True)
+        paper.save(sources / "drawings" / f"d{i}.png")
+    paper.save(sources / "drawings" / "same.jpg", quality=60)
+    done = prepare([sources / "photos"], [sources / "drawings"], tmp_path / "set", size=128)
+    assert done.dropped["near-duplicate"] == 1
+    assert "same.jpg,near-duplicate" in (tmp_path / "set" / "left_out.csv").read_text()
+
+
+def test_what_does_not_belong_is_named_or_left_alone(sources: Path) -> None:
+    photos = sources / "photos"
+    save(photos / ".trash" / "old.jpg", picture(80, 120, 99))
+    save(photos / "._p1.jpg", picture(80, 120, 98))
+    (photos / "raw.CR2").write_bytes(b"II*")
+    (photos / "gone.jpg").symlink_to(photos / "nobody.jpg")
+    save(photos / "panorama.png", np.tile(picture(40, 100), (1, 200, 1)))
+    out = photos / "set"
+    done = prepare([photos], [sources / "art"], out, size=48)
+    assert sorted(line.partition(":")[0].rpartition("/")[2] for line in done.skipped) == [
+        "gone.jpg",
+        "panorama.png",
+        "raw.CR2",
+    ]
+    assert len([r for r in Dataset(out).records if r.kind == "content"]) == 12
+    with pytest.raises(BadOutput, match="--overwrite"):
+        prepare([photos], [sources / "art"], out, size=48)
+    before = (out / "packed.zip").read_bytes()
+    prepare([photos], [sources / "art"], out, size=48, overwrite=True)  # and its own pictures are not taken in
+    assert (out / "packed.zip").read_bytes() == before
+
+
+def test_nothing_left_to_train_on_is_said_with_the_reason(sources: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad").mkdir()
+    for i in range(3):
+        (tmp_path / "bad" / f"{i}.jpg").write_bytes(b"no")
+        save(tmp_path / "black" / f"{i}.png", np.zeros((64, 64, 3)))
+    with pytest.raises(BadInput, match=r"0\.jpg: not a picture .*, and 2 more like it; nothing to train on"):
+        prepare([tmp_path / "bad"], [sources / "art"], tmp_path / "set")
+    with pytest.raises(BadInput, match="all 3 pictures are black"):
+        prepare([tmp_path / "black"], [sources / "art"], tmp_path / "set")
+    assert not (tmp_path / "set").exists()
+
+
+def test_a_movie_that_breaks_gives_the_frames_before(sources: Path, tmp_path: Path) -> None:
+    clip = tmp_path / "broken.mov"
+    with av.open(str(clip), "w") as container:
+        stream = container.add_stream("prores_ks", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv422p10le"
+        for i in range(30):
+            shown = av.VideoFrame.from_ndarray((picture(64, 96, i // 10) * 255).astype(np.uint8), format="rgb24")
+            container.mux(stream.encode(shown))
+        container.mux(stream.encode(None))
+    with av.open(str(clip)) as container:
+        place, size = [(p.pos, p.size) for p in container.demux(video=0) if p.size][20]
+    data = bytearray(clip.read_bytes())
+    data[place + 30 : place + size] = bytes(0xA5 for _ in range(size - 30))
+    clip.write_bytes(data)
+    done = prepare([clip], [sources / "art"], tmp_path / "set", size=48)
+    (line,) = done.skipped
+    assert "frame 21 " in line
+    assert "frames from before that are used" in line
+    assert all(int(r.source.rpartition(" ")[2]) <= 20 for r in Dataset(tmp_path / "set").records if r.kind == "content")

@@ -109,9 +109,7 @@ def look_of_weights(weights: Path, painting: Path) -> Look:
 
 def picture_facts(pictures: Sequence[tuple[Path, float]]) -> list[dict[str, Any]]:
     """What a look records of its style pictures."""
-    return [
-        {"picture": path.name, "sha256": picture_hash(path), "weight": weight} for path, weight in pictures
-    ]
+    return [{"picture": path.name, "sha256": picture_hash(path), "weight": weight} for path, weight in pictures]
 
 
 def picture_hash(path: Path) -> str:

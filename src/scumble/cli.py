@@ -9,7 +9,8 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from importlib.util import find_spec
@@ -23,6 +24,7 @@ from typer.core import TyperCommand
 
 from scumble import __version__
 from scumble.errors import BadInput, BadLook, BadSettings, NotInstalled, ScumbleError
+from scumble.files import check_writable
 
 app = typer.Typer(
     name="scumble",
@@ -39,6 +41,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(weights_app, name="weights")
 # Typer has carried a Click of its own since 0.2x: this is the base class of its usage errors in either case
 _ClickException: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+SECONDS_A_LINE = 30.0  # between lines of progress in a log
 note = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
@@ -357,6 +360,25 @@ class _progress:  # noqa: N801 - reads as a phrase: with _progress("bar", ...)
             print(json.dumps({**line, "done": self.count, "total": self.total}), flush=True)
 
 
+@contextmanager
+def _counting() -> Iterator[Callable[[str, int, int], None]]:
+    """Tell it name, done and total: a bar on a terminal, a line now and then in a log."""
+    columns = (TextColumn("{task.description:40.40}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    began = said = time.monotonic()
+    with Progress(*columns, console=note, transient=True, disable=not note.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+
+        def tell(name: str, done: int, total: int) -> None:
+            nonlocal said
+            bar.update(task, description=name, completed=done, total=total)
+            now = time.monotonic()
+            if not note.is_terminal and done and now - said > SECONDS_A_LINE:
+                said = now
+                _say(f"{name}: {done} of {total}, {(now - began) * (total - done) / done / 60:.0f} min left")
+
+        yield tell
+
+
 @look_app.command("make")
 def look_make(
     paintings: Annotated[list[str], typer.Argument(metavar="PAINTING[:WEIGHT]...", help="Style pictures.")],
@@ -499,6 +521,7 @@ def data_prepare(
     licence: Annotated[
         str, typer.Option("--licence", metavar="TEXT", help="Licence of pictures that no MANIFEST.csv speaks of.")
     ] = "",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the data set that is in the folder.")] = False,
 ) -> None:
     """Turn footage and paintings into one packed training set (needs the extra `train`).
 
@@ -507,24 +530,16 @@ def data_prepare(
     _needs_torch()
     from scumble.train.prepare import prepare
 
-    columns = (TextColumn("{task.description:40.40}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=note, transient=True, disable=not note.is_terminal) as bar:
-        task = bar.add_task("looking for pictures", total=None)
-
-        def show(name: str, done: int, total: int) -> None:
-            bar.update(task, description=name, completed=done, total=total)
-
-        done = prepare(content, style, output, size, quality, frames, licence, show)
+    with _counting() as tell:
+        done = prepare(content, style, output, size, quality, frames, licence, tell, overwrite)
     for line in done.skipped:
         _say(f"skipped {line}")
-    for name, count in sorted(done.counts.items()):
+    for name, count in done.counts.items():
         print(f"{name:16} {count}")
     for name, count in done.dropped.items():
         print(f"{'dropped ' + name:24} {count}")
-    if done.unlicensed:
-        _say(
-            f"note: {done.unlicensed} pictures without a licence on record; name it with --licence, or in a MANIFEST.csv"
-        )
+    for line in done.notes:
+        _say(f"note: {line}")
     size_mb = done.packed.stat().st_size / 1e6
     print(
         f"{done.packed}: {size_mb:.1f} MB, {len(done.skipped)} skipped; look at {done.sheets[0]} and {done.sheets[1]}"
@@ -650,7 +665,10 @@ def evaluate(
         typer.Option("--output", "-o", metavar="REPORT.html", help="Page to write, with its JSON beside it."),
     ] = None,
     size: Annotated[
-        int, typer.Option("--size", min=0, help="Short side in pixels at which pairs are measured; 0 is their own.")
+        int,
+        typer.Option(
+            "--size", min=0, help="Short side in pixels at which pairs are measured; 0 leaves contents as they are."
+        ),
     ] = 320,
     vgg: Annotated[
         Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the cached one.")
@@ -669,15 +687,14 @@ def evaluate(
         there = next((p for p in (output, output.with_suffix(".json")) if p.exists()), None)
         if there is not None and not overwrite:
             raise BadInput(f"{there}: is there already; give --overwrite to replace it")
+        check_writable(output)
     if 0 < size < 4 * 32:
         raise BadSettings(f"size {size}: give 0, or a number from 128 on")
     judged = e.open_subject(subject)
     contents, styles = e.gather(content, "content", size), e.gather(style, "style", size)
     features = Features(vgg or vgg_path())
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=note, transient=True, disable=not note.is_terminal) as bar:
-        task = bar.add_task("pairs", total=len(contents) * len(styles))
-        done = e.evaluate(judged, contents, styles, features, lambda n, _: bar.update(task, completed=n))
+    with _counting() as tell:
+        done = e.evaluate(judged, contents, styles, features, lambda n, total: tell("pairs", n, total))
     facts = e.as_json(done, features.name, size)
     if output is not None:
         e.write_page(output, done, facts, contents, styles)
@@ -736,6 +753,7 @@ def _free(output: Path, overwrite: bool) -> None:
         raise BadInput(f"{output}: is there already; give --overwrite to replace it")
     if output.suffix != ".look":
         raise BadLook(f"{output}: a look's file name ends in .look")
+    check_writable(output)
 
 
 if __name__ == "__main__":

@@ -108,9 +108,7 @@ def _packages() -> list[Check]:
     checks = []
     for name in _requirements():
         version = _installed_package(name)
-        checks.append(
-            Check("packages", name, version or "not installed", bool(version), True, f"pip install {name}")
-        )
+        checks.append(Check("packages", name, version or "not installed", bool(version), True, f"pip install {name}"))
     with_window = _installed_package("opencv-python")
     if with_window:
         remedy = "pip uninstall opencv-python; pip install --force-reinstall opencv-python-headless"
@@ -176,7 +174,11 @@ def _away_from_double(engine: Any) -> float:
 
 
 def _torch() -> Check:
-    if find_spec("torch") is None:
+    try:
+        there = find_spec("torch") is not None
+    except ImportError:  # an import hook that refuses it
+        there = False
+    if not there:
         return Check("engines", "torch", "not installed", False, False, "pip install 'scumble[gpu]' for a GPU")
 
     def look() -> str:

@@ -27,12 +27,14 @@ from scumble.files import written_whole
 from scumble.frames import spread
 from scumble.look import Look, Universal, bake
 from scumble.media import MOVIES, STILLS, open_plate
+from scumble.network import SIZES
 from scumble.report import Picture, Section, Table, Text, write
 
 Pixels = NDArray[np.float32]
 SIZE = 320  # short side in pixels at which pairs are evaluated unless asked otherwise
 SHIFTS = (0.5, 1.0, 2.0, 3.0)
 FRAMES_A_MOVIE = 4
+REACH = max(architecture.receptive_field() for architecture in SIZES.values())  # pixels to each side
 GRID = (8, 6)  # most contents and styles that the page shows
 
 FIGURES = {
@@ -108,8 +110,10 @@ def open_subject(name: str) -> Subject:
     path = Path(name)
     if name == "universal":
         return _maker(load_universal(), "universal")
-    if path.is_dir() and (path / "best.safetensors").is_file():
+    if path.is_dir():
         path = path / "best.safetensors"
+        if not path.is_file():
+            raise BadLook(f"{name}: a folder without best.safetensors; name a look, or the folder of a training run")
     if path.suffix == ".look" or not path.is_file():
         look = find_look(name)
         return LookSubject(look)
@@ -137,12 +141,16 @@ def gather(paths: Sequence[Path], what: str, size: int) -> list[Shown]:
         if not path.exists():
             raise BadInput(f"{path}: no such picture or folder; check its name")
         suffixes = STILLS | (MOVIES if what == "content" else set())
-        files = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes) if path.is_dir() else [path]
+        files = [path]
+        if path.is_dir():
+            files = sorted(
+                p for p in path.iterdir() if p.is_file() and p.suffix.lower() in suffixes and p.name[0] != "."
+            )
         if not files:
             raise BadInput(f"{path}: no picture in this folder; name one that has")
         for file in files:
             if what == "style":
-                found.append(Shown(str(file), _sized(style_picture(file, max(size, 256)), 0)))
+                found.append(Shown(str(file), _sized(style_picture(file, size or SIZE), 0)))
                 continue
             plate = open_plate(file)
             for frame in plate.read(spread(plate.numbers, FRAMES_A_MOVIE)):
@@ -218,10 +226,15 @@ def evaluate(
 
 
 def _static_half(fixed: quality.Fixed, picture: Pixels) -> float:
-    """With the picture mirrored, and upside down, as what stands beside it."""
-    reach = min(160, picture.shape[1] // 2)  # beyond the receptive field of every size where the picture allows it
+    """With the picture mirrored, and upside down in its negative, as what stands beside it.
+
+    A narrow picture is continued by its mirror image, so that something stands outside the network's reach.
+    """
+    still = picture
+    while still.shape[1] < 2 * REACH:
+        still = np.concatenate([still, still[:, ::-1]], axis=1)
     others = (np.ascontiguousarray(picture[:, ::-1]), np.ascontiguousarray(1 - picture[::-1]))
-    return quality.static_half(fixed, picture, others, reach)
+    return quality.static_half(fixed, still, others, REACH)
 
 
 def as_json(done: Evaluation, backbone: str, size: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,18 @@ def written_whole(path: Path, what: str = "") -> Iterator[Path]:
     except OSError as error:
         raise not_written(path, error, what) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # a read-only disk refuses even to remove what is not there
+            part.unlink(missing_ok=True)
+
+
+def check_writable(path: Path, what: str = "") -> None:
+    """Raises BadOutput, before any work, where a file at `path` could not be written; leaves nothing behind."""
+    folder = next(p for p in (path.absolute().parent, *path.absolute().parents) if p.exists())
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise not_written(path, error, what) from error
 
 
 def not_written(path: Path, error: Any, what: str = "") -> BadOutput:

@@ -18,6 +18,7 @@ from scumble.baking import shot_statistics
 from scumble.colour import from_working, to_working
 from scumble.engine import Painter, Precision, find_engine, open_engine
 from scumble.errors import BadOutput, BadPlate, BadSettings
+from scumble.files import check_writable
 from scumble.frames import Frame, Pixels, format_frames
 from scumble.look import BakedLook, Look, bake
 from scumble.media import STILLS, Plate, Writer, WriterSettings, formats, is_movie, open_plate, open_writer
@@ -237,7 +238,8 @@ def run(job: Plan, on_event: Callable[[FrameDone], None] = lambda _: None) -> Re
     started = time.monotonic()
     plate, settings = job.plate, job.settings
     shot = plate.path.name
-    writer = open_writer(job.output, _writer_settings(job))  # first: what cannot be written is said at once
+    check_writable(job.files[0])  # first: what cannot be written is said at once
+    writer = open_writer(job.output, _writer_settings(job))
     try:
         baked, painter = _prepared(job)
         with _ahead(plate.read(job.numbers)) as frames, _Behind(writer) as behind:

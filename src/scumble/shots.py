@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 
 from scumble.frames import Frame
-from scumble.media import Plate
 
 SEEN = (256, 144)  # pixels at which cuts are looked for
 SHORTEST = 8  # frames; less is a flash, not a shot
@@ -37,8 +36,17 @@ def first_frames(frames: Iterable[Frame]) -> list[int]:
     return [numbers[place] for place in sorted({0, *cuts})]
 
 
-def shots(plate: Plate) -> Iterator[tuple[int, ...]]:
-    """Frame numbers of each shot of a movie or sequence; decodes all of it once."""
-    starts = first_frames(plate.read(plate.numbers))
-    for first, following in zip(starts, [*starts[1:], None], strict=True):
-        yield tuple(n for n in plate.numbers if n >= first and (following is None or n < following))
+def shots(frames: Iterable[Frame]) -> list[tuple[int, ...]]:
+    """Frame numbers of each shot, of frames in order."""
+    numbers: list[int] = []
+
+    def counted() -> Iterator[Frame]:
+        for frame in frames:
+            numbers.append(frame.number)
+            yield frame
+
+    starts = first_frames(counted())
+    return [
+        tuple(n for n in numbers if n >= first and (following is None or n < following))
+        for first, following in zip(starts, [*starts[1:], None], strict=True)
+    ]

@@ -114,7 +114,8 @@ class MoviePlate(Plate):
                             continue
                         if number > wanted[0]:
                             raise BadPlate(f"{self.path}: frame {wanted[0]} cannot be decoded; repair the movie")
-                        yield Frame(number, self._pixels(picture, number), self.colour_space)
+                        sound = self._from_the_start(number) if picture.is_corrupt else picture
+                        yield Frame(number, self._pixels(sound, number), self.colour_space)
                         wanted.pop(0)
                         # go on decoding when the next frame is near, else jump
                         if not wanted or wanted[0] > number + 48:
@@ -142,6 +143,14 @@ class MoviePlate(Plate):
             yield found
             yield from frames
             return
+
+    def _from_the_start(self, number: int) -> Any:
+        """A frame that the decoder calls corrupt: after a seek it may only lack the frames that it leans on."""
+        with _open(self.path) as container:
+            for picture in container.decode(video=0):
+                if picture.pts == self._times[number - self.numbers[0]] and not picture.is_corrupt:
+                    return picture
+        raise BadPlate(f"{self.path}: frame {number} is damaged; leave it out with --frames, or take another copy")
 
     def _rotation(self) -> int:
         """Degrees counter-clockwise that a display turns the picture by (0, 90, 180, 270)."""

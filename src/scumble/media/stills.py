@@ -119,6 +119,12 @@ def read_picture(path: Path) -> tuple[Pixels, Pixels | None]:
     return rgb, alpha
 
 
+def embedded_profile(path: Path) -> bytes | None:
+    """The ICC profile in a picture, where it has one. Raises BadPlate."""
+    profile = _spec(path).getattribute("ICCProfile")
+    return bytes(profile) if profile is not None else None
+
+
 def _channels(names: list[str]) -> tuple[list[int], int | None]:
     """Places of red, green, blue and alpha: plain names first, else the first layer that has all three colours."""
     layers = ["", *dict.fromkeys(name.rpartition(".")[0] for name in names)]

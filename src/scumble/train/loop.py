@@ -637,8 +637,9 @@ class _Pace:
             return ""
         self.due = now + self.EVERY
         spent, done = now - self.began, trainer.progress - self.progress
+        speed = f"{(trainer.steps - self.steps) / spent:.1f} steps/s"
         left = f", {spent * (1 - trainer.progress) / done / 60:.0f} min left" if done > 0 else ""
-        return f"step {trainer.steps}  {trainer.progress:.0%}  ({(trainer.steps - self.steps) / spent:.1f} steps/s{left})"
+        return f"step {trainer.steps}  {trainer.progress:.0%}  ({speed}{left})"
 
 
 def refuse_a_run(folder: Path, again: str) -> None:

@@ -13,7 +13,7 @@ from PIL import Image, ImageCms, ImageOps, features
 from scumble.colour import DISPLAY, LINEAR, to_working
 from scumble.errors import BadPlate
 from scumble.media import check_size
-from scumble.media.stills import FLOAT_FORMATS, read_picture
+from scumble.media.stills import FLOAT_FORMATS, embedded_profile, read_picture
 
 # OpenImageIO reads depths, layouts and colour models of these that Pillow does not
 BY_OIIO = {".exr", ".dpx", ".tif", ".tiff", ".hdr", ".tga"}
@@ -34,6 +34,8 @@ def load_picture(path: Path) -> Image.Image:
         if alpha is not None:
             display = display * alpha + (1 - alpha)
         picture = Image.fromarray((np.nan_to_num(display).clip(0, 1) * 255 + 0.5).astype(np.uint8))
+        if path.suffix.lower() not in FLOAT_FORMATS:
+            picture = _by_profile(picture, embedded_profile(path))
     else:
         picture = _by_pillow(path)
     if min(picture.size) < LEAST_SIDE:
@@ -69,11 +71,18 @@ def _to_srgb(picture: Image.Image) -> Image.Image:
         with_alpha = picture.convert("RGBA")
         paper = Image.new("RGBA", picture.size, (*PAPER, 255))
         flat = Image.alpha_composite(paper, with_alpha).convert("RGB")
-        flat.info["icc_profile"] = picture.info.get("icc_profile") if picture.mode == "RGBA" else None
+        flat.info["icc_profile"] = picture.info.get("icc_profile") if picture.mode in ("RGBA", "P", "PA") else None
         picture = flat
     profile = picture.info.get("icc_profile")
+    if picture.mode in ("P", "PA"):
+        picture = picture.convert("RGB")
+    return _by_profile(picture, profile)
+
+
+def _by_profile(picture: Image.Image, profile: bytes | None) -> Image.Image:
+    """RGB in sRGB; a profile that is broken or of another colour model is no reason to lose the picture."""
     if profile and picture.mode in ("RGB", "CMYK", "L"):
-        with suppress(ImageCms.PyCMSError, OSError, ValueError):  # a broken profile is no reason to lose the picture
+        with suppress(ImageCms.PyCMSError, OSError, ValueError):
             own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             converted = ImageCms.profileToProfile(picture, own, _srgb(), outputMode="RGB")
             if converted is not None:

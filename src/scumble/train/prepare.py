@@ -5,7 +5,7 @@ it calls test stays test; the rest is split by a hash of the source artwork, so 
 of one painting never stand on both sides.
 
 Every picture that is done is kept in `DATASET/.work` until all are: a preparation that was killed
-goes on where it was, and gives the same bytes.
+goes on where it was, and gives the same bytes. What was left out, and why, stands in `left_out.csv`.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ import json
 import re
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from scumble.errors import BadInput, BadOutput, ScumbleError
+from scumble.errors import BadInput, BadOutput, BadPlate, ScumbleError
 from scumble.files import not_written, written_whole
-from scumble.frames import spread
+from scumble.frames import Frame, spread
 from scumble.media import MOVIES
 from scumble.media.movie import MoviePlate
 from scumble.shots import shots
@@ -36,11 +37,17 @@ from scumble.train.pictures import PICTURES, load_picture
 
 FOOTAGE = MOVIES | {".avi", ".mxf", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv"}
 THUMB = 24  # side of the thumbnails by which pictures are compared
-ALIKE = 5.0 / 255  # RMS difference of thumbnails up to which two pictures count as one
+ALIKE = 5.0 / 255  # RMS difference of thumbnails up to which two pictures count as one ...
+ALIKE_SHARE = 0.5  # ... but not more than this of their own deviation: drawings on white paper differ by little
 BLACK = 16.0 / 255  # nothing brighter than this, but for a hundredth of the picture
 FLAT = 2.0 / 255  # deviation of the thumbnail: a grey card, an empty page
 SHEET = (12, 8)  # columns and rows of a contact sheet
 SHEET_CELL = 128  # pixels
+LONGEST = 16383  # pixels: what a WebP can hold
+LEFT_OUT = "left_out.csv"
+# pictures that need another program first: passed over, but never in silence
+UNDEVELOPED = {".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2", ".psd", ".psb", ".svg", ".pdf", ".jp2"}
+SPLITS = ("train", "val", "test")
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the only time a ZIP can hold that is the same at every run
 
 
@@ -51,7 +58,7 @@ class Preparation:
     counts: dict[str, int]
     skipped: list[str]
     dropped: dict[str, int]
-    unlicensed: int
+    notes: list[str]
     packed: Path
     sheets: list[Path]
 
@@ -79,15 +86,20 @@ def prepare(
     frames_per_movie: int = 24,
     licence: str = "",
     progress: Callable[[str, int, int], None] = lambda *_: None,
+    overwrite: bool = False,
 ) -> Preparation:
     """Write `output`/manifest.csv, packed.zip and contact sheets. Short sides become `size` pixels, never enlarged.
 
     Dropped: frames and pictures that are black or flat, and all but the first of those that look the
     same. `licence` is for pictures that no manifest speaks of. `progress` gets file, done, total.
-    Raises BadInput for a source that is not there or that holds nothing to train on.
+    Raises BadInput for a source that is not there or that holds nothing to train on, BadOutput where a
+    finished set would be replaced without `overwrite`.
     """
+    if (output / PACKED).exists() and not overwrite:
+        raise BadOutput(f"{output}: holds a data set already; give --overwrite to replace it")
+    skipped: list[str] = []
     found = [
-        (kind, source, _files(source, kind))
+        (kind, source, _files(source, kind, output, skipped))
         for kind, all_ in (("content", content), ("style", style))
         for source in all_
     ]
@@ -98,7 +110,6 @@ def prepare(
     work = output / ".work"
     try:
         work.mkdir(parents=True, exist_ok=True)
-        skipped: list[str] = []
         records: list[Record] = []
         pictures: list[Path] = []
         for i, file in enumerate(everything):
@@ -110,23 +121,45 @@ def prepare(
         kept, dropped = _worth_keeping(records, pictures)
         for kind, sources in (("content", content), ("style", style)):
             if sources and not any(records[i].kind == kind for i in kept):
-                raise BadInput(f"{sources[0]}: no picture that can be read; name a folder of pictures or a movie")
+                raise BadInput(_nothing_left(sources, skipped, sum(records[i].kind == kind for i in dropped)))
+        left_out = [(file, why) for file, _, why in (line.partition(": ") for line in skipped)]
+        left_out += [(records[i].source, why) for i, why in dropped.items()]
         records, pictures = [records[i] for i in kept], [pictures[i] for i in kept]
+        notes: list[str] = []
+        for kind in ("content", "style"):
+            records, said = _in_all_splits(records, kind)
+            notes += said
+        if unlicensed := sum(not r.licence for r in records):
+            notes.append(
+                f"{unlicensed} pictures without a licence on record; name it with --licence, or in a MANIFEST.csv"
+            )
         _pack(output, records, pictures)
+        _list_left_out(output / LEFT_OUT, left_out)
         sheets = [_sheet(output, kind, records, pictures) for kind in ("content", "style")]
         shutil.rmtree(work)
     except OSError as error:
         raise not_written(output, error) from error
-    except BaseException:
-        if work.is_dir() and not any(work.iterdir()):
-            work.rmdir()
-            if not any(output.iterdir()):
-                output.rmdir()
+    except BadOutput:  # such as a full disk: what is done waits for the next run
         raise
-    counts: dict[str, int] = {}
+    except ScumbleError:
+        shutil.rmtree(work, ignore_errors=True)
+        if not any(output.iterdir()):
+            output.rmdir()
+        raise
+    counts = {f"{kind} {split}": 0 for kind in ("content", "style") for split in SPLITS}
     for r in records:
-        counts[f"{r.kind} {r.split}"] = counts.get(f"{r.kind} {r.split}", 0) + 1
-    return Preparation(counts, skipped, dropped, sum(not r.licence for r in records), output / PACKED, sheets)
+        counts[f"{r.kind} {r.split}"] += 1
+    reasons = {why: list(dropped.values()).count(why) for why in ("black", "flat", "near-duplicate")}
+    return Preparation(counts, skipped, reasons, notes, output / PACKED, sheets)
+
+
+def _nothing_left(sources: Sequence[Path], skipped: Sequence[str], dropped: int) -> str:
+    """Why a kind has no picture at all, in words."""
+    mine = [line for line in skipped if any(line.startswith(str(source)) for source in sources)]
+    if mine:
+        more = f", and {len(mine) - 1} more like it" if len(mine) > 1 else ""
+        return f"{mine[0]}{more}; nothing to train on is left in {sources[0]}"
+    return f"{sources[0]}: all {dropped} pictures are black, flat or the same; name others"
 
 
 def split_of(artwork: str, given: str = "") -> str:
@@ -139,13 +172,74 @@ def split_of(artwork: str, given: str = "") -> str:
     return "val" if place < 0.05 else "test" if place < 0.1 else "train"
 
 
-def _files(source: Path, kind: str) -> list[_Source]:
+def _in_all_splits(records: list[Record], kind: str) -> tuple[list[Record], list[str]]:
+    """Records such that a kind has train, val and test pictures, where there are enough; what is to be said of it.
+
+    Few sources may leave a split empty. Then a whole artwork is taken for it from the largest split;
+    where there are fewer than three, such as one movie, a tenth of the pictures.
+    """
+    mine = [i for i, r in enumerate(records) if r.kind == kind]
+    missing = [split for split in SPLITS if not any(records[i].split == split for i in mine)]
+    if not missing or not mine:
+        return records, []
+    if len(mine) < len(SPLITS):
+        return records, [f"{len(mine)} {kind} pictures are too few for train, val and test; training wants at least 3"]
+    records = list(records)
+
+    def move(places: Iterable[int], split: str) -> None:
+        for i in places:
+            records[i] = replace(records[i], split=split)
+
+    groups: dict[str, list[int]] = {}
+    for i in mine:
+        groups.setdefault(_origin(records[i]), []).append(i)
+    if len(groups) >= len(SPLITS):
+        for split in missing:
+            # from the split that has most artworks, the one whose hash is least
+            largest = max(SPLITS, key=lambda s: sum(records[g[0]].split == s for g in groups.values()))
+            names = [name for name, g in groups.items() if records[g[0]].split == largest]
+            move(groups[min(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())], split)
+        return records, []
+    for split in missing:
+        largest = max(SPLITS, key=lambda s: sum(records[i].split == s for i in mine))
+        able = [i for i in mine if records[i].split == largest]
+        move(able[-max(1, len(mine) // 10) :], split)  # neighbours, so that few of them are nearly alike
+    return records, [
+        f"{kind}: too few sources to keep apart; train, val and test are parts of the same"
+        " ones, and figures will flatter: add more"
+    ]
+
+
+def _origin(record: Record) -> str:
+    """The artwork of a record: detail crops and frames of a movie have one."""
+    return _artwork(re.sub(r" frame \d+$", "", record.source))
+
+
+def _list_left_out(path: Path, lines: Sequence[tuple[str, str]]) -> None:
+    path.unlink(missing_ok=True)
+    if not lines:
+        return
+    with written_whole(path) as part, part.open("w", newline="", encoding="utf-8") as f:
+        csv.writer(f).writerows([("file", "reason"), *lines])
+
+
+def _files(source: Path, kind: str, output: Path, skipped: list[str]) -> list[_Source]:
+    """Pictures and movies of a folder, but for hidden ones and those of the set that is made."""
     if not source.exists():
         raise BadInput(f"{source}: no such folder or movie; check its name")
     folder = source if source.is_dir() else source.parent
     facts = _manifest(folder)
-    files = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
-    wanted = [p for p in files if p.suffix.lower() in PICTURES | FOOTAGE and not p.name.startswith(".")]
+    wanted = []
+    for p in sorted(source.rglob("*")) if source.is_dir() else [source]:
+        inside = p.relative_to(folder).parts
+        if any(part.startswith(".") for part in inside) or output.absolute() in p.absolute().parents:
+            continue
+        if p.is_symlink() and not p.exists():
+            skipped.append(f"{p}: a link to a file that is not there; mend or remove it")
+        elif p.suffix.lower() in UNDEVELOPED:
+            skipped.append(f"{p}: {p.suffix} needs another program; write it as TIFF or PNG")
+        elif p.is_file() and p.suffix.lower() in PICTURES | FOOTAGE:
+            wanted.append(p)
     relative = [p.relative_to(folder).as_posix() for p in wanted]
     return [_Source(p, kind, name, facts.get(name, {})) for p, name in zip(wanted, relative, strict=True)]
 
@@ -159,6 +253,12 @@ def _manifest(folder: Path) -> dict[str, dict[str, str]]:
             rows = [{k: v or "" for k, v in row.items() if k and not isinstance(v, list)} for row in csv.DictReader(f)]
     except (OSError, ValueError, csv.Error) as error:
         raise BadInput(f"{table}: not a table in UTF-8 with commas ({error}); mend it, or take it away") from error
+    if rows and "file" not in rows[0]:
+        raise BadInput(f"{table}: has no column named file; name its columns {', '.join(c for c in COLUMNS)}")
+    for row in rows:
+        row["split"] = row.get("split", "").strip().lower()
+        if row["split"] not in ("", *SPLITS):
+            raise BadInput(f"{table}: {row['file']} has the split {row['split']!r}; write train, val or test")
     return {row["file"]: row for row in rows if row.get("file")}
 
 
@@ -168,7 +268,7 @@ def _artwork(source: str) -> str:
 
 
 def _licensed(record: Record, licence: str) -> Record:
-    return Record(**{**asdict(record), "licence": licence})
+    return replace(record, licence=licence)
 
 
 def _prepared(
@@ -181,9 +281,11 @@ def _prepared(
     done = work / f"{key}.json"
     if not done.is_file():
         facts = _work_on(file, work, key, size, quality, frames)
-        with written_whole(done) as part:
-            part.write_text(json.dumps(facts), "utf-8")
-    facts = json.loads(done.read_text("utf-8"))
+        if not facts["fault"]:  # what failed is tried again: a missing library may have come
+            with written_whole(done) as part:
+                part.write_text(json.dumps(facts), "utf-8")
+    else:
+        facts = json.loads(done.read_text("utf-8"))
     if facts["fault"]:
         skipped.append(facts["fault"])
     origin = file.row.get("source") or file.relative
@@ -196,48 +298,74 @@ def _prepared(
         yield Record(f"{name}.webp", file.kind, split, where, licence, author), work / f"{key}.{place}.webp"
 
 
-def _work_on(file: _Source, work: Path, key: str, size: int, quality: int, frames: int) -> dict[str, object]:
+def _work_on(file: _Source, work: Path, key: str, size: int, quality: int, frames: int) -> dict[str, Any]:
     """Write the file's pictures to `work`; frame numbers (None for a picture) and what went wrong."""
     numbers: list[int | None] = []
     fault = ""
     try:
-        for number, picture in _movie_frames(file.path, frames) if file.is_movie else [(None, load_picture(file.path))]:
+        for number, original in _movie_frames(file.path, frames) if file.is_movie else _one(file.path):
+            picture = _shrunk(original, size)
+            if max(picture.size) > LONGEST:
+                raise BadPlate(f"{file.path}: {picture.width}x{picture.height} pixels are too long a strip; cut it up")
             with written_whole(work / f"{key}.{len(numbers)}.webp") as part:
-                part.write_bytes(_webp(picture, size, quality))
+                part.write_bytes(_webp(picture, quality))
             numbers.append(number)
     except BadOutput:  # our side, not the file's
         raise
     except ScumbleError as error:
         fault = str(error)
+        if numbers:
+            fault += f"; its {len(numbers)} frames from before that are used"
     return {"frames": numbers, "fault": fault}
+
+
+def _one(path: Path) -> Iterator[tuple[None, Image.Image]]:
+    yield None, load_picture(path)
 
 
 def _movie_frames(path: Path, count: int) -> Iterator[tuple[int, Image.Image]]:
     """`count` frames in all, of every shot its share by length, at least one, spread through the shot."""
     plate = MoviePlate(path)
+    fault: list[BadPlate] = []
+
+    def whole_ones() -> Iterator[Frame]:
+        """Frames up to the first that cannot be decoded: what stands before it can be used."""
+        try:
+            yield from plate.read(plate.numbers)
+        except BadPlate as error:
+            fault.append(error)
+
+    found = shots(whole_ones())
+    total = sum(map(len, found))
     taken: list[int] = []
-    for shot in shots(plate):
-        share = max(1, round(count * len(shot) / len(plate.numbers)))
+    for shot in found:
+        share = max(1, round(count * len(shot) / total))
         inner = shot[len(shot) // 20 : len(shot) - len(shot) // 20]  # off the cuts, where frames are blended
         taken += spread(inner, share)
     for frame in plate.read(spread(taken, max(count, 1))):
         yield frame.number, Image.fromarray((frame.pixels.clip(0, 1) * 255 + 0.5).astype(np.uint8))
+    if fault:
+        raise fault[0]
 
 
-def _webp(picture: Image.Image, size: int, quality: int) -> bytes:
+def _shrunk(picture: Image.Image, size: int) -> Image.Image:
     short = min(picture.size)
-    if short > size:
-        factor = size / short
-        wanted = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
-        picture = picture.resize(wanted, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    if short <= size:
+        return picture
+    factor = size / short
+    wanted = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
+    return picture.resize(wanted, Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+
+def _webp(picture: Image.Image, quality: int) -> bytes:
     data = io.BytesIO()
     picture.save(data, "WEBP", quality=quality, method=4)
     return data.getvalue()
 
 
-def _worth_keeping(records: Sequence[Record], pictures: Sequence[Path]) -> tuple[list[int], dict[str, int]]:
-    """Places of the pictures to keep, and how many were dropped for which reason."""
-    dropped = {"black": 0, "flat": 0, "near-duplicate": 0}
+def _worth_keeping(records: Sequence[Record], pictures: Sequence[Path]) -> tuple[list[int], dict[int, str]]:
+    """Places of the pictures to keep, and the reason at the place of every other."""
+    dropped: dict[int, str] = {}
     kept: list[int] = []
     for kind in ("content", "style"):
         thumbs: dict[int, NDArray[np.float32]] = {}
@@ -246,28 +374,31 @@ def _worth_keeping(records: Sequence[Record], pictures: Sequence[Path]) -> tuple
                 small = picture.convert("RGB").resize((THUMB, THUMB), Image.Resampling.BOX)
             thumb = np.asarray(small, np.float32) / np.float32(255)
             if np.quantile(thumb.max(axis=2), 0.99) < BLACK:
-                dropped["black"] += 1
+                dropped[i] = "black"
             elif thumb.std(axis=(0, 1)).max() < FLAT:
-                dropped["flat"] += 1
+                dropped[i] = "flat"
             else:
                 thumbs[i] = thumb.reshape(-1)
         alone = _without_twins(thumbs)
-        dropped["near-duplicate"] += len(thumbs) - len(alone)
+        dropped |= dict.fromkeys(sorted(thumbs.keys() - set(alone)), "near-duplicate")
         kept += alone
     return kept, dropped
 
 
 def _without_twins(thumbs: dict[int, NDArray[np.float32]]) -> list[int]:
-    """Keys in order, without those whose thumbnail is within `ALIKE` of one kept before."""
+    """Keys in order, without those whose thumbnail is like one kept before (`ALIKE`, `ALIKE_SHARE`)."""
     keys = list(thumbs)
     if not keys:
         return []
-    x = np.stack([thumbs[k] for k in keys])
+    x = np.stack([thumbs[k] for k in keys]).astype(np.float64)
     size = (x * x).sum(axis=1)
+    deviation = np.sqrt(x.reshape(len(x), -1, 3).var(axis=1).mean(axis=1))
+    limit = np.minimum(ALIKE, ALIKE_SHARE * deviation) ** 2 * x.shape[1]
     kept: list[int] = []
     for start in range(0, len(keys), 512):  # blocks: all distances of a large set do not fit in memory
         block = slice(start, start + 512)
-        near = size[block, None] + size[None, :] - 2 * (x[block] @ x.T) <= ALIKE**2 * x.shape[1] + 1e-3
+        apart = size[block, None] + size[None, :] - 2 * (x[block] @ x.T)
+        near = apart <= np.minimum(limit[block, None], limit[None, :]) + 1e-9
         for i in range(len(near)):
             if not near[i, kept].any():
                 kept.append(start + i)
