@@ -71,6 +71,11 @@ def write_broken(folder: Path) -> None:
     for number in (1, 2, 3):
         source = "truncated.png" if number == 2 else "good.png"
         (folder / f"rotten.{number:04d}.png").write_bytes((folder / source).read_bytes())
+    (folder / "phone.heic").write_text("what this machine cannot read")
+    holed = picture(48, 64)
+    holed[10, 20] = np.nan
+    write_picture(folder / "nan.exr", Frame(1, holed, colour.LINEAR), WriterSettings(bits=32))
+    _damaged_frame(folder / "damaged.mov")
     _sound_only(folder / "sound.mp4")
     _changing_size(folder / "sizes.mkv")
     (folder / "no_rate.mp4").write_bytes(_without_durations((folder / "good.mp4").read_bytes()))
@@ -102,6 +107,22 @@ def _deep_exr(path: Path) -> None:
         deep.set_deep_value(pixel, 0, 0, 0.5)
     output.write_deep_image(deep)
     output.close()
+
+
+def _damaged_frame(path: Path) -> None:
+    """ProRes whose frame 5 of 8 has a header and rubbish: the decoder conceals it without an error."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("prores_ks", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv422p10le"
+        for i in range(8):
+            shown = av.VideoFrame.from_ndarray((picture(48, 64, i) * 255).astype(np.uint8), format="rgb24")
+            container.mux(stream.encode(shown))
+        container.mux(stream.encode(None))
+    with av.open(str(path)) as container:
+        place, size = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size][4]
+    data = bytearray(path.read_bytes())
+    data[place + 200 : place + size] = b"\xa5" * (size - 200)
+    path.write_bytes(data)
 
 
 def _sound_only(path: Path) -> None:

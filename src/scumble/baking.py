@@ -28,7 +28,7 @@ from scumble.look import (
     read_arrays,
     with_reference,
 )
-from scumble.media import Plate
+from scumble.media import MOVIES, STILLS, Plate
 from scumble.media.stills import read_picture
 from scumble.palette import REFERENCE_SHARE, Palette
 
@@ -62,6 +62,8 @@ def find_look(name: str) -> Look:
             known = ", ".join(sorted(p.stem for p in shipped("looks").glob("*.look")))
             raise BadLook(f"{name}: no such look file, and not one of the shipped looks: {known}")
         path = beside
+    elif path.suffix.lower() in STILLS | MOVIES:
+        raise BadLook(f"{path}: a picture, not a look; give it as --style, or make a look of it: scumble look make")
     return Look.load(path)
 
 

@@ -126,6 +126,8 @@ def weighted(text: str) -> tuple[str, float]:
     try:
         weight = float(number)
     except ValueError:
+        if os.path.exists(name):
+            raise BadSettings(f"{text}: the weight {number!r} is not a number; write {name}:0.5") from None
         return text, 1.0
     if not 0 < weight < float("inf"):
         raise BadSettings(f"{text}: a weight is a number above 0, as in {name}:0.5")
@@ -326,12 +328,13 @@ def _lines(text: str | None) -> int | None:
 
 
 class _progress:  # noqa: N801 - reads as a phrase: with _progress("bar", ...)
-    """Shows `FrameDone` events as asked for; always on stderr, but for JSON lines."""
+    """Shows `FrameDone` events as asked for, in a log a line now and then; on stderr, but for JSON lines."""
 
     def __init__(self, kind: str, total: int, title: str) -> None:
         self.kind, self.total, self.title = kind, total, title
         self.bar: Progress | None = None
-        if kind == "bar":
+        self.said = time.monotonic()
+        if kind == "bar" and note.is_terminal:
             rate = TextColumn("{task.fields[rate]:.2f} frames/s")
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
             self.bar = Progress(*columns, console=note)
@@ -344,17 +347,21 @@ class _progress:  # noqa: N801 - reads as a phrase: with _progress("bar", ...)
             self.task = self.bar.add_task(self.title, total=self.total, rate=0.0)
         return self.tick
 
-    def __exit__(self, kind: object, *_: object) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.bar is not None:
-            if kind is not None and not note.is_terminal:  # a log takes the sentence alone
-                self.bar.update(self.task, visible=False)
             self.bar.stop()
 
     def tick(self, event: Any) -> None:
         """One frame is done."""
         self.count += 1
+        now = time.monotonic()
+        rate = self.count / max(1e-6, now - self.started)
         if self.bar is not None:
-            self.bar.update(self.task, advance=1, rate=self.count / max(1e-6, time.monotonic() - self.started))
+            self.bar.update(self.task, advance=1, rate=rate)
+        elif self.kind == "bar" and now - self.said > SECONDS_A_LINE:
+            self.said = now
+            left = (self.total - self.count) / rate / 60
+            _say(f"{self.title}: {self.count} of {self.total} frames, {rate:.2f} frames/s, {left:.0f} min left")
         elif self.kind == "json":
             line = {"event": "frame", "shot": event.shot, "frame": event.number, "seconds": round(event.seconds, 3)}
             print(json.dumps({**line, "done": self.count, "total": self.total}), flush=True)
@@ -446,7 +453,11 @@ def look_info(
         return
     shown = {k: v for k, v in facts.items() if k != "facts"} | {k: v for k, v in found.facts.items() if k != "name"}
     for key, value in shown.items():
-        print(f"{key:16} {json.dumps(value) if isinstance(value, dict | list | tuple) else value}")
+        lines = value if isinstance(value, dict) and key == "training" else {"": value}
+        for part, fact in lines.items():
+            if part != "settings":  # long; --json has them
+                words = json.dumps(fact) if isinstance(fact, dict | list | tuple) else fact
+                print(f"{f'{key} {part}'.strip():16} {words}")
 
 
 @look_app.command("train")
@@ -460,7 +471,7 @@ def look_train(
         Path | None, typer.Option("--config", help="Settings instead of the ones made for fine-tuning.")
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option("--minutes", min=0.0, help="Time limit; 10 minutes by default.")
+        float | None, typer.Option("--minutes", min=0.0, help="Time limit; 10 minutes by default, 0 for none.")
     ] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Step limit.")] = None,
     start: Annotated[
@@ -587,7 +598,8 @@ def train(
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder of the run.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Length of the run in steps.")] = None,
     minutes: Annotated[
-        float | None, typer.Option("--minutes", min=0.0, help="Time limit; the final decay ends with it.")
+        float | None,
+        typer.Option("--minutes", min=0.0, help="Time limit; the final decay ends with it; 0 is no limit."),
     ] = None,
     resume: Annotated[
         Path | None,

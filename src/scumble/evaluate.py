@@ -275,12 +275,19 @@ def write_page(
         Section(
             "Pictures",
             [
-                Picture(_jpeg(_grid(done, contents[: shown[0]], styles[: shown[1]])), "content, then a column a style"),
+                Picture(
+                    _jpeg(_grid(done, contents[: shown[0]], styles[: shown[1]])),
+                    "Columns: content, " + ", ".join(Path(style.name).name for style in styles[: shown[1]]),
+                ),
             ],
         ),
         Section("Every pair", [Table(["content / style", *FIGURES], rows)], folded=True),
     ]
-    lead = f"{len(contents)} contents, {len(styles)} styles, {len(done.pairs)} pairs, painted as a render paints them."
+    many = (
+        f"{n} {word}{'s' * (n != 1)}"
+        for n, word in ((len(contents), "content"), (len(styles), "style"), (len(done.pairs), "pair"))
+    )
+    lead = f"{', '.join(many)}, painted as a render paints them."
     write(path, f"Evaluation of {done.subject}", lead, sections)
     with written_whole(path.with_suffix(".json")) as part:
         part.write_text(json.dumps(facts, indent=2), "utf-8")

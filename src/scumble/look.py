@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from scumble import __version__
 from scumble.errors import BadInput, BadLook
 from scumble.files import written_whole
 from scumble.network import EPSILON, Architecture
@@ -283,12 +284,16 @@ def mix(looks: Sequence[Look], weights: Sequence[float], universal: Universal | 
     ancestors = {str(look.facts.get("ancestor", "none")) for look in looks}
     if len(ancestors) > 1 or "none" in ancestors or len({look.architecture for look in looks}) > 1:
         names = ", ".join(look.name for look in looks)
-        raise BadLook(f"{names}: looks mix only when they descend from the same universal generator; these do not")
+        raise BadLook(
+            f"{names}: looks mix only when they descend from the same universal generator; these do not:"
+            " make them again with scumble look make"
+        )
     palette = Palette.blend([look.palette for look in looks], share)
     facts: dict[str, Any] = {
         "name": "+".join(look.name for look in looks),
         "ancestor": looks[0].facts["ancestor"],
         "made": "mixed",
+        "made_by": f"scumble {__version__}",
         "sources": [
             {**source, "weight": float(source.get("weight", 1.0)) * part}
             for look, part in zip(looks, share, strict=True)

@@ -151,7 +151,7 @@ def plan(source: Path | Plate, look: Look, output: Path, settings: RenderSetting
     if holes:
         raise BadPlate(
             f"{name}: frame {holes[0]} is missing from {plate.frame_range} (missing: {format_frames(holes[:50])});"
-            f" paint the rest with --frames {format_frames(plate.numbers)}"
+            f" paint the rest with --frames {format_frames(sorted(set(numbers) & set(plate.numbers)))}"
         )
     if output.is_dir() or (not output.suffix and parse_pattern(output) is None):
         output = output / _same_name(plate)

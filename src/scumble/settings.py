@@ -46,6 +46,19 @@ def load(path: Path, settings: type[T], changes: Sequence[str] = ()) -> T:
         *tables, last = key.strip().split(".")
         if not equals or not last:
             raise BadSettings(f"--set {change!r}: write TABLE.KEY=VALUE, as in data.contents=2")
+        if not tables:
+            dotted = _dotted(settings)
+            near = difflib.get_close_matches(last, dotted, n=1, cutoff=0)
+            hint = f"; did you mean {' or '.join(dotted[near[0]])}?" if near else ""
+            raise BadSettings(f"--set {change!r}: {last!r} needs its table{hint}")
+        alone: dict[str, Any] = {last: value}
+        for table in reversed(tables):
+            alone = {table: alone}
+        try:  # a wrong key or type is the flag's, not the file's
+            from_values(alone, settings, f"--set {change!r}")
+        except BadSettings as error:
+            if not isinstance(error.__cause__, ValueError):  # ranges may hang on what the file says
+                raise
         place = values
         for table in tables:
             place = place.setdefault(table, {})
@@ -53,6 +66,15 @@ def load(path: Path, settings: type[T], changes: Sequence[str] = ()) -> T:
                 raise BadSettings(f"--set {change!r}: {table!r} is not a table")
         place[last] = value
     return from_values(values, settings, str(path))
+
+
+def _dotted(settings: type[Any]) -> dict[str, list[str]]:
+    """Every key with its tables, as in losses.style, by the key alone."""
+    found: dict[str, list[str]] = {}
+    for table, hint in get_type_hints(settings).items():
+        for field in dataclasses.fields(hint) if dataclasses.is_dataclass(hint) else ():
+            found.setdefault(field.name, []).append(f"{table}.{field.name}")
+    return found
 
 
 def from_values(values: Mapping[str, Any], settings: type[T], file: str, table: str = "") -> T:

@@ -48,7 +48,9 @@ ENGINES: dict[str, str] = {
 def find_engine(name: str) -> None:
     """Raises BadSettings for an unknown engine, NotInstalled for one whose package is not there."""
     if name not in ENGINES:
-        raise BadSettings(f"engine {name!r} is not one of {', '.join(ENGINES)}")
+        raise BadSettings(
+            f"--engine {name!r}: give one of {', '.join(ENGINES)}; torch takes the GPU where there is one"
+        )
     if find_spec(name) is None:
         raise NotInstalled(f"engine {name}: {name} is not installed; pip install 'scumble[gpu]'")
 

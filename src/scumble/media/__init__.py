@@ -83,6 +83,18 @@ def formats() -> str:
     return f"movies: {' '.join(sorted(MOVIES))}; pictures: {' '.join(sorted(STILLS))}"
 
 
+def other_kind(path: Path) -> str:
+    """What is wrong where a file's suffix says that it is no picture, and what to do; empty where it says nothing."""
+    suffix = path.suffix.lower()
+    if suffix in MOVIES:
+        return "a movie, not a picture; name a picture, such as one of its frames"
+    if suffix == ".look":
+        return "a look, not a picture; paint with it by --look"
+    if suffix and suffix not in STILLS:
+        return f"Scumble does not read {suffix}; write it as PNG, TIFF or JPEG"
+    return ""
+
+
 def check_size(path: Path, width: int, height: int) -> None:
     """Raises BadPlate for a picture without pixels or with more than `MOST_PIXELS`, before any is decoded."""
     if width < 1 or height < 1:

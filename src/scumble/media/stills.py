@@ -14,7 +14,7 @@ from scumble import colour
 from scumble.errors import BadOutput, BadPlate
 from scumble.files import spool, written_whole
 from scumble.frames import Frame, FrameRange, Pixels, format_frames
-from scumble.media import STILLS, Plate, WriterSettings, check_size, formats
+from scumble.media import STILLS, Plate, WriterSettings, check_size, formats, other_kind
 from scumble.media.pattern import Pattern, folder_pattern, parse_pattern
 
 FLOAT_FORMATS = {".exr"}
@@ -146,13 +146,17 @@ def _spec(path: Path) -> Any:
 def _opened(path: Path) -> tuple[Any, Any]:
     """A picture's reader and header, found fit to be read. Raises BadPlate."""
     if not path.is_file():
-        what = "a folder, not a picture; name a picture" if path.is_dir() else "no such file; check its name and folder"
-        raise BadPlate(f"{path}: {what}")
+        if path.is_dir():
+            raise BadPlate(f"{path}: a folder, not a picture; name a file in it")
+        raise BadPlate(f"{path}: no such file; check its name and folder")
     straight = oiio.ImageSpec()
     straight.attribute("oiio:UnassociatedAlpha", 1)  # PNG and TIFF: give the file's own numbers
     source = oiio.ImageInput.open(str(path), straight)
     if source is None:
-        raise BadPlate(f"{path}: not a picture that can be read ({_why_not(path)}); take another copy of it")
+        reason = _why_not(path)  # asked for in any case: what nobody asks for, the library prints at the end
+        raise BadPlate(
+            f"{path}: {other_kind(path) or f'not a picture that can be read ({reason}); take another copy of it'}"
+        )
     spec = source.spec()
     try:
         names = spec.channelnames
@@ -177,7 +181,10 @@ def _why_not(path: Path) -> str:
         oiio_says = _first_line(oiio.geterror())
     except UnicodeDecodeError:  # the file's own bytes in the library's message
         oiio_says = "damaged"
-    return oiio_says if start else "the file is empty"
+    if not start:
+        return "the file is empty"
+    # the library's own sentence repeats the name and asks the reader a question
+    return "none of the known formats" if "format reader" in oiio_says else oiio_says
 
 
 def _first_line(reason: str) -> str:

@@ -50,7 +50,12 @@ class Dataset:
             text = self._zip.read("manifest.csv").decode("utf-8")
             rows = list(csv.DictReader(io.StringIO(text, newline="")))
         except DAMAGE as error:
-            raise BadInput(f"{path}: no packed data set ({error}); make one: scumble data prepare") from error
+            what = "no such data set" if not path.exists() else "no packed data set"
+            if path.is_dir() and not self.path.exists():
+                what = "a folder without a data set"
+            elif path.exists():
+                what += f" ({error})"
+            raise BadInput(f"{path}: {what}; make one: scumble data prepare --content ... -o DATASET") from error
         self.records = [Record(**{c: row.get(c) or "" for c in COLUMNS}) for row in rows]
         self._pictures: dict[str, Image.Image] = {}
 
@@ -58,7 +63,10 @@ class Dataset:
         """Records of a kind and split; an empty answer is an error that says so."""
         found = [r for r in self.records if r.kind == kind and r.split == split]
         if not found:
-            raise BadInput(f"{self.path}: no {kind} picture in the {split} split; prepare more pictures")
+            raise BadInput(
+                f"{self.path}: no {kind} picture in the {split} split; prepare it again with 3 or more {kind} pictures,"
+                " or the words train, val and test in a MANIFEST.csv"
+            )
         return found
 
     def picture(self, record: Record) -> Image.Image:

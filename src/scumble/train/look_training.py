@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from scumble.baking import find_look, make_look, picture_facts, reference_statistics, style_picture
-from scumble.errors import BadPlate
 from scumble.look import Look, read_arrays, with_reference
 from scumble.palette import Palette
 from scumble.train.dataset import Dataset
@@ -32,8 +31,7 @@ def train_look(
 
     `resume` goes on with the run in `settings.run.output`, `overwrite` begins it anew.
     """
-    if not painting.is_file():
-        raise BadPlate(f"{painting}: no such picture")
+    style_picture(painting)  # refused before any work
     folder = settings.run.output
     if not (resume or overwrite):
         refuse_a_run(folder, "--resume")
