@@ -62,6 +62,7 @@ def main() -> None:
     if given.inputs:
         inputs(given.inputs)
         return
+    facts = machine()
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         subprocess.run([sys.executable, __file__, "--inputs", str(folder)], check=True)
@@ -69,9 +70,9 @@ def main() -> None:
         for turn in range(given.rounds):
             for subject in subjects:  # A B A B: what else the machine does falls on all of them
                 measure(subject, folder, turn)
-    document = {"machine": machine(), "rounds": given.rounds, "subjects": [as_values(s) for s in subjects]}
+    document = {"machine": facts, "rounds": given.rounds, "subjects": [as_values(s) for s in subjects]}
     (HERE / "results.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
-    (HERE / "results.md").write_text(table(subjects, given.rounds), "utf-8")
+    (HERE / "results.md").write_text(table(subjects, given.rounds, facts), "utf-8")
     print((HERE / "results.md").read_text("utf-8"))
 
 
@@ -194,9 +195,9 @@ def machine() -> dict[str, str]:
     info = Path("/proc/cpuinfo")
     if info.is_file():
         lines = [line for line in info.read_text().splitlines() if line.startswith(("model name", "flags"))]
-        name = lines[0].partition(":")[2].strip()
+        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
         kinds = [k for k in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if any(k in line.split() for line in lines)]
-        name += f" ({' '.join(kinds)})"
+        name += f" ({' '.join(kinds)})" if kinds else ""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
     return {
         "processor": name,
@@ -220,9 +221,8 @@ def as_values(subject: Measured) -> dict[str, object]:
     }
 
 
-def table(subjects: list[Measured], rounds: int) -> str:
+def table(subjects: list[Measured], rounds: int, facts: dict[str, str]) -> str:
     """results.md."""
-    facts = machine()
     lines = [
         "# Benchmarks",
         "",

@@ -101,7 +101,7 @@ def test_a_flat_plate_with_grain_stays_flat_and_a_bright_frame_stays_in_range(tm
 
 @pytest.mark.parametrize("path", sorted(shipped("looks").glob("*.look")), ids=lambda p: p.stem)
 def test_shipped_looks_do_not_paint_contrast_into_grain(tmp_path: Path, path: Path) -> None:
-    """Without the pooled reference photograph grain of 1/255 comes out at a deviation of 0.8 (MODEL.md)."""
+    """Without the pooled reference photograph grain of 1/255 comes out at a deviation of 0.8."""
     rng = np.random.default_rng(0)
     frames = {i: (0.45 + rng.normal(0, 1 / 255, (128, 128, 3))).astype(np.float32) for i in (1, 2)}
     frames[3] = np.full((128, 128, 3), 0.95, np.float32)

@@ -3,10 +3,10 @@
 One list of nodes drives the trainer (torch), the renderer (OpenVINO, torch) and the folding of
 statistics, so that they cannot drift apart. No arithmetic happens here.
 
-Shape of the network (MODEL.md, Generator): full-resolution stem, anti-aliased blur-downs to 1/8,
-residual blocks there and at 1/4, bilinear ups, each joined by the skip of its scale. The decoder
-narrows its channels before each `up`, not after it as MODEL.md draws it: the resampling and its
-convolution then run on a quarter of the pixels, and one convolution after the join draws the detail.
+Shape of the network: full-resolution stem, anti-aliased blur-downs to 1/8, residual blocks there and
+at 1/4, bilinear ups, each joined by the skip of its scale. The decoder narrows its channels before
+each `up`, not after it: the resampling and its convolution then run on a quarter of the pixels, and
+one convolution after the join draws the detail.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-REFERENCE_SHARE = 0.25  # weight of the reference photograph in every pooled statistic (MODEL.md, Normalisation)
+REFERENCE_SHARE = 0.25  # weight of the reference photograph in every pooled statistic
 LARGEST = 3.0  # singular value of T
 LEAST_GREY = 0.3  # what T leaves of the plate's contrast in grey
 GREY = np.full(3, 3**-0.5)

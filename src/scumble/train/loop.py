@@ -321,8 +321,8 @@ class Trainer:
     def _style_term(self, of_y: dict[str, Tensor], of_s: dict[str, Tensor]) -> Tensor:
         """Textbook Gram form, or moments and Gram relative to the running mean of the styles' own size.
 
-        Relative to each style's own size, flat pictures of low contrast would rule the gradient
-        (MODEL.md, prototype B); the Gram's trace is capped at four times the usual for the same reason.
+        Relative to each style's own size, flat pictures of low contrast would rule the gradient; the Gram's
+        trace is capped at four times the usual for the same reason.
         """
         w = self.settings.losses
         if w.style_kind == "gram":
