@@ -6,6 +6,7 @@ All on made pictures, a tiny network and random perceptual weights: seconds, not
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -299,3 +300,44 @@ def test_a_look_is_fine_tuned_on_its_picture(dataset: Path, vgg: Path, tmp_path:
     assert look.reference is not None
     start = Look.load(tmp_path / "start.look")
     assert not np.array_equal(look.weights["kernel.stem"], start.weights["kernel.stem"])
+
+
+def test_a_look_goes_on_from_its_own_run_only(dataset: Path, vgg: Path, tmp_path: Path) -> None:
+    from conftest import SAMPLES, picture, random_look
+    from test_bad_input import scumble
+
+    from scumble import colour
+    from scumble.frames import Frame
+    from scumble.media import WriterSettings
+    from scumble.media.stills import write_picture
+    from scumble.network import SIZES
+
+    random_look(1, SIZES["tiny"]).save(tmp_path / "start.look")
+    painting = tmp_path / "painting.dpx"  # what only the plate reader knows
+    write_picture(painting, Frame(1, picture(96, 128), colour.DISPLAY), WriterSettings(bits=10))
+    changes = [part for change in [*SMALL[:1], *SMALL[3:]] for part in ("--set", change)]
+    start = ["--start", tmp_path / "start.look", "--set", "data.style_crop=64", "--vgg", vgg, "--minutes", "0"]
+
+    def train_look(picture: Path, *more: str | Path, data: Path = dataset) -> str:
+        done = scumble("look", "train", picture, "--content", data, *start, *changes, *more)
+        assert "Traceback" not in done.stderr, done.stderr
+        return done.stderr if done.returncode else f"done: {done.stderr}"
+
+    out = tmp_path / "a.look"
+    assert "no run to go on with" in train_look(painting, "-o", out, "--steps", "4", "--resume")
+    assert not (tmp_path / "a.run").exists()
+    said = train_look(painting, "-o", out, "--steps", "4")
+    assert said.startswith("done")
+    assert "4 steps hardly change a look" in said
+    other = ["-o", tmp_path / "b.look", "--run", tmp_path / "a.run"]
+    assert "go on with --resume, or give --overwrite" in train_look(painting, *other, "--steps", "8")
+    assert "another painting" in train_look(SAMPLES / "vangogh_auvers.jpg", *other, "--steps", "8", "--resume")
+    assert not (tmp_path / "b.look").exists()
+    assert train_look(painting, *other, "--steps", "8", "--resume").startswith("done")
+    assert Look.load(tmp_path / "b.look").facts["training"]["step"] == 8
+    # nothing is begun where it cannot end
+    empty = tmp_path / "empty.zip"
+    with zipfile.ZipFile(empty, "w") as archive:
+        archive.writestr("manifest.csv", "file,kind,split\n")
+    assert "no content picture in the train split" in train_look(painting, "-o", tmp_path / "c.look", data=empty)
+    assert not (tmp_path / "c.run").exists()

@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from scumble.baking import find_look, make_look, picture_facts, reference_statistics, style_picture
+from scumble.errors import BadInput
 from scumble.look import Look, read_arrays, with_reference
 from scumble.palette import Palette
 from scumble.train.dataset import Dataset
 from scumble.train.loop import refuse_a_run, train
+from scumble.train.report import JOURNAL
 from scumble.train.settings import TrainSettings
 
 FEW_STEPS = 200  # a run of fewer is told that it was too short
@@ -33,6 +35,8 @@ def train_look(
     """
     style_picture(painting)  # refused before any work
     folder = settings.run.output
+    if resume and not (folder / JOURNAL).exists():
+        raise BadInput(f"{folder}: no run to go on with; leave --resume out to begin one")
     if not (resume or overwrite):
         refuse_a_run(folder, "--resume")
     dataset = Dataset(content)
