@@ -17,7 +17,7 @@ from scumble.frames import Frame, Pixels
 from scumble.look import bake
 from scumble.media import WriterSettings, open_plate
 from scumble.media.stills import write_picture
-from scumble.render import RenderSettings, paint_frame, plan
+from scumble.render import RenderSettings, Weighted, paint_frame, plan
 from scumble.upsampling import resized
 
 
@@ -27,13 +27,15 @@ def contact_sheet(plate_path: Path, looks: list[str], count: int, width: int, co
     for name in looks:
         look = find_look(name)
         job = plan(plate_path, look, Path("unused.####.png"), RenderSettings())
-        statistics = shot_statistics(look, job.plate, lambda pixels, size=job.network_size: resized(pixels, size))
+        statistics = shot_statistics(look, job.plate, job.network_size)
         baked = bake(look, statistics)
         painter = open_engine("openvino").painter(baked, "f32")
         numbers = job.plate.frame_range.spread(count)
         height = round(width * job.plate.size[1] / job.plate.size[0])
         painted = [
-            np.clip(resized(paint_frame(baked, painter, frame, job.network_size, 1.0), (width, height)), 0, 1)
+            np.clip(
+                resized(paint_frame([Weighted(baked, painter)], frame, job.network_size, 1.0), (width, height)), 0, 1
+            )
             for frame in job.plate.read(numbers)
         ]
         cells.append(np.concatenate(painted, axis=1))

@@ -17,7 +17,7 @@ from scumble.frames import Frame
 from scumble.look import bake
 from scumble.media import WriterSettings, open_plate
 from scumble.media.stills import read_picture, write_picture
-from scumble.render import paint_frame
+from scumble.render import Weighted, paint_frame
 from scumble.upsampling import resized
 
 
@@ -39,8 +39,8 @@ def main() -> None:
     for words in given.looks:
         name, _, picture = words.partition("=")
         look = find_look(name)
-        baked = bake(look, shot_statistics(look, plate, lambda pixels: resized(pixels, plate.size)))
-        painting = paint_frame(baked, engine.painter(baked, "f32"), frame, plate.size, 1.0)
+        baked = bake(look, shot_statistics(look, plate, plate.size))
+        painting = paint_frame([Weighted(baked, engine.painter(baked, "f32"))], frame, plate.size, 1.0)
         recoloured = working @ baked.matrix.T + baked.offset
         style, _ = read_picture(Path(picture))
         width = round(style.shape[1] * cell[1] / style.shape[0])

@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("PIL")
 
-from conftest import SAMPLES, picture
+from conftest import SAMPLES, picture, scene
 from PIL import Image, ImageCms, ImageDraw, ImageFilter
 from typer.testing import CliRunner
 
@@ -223,10 +223,10 @@ def test_frames_are_spread_over_the_shots(sources: Path, tmp_path: Path) -> None
     writer = MovieWriter(tmp_path / "cut.mp4", WriterSettings(size=(96, 64), frame_rate=Fraction(24), quality=95))
     number = 0
     for shot, length in enumerate((40, 10, 30)):
-        wide = picture(64, 220, 90 + shot)
+        wide = scene(shot, 64, 256)
         for i in range(length):
             number += 1
-            writer.write(Frame(number, np.ascontiguousarray(wide[:, 2 * i : 2 * i + 96]), colour.DISPLAY))
+            writer.write(Frame(number, np.ascontiguousarray(wide[:, i : i + 96]), colour.DISPLAY))
     writer.close()
     done = prepare([tmp_path / "cut.mp4"], [sources / "art"], tmp_path / "set", size=48, frames_per_movie=8)
     numbers = [int(r.source.rpartition(" ")[2]) for r in Dataset(tmp_path / "set").records if r.kind == "content"]

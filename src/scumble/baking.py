@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -31,6 +31,9 @@ from scumble.look import (
 from scumble.media import MOVIES, STILLS, Plate
 from scumble.media.stills import read_picture
 from scumble.palette import REFERENCE_SHARE, Palette
+from scumble.shots import Shot, detect, read_cuts
+from scumble.statistics_file import cached_shots, cached_statistics, keep_shots, keep_statistics
+from scumble.upsampling import resized
 
 SAMPLED_FRAMES = 10
 CROPS_A_FRAME = 3
@@ -154,22 +157,58 @@ def reference_statistics(look: Look) -> ShotStatistics:
     return _measured(look, crops, share, palette, 0.0, None, {"of": "reference photograph"})
 
 
+def shots_of(plate: Plate, cuts: str | None = None) -> list[Shot]:
+    """A plate's shots: `auto` finds them, `none` takes the plate for one, else a text file of first frames.
+
+    By default a movie may be an edit, a sequence is one shot. What was found once for a plate is not
+    looked for again. Raises BadInput for a file that names no frames of the plate.
+    """
+    if cuts is None:
+        cuts = "auto" if plate.kind == "movie" else "none"
+    if cuts == "none" or len(plate.numbers) == 1:
+        return [Shot(plate.numbers[0], plate.numbers[-1])]
+    if cuts != "auto":
+        return read_cuts(Path(cuts), plate.numbers)
+    key = [plate.numbers[0], len(plate.numbers), _identity(plate, plate.numbers)]
+    found = cached_shots(key)
+    if found is None:
+        found = detect(plate.read(plate.numbers))
+        keep_shots(key, found)
+    return found
+
+
+def _identity(plate: Plate, numbers: Sequence[int]) -> str:
+    """Changes when the files of these frames do: path, size and time."""
+    files = [p.resolve() for p in plate.files_of(numbers)]
+    facts = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()
+
+
 def shot_statistics(
     look: Look,
     plate: Plate,
-    scaled: Callable[[Pixels], Pixels],
+    size: tuple[int, int],
     keep_color: float = 0.0,
     palette: Palette | None = None,
+    shot: Shot | None = None,
+    numbers: Sequence[int] = (),
 ) -> ShotStatistics:
-    """Statistics of the whole plate pooled with the reference photograph at `REFERENCE_SHARE`.
+    """Statistics of a shot of the plate, or of all of it, pooled with the reference photograph at `REFERENCE_SHARE`.
 
-    Frames spread through the whole plate are sampled whatever part of it is rendered; `scaled` brings
-    a frame to the size at which the network sees it.
+    Frames spread through the whole shot (`numbers` are its own) are sampled whatever part of it is
+    rendered, at `size` (width, height), at which the network sees it. Measured once: kept in the cache.
     """
-    numbers = spread(plate.numbers, SAMPLED_FRAMES)
-    frames = (scaled(to_working(f.pixels, f.colour_space).pixels) for f in plate.read(numbers))
-    facts = {"of": str(plate.path.name), "frames": list(numbers)}
-    return frame_statistics(look, frames, len(numbers), keep_color, palette, facts)
+    shot = shot or Shot(plate.numbers[0], plate.numbers[-1])
+    sampled = spread(numbers or plate.numbers, SAMPLED_FRAMES)
+    colours = [] if palette is None else [palette.mean.tolist(), palette.covariance.tolist()]
+    key = [_identity(plate, sampled), sampled, look.hash, size, keep_color, colours]
+    found = cached_statistics(key, look)
+    if found is None:
+        frames = (resized(to_working(f.pixels, f.colour_space).pixels, size) for f in plate.read(sampled))
+        facts = {"of": str(plate.path.name), "frames": list(sampled)}
+        found = frame_statistics(look, frames, len(sampled), keep_color, palette, facts)
+        keep_statistics(key, shot, found)
+    return found
 
 
 def frame_statistics(

@@ -248,6 +248,22 @@ def render(
         Literal["auto", "f32", "fast"], typer.Option("--precision", help="auto: fast for 8-bit movies, f32 otherwise.")
     ] = "auto",
     engine: Annotated[str, typer.Option("--engine", help="openvino or torch.")] = "openvino",
+    cuts: Annotated[
+        str | None,
+        typer.Option(
+            "--cuts",
+            metavar="auto|none|FILE",
+            help="Where shots begin, each of which has statistics of its own: found, one shot, or a text file of first frames, one a line (default: auto for movies, none for sequences).",
+        ),
+    ] = None,
+    stats: Annotated[
+        Path | None,
+        typer.Option(
+            "--stats",
+            metavar="FILE.json",
+            help="Statistics to paint with, shared by the shots of a sequence; measured and written when the file is not there.",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done and write nothing.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that are there.")] = False,
     progress: Annotated[
@@ -275,6 +291,8 @@ def render(
         lines=_lines(lines),
         precision=precision,
         engine=engine,
+        cuts=cuts,
+        stats=stats,
         overwrite=overwrite,
     )
     chosen = find_look(look) if look else make_look([(Path(n), w) for n, w in map(weighted, style or [])])
@@ -325,6 +343,33 @@ def _lines(text: str | None) -> int | None:
     if not text.isdigit() or not int(text):
         raise BadSettings(f"lines {text!r}: give a number of lines, or full")
     return int(text)
+
+
+@app.command()
+def shots(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Movie, image sequence or still.")],
+    cuts: Annotated[
+        str, typer.Option("--cuts", metavar="auto|none|FILE", help="Find the shots, or list those of a file.")
+    ] = "auto",
+    first_frame: Annotated[
+        int | None, typer.Option("--first-frame", help="Number of the plate's first frame (movies: 1).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List a plate's shots: cuts, dissolves, fades through black."""
+    from dataclasses import asdict
+
+    from scumble.baking import shots_of
+    from scumble.media import open_plate
+    from scumble.shots import as_text
+
+    plate = open_plate(source, first_frame)
+    found = shots_of(plate, cuts)
+    if as_json:
+        rate = str(plate.frame_rate) if plate.frame_rate else None
+        print(json.dumps({"plate": str(source), "frame_rate": rate, "shots": [asdict(s) for s in found]}, indent=2))
+    else:
+        print(as_text(found))
 
 
 class _progress:  # noqa: N801 - reads as a phrase: with _progress("bar", ...)

@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
@@ -14,10 +14,10 @@ from typing import Any, Literal
 import numpy as np
 
 from scumble import __version__, tiling
-from scumble.baking import shot_statistics
+from scumble.baking import shot_statistics, shots_of
 from scumble.colour import from_working, to_working
 from scumble.engine import Painter, Precision, find_engine, open_engine
-from scumble.errors import BadOutput, BadPlate, BadSettings
+from scumble.errors import BadInput, BadOutput, BadPlate, BadSettings
 from scumble.files import check_writable
 from scumble.frames import Frame, Pixels, format_frames
 from scumble.look import BakedLook, Look, bake
@@ -26,6 +26,8 @@ from scumble.media.movie import MoviePlate
 from scumble.media.pattern import output_pattern, parse_pattern
 from scumble.media.stills import StillsPlate
 from scumble.palette import Palette
+from scumble.shots import Shot, own_frames
+from scumble.statistics_file import Measured, load, save
 from scumble.upsampling import joint_upsample, resized
 
 LINES = 720  # the network's size unless asked otherwise: what it was trained to see
@@ -58,6 +60,10 @@ class RenderSettings:
     """f32 is exact on every machine; fast is bf16; auto is fast for 8-bit movies only."""
     engine: str = "openvino"
     """Name in `scumble.engine.ENGINES`."""
+    cuts: str | None = None
+    """auto finds the plate's shots, none takes it for one, a text file lists first frames; auto for movies only."""
+    stats: Path | None = None
+    """File of statistics to paint with; measured and written when it is not there."""
     overwrite: bool = False
     """Replace outputs that are there."""
 
@@ -114,6 +120,7 @@ class Plan:
             [
                 f"plate      {p.path} ({p.kind}, {p.size[0]}x{p.size[1]}, {p.bits} bits, {p.colour_space}{rate})",
                 f"frames     {format_frames(self.numbers)} ({len(self.numbers)} of {len(p.numbers)})",
+                f"shots      {_cuts_in_words(self)}",
                 f"look       {self.look.name} ({self.look.hash})",
                 f"network    {self.network_size[0]}x{self.network_size[1]}, {self.settings.engine}, {self.precision}",
                 f"sound      {_sound(self)[1]}",
@@ -202,12 +209,27 @@ def _output_files(output: Path, numbers: Sequence[int]) -> tuple[Path, ...]:
     return tuple(pattern.path(n) for n in numbers)
 
 
-def paint_frame(baked: BakedLook, painter: Painter, frame: Frame, size: tuple[int, int], strength: float) -> Pixels:
-    """One frame (H, W, 3) in plate space to its painting in plate space; `size` is the network's."""
+@dataclass(frozen=True)
+class Weighted:
+    """A baked look, what computes it, and its share in a frame."""
+
+    baked: BakedLook
+    painter: Painter
+    share: float = 1.0
+
+
+def paint_frame(looks: Sequence[Weighted], frame: Frame, size: tuple[int, int], strength: float) -> Pixels:
+    """One frame (H, W, 3) in plate space to its painting in plate space; `size` is the network's.
+
+    Paintings of several looks are mixed in the working space by their shares, which sum to 1.
+    """
     working = to_working(frame.pixels, frame.colour_space)
     plate = working.pixels
     proxy = resized(plate, size)
-    painted = tiling.paint(proxy, painter, baked.architecture.stride, baked.halo)
+    found = [tiling.paint(proxy, w.painter, w.baked.architecture.stride, w.baked.halo) for w in looks]
+    painted = found[0]
+    if len(found) > 1:
+        painted = sum((np.float32(w.share) * p for w, p in zip(looks, found, strict=True)), np.float32(0) * painted)
     if painted.shape != plate.shape:
         painted = (
             joint_upsample(painted, proxy, plate)
@@ -241,10 +263,10 @@ def run(job: Plan, on_event: Callable[[FrameDone], None] = lambda _: None) -> Re
     check_writable(job.files[0])  # first: what cannot be written is said at once
     writer = open_writer(job.output, _writer_settings(job))
     try:
-        baked, painter = _prepared(job)
+        painters = Painters(job)
         with _ahead(plate.read(job.numbers)) as frames, _Behind(writer) as behind:
             for frame in frames:
-                pixels = paint_frame(baked, painter, frame, job.network_size, settings.strength)
+                pixels = paint_frame(painters.of(frame.number), frame, job.network_size, settings.strength)
                 done = Frame(frame.number, pixels, frame.colour_space, frame.alpha)
                 behind.put(done, lambda n: on_event(FrameDone(shot, n, time.monotonic() - started)))
         writer.close()
@@ -254,14 +276,64 @@ def run(job: Plan, on_event: Callable[[FrameDone], None] = lambda _: None) -> Re
     return Rendered(job.files, len(job.numbers), time.monotonic() - started)
 
 
-def _prepared(job: Plan) -> tuple[BakedLook, Painter]:
-    """The look baked with the shot, and what computes it."""
+class Painters:
+    """The look baked with every shot that is rendered, compiled when its turn comes."""
+
+    def __init__(self, job: Plan) -> None:
+        self.job = job
+        self.engine = open_engine(job.settings.engine)
+        self.measured = _measured(job)
+        self.ready: dict[int, Weighted] = {}
+
+    def of(self, number: int) -> list[Weighted]:
+        """What paints a frame, with shares that sum to 1: two within a dissolve, else one."""
+        places = [i for i, m in enumerate(self.measured) if number in m.shot] or [0]
+        self.ready = {i: self.ready[i] if i in self.ready else self._baked(i) for i in places}
+        shares = [self.measured[i].shot.share(number) for i in places]
+        # a later shot comes over the ones before it
+        left = 1.0
+        for k in range(len(places) - 1, -1, -1):
+            shares[k], left = left * (shares[k] if k else 1.0), left * (1 - shares[k])
+        return [replace(self.ready[i], share=s) for i, s in zip(places, shares, strict=True) if s > 0]
+
+    def _baked(self, place: int) -> Weighted:
+        settings = self.job.settings
+        baked = bake(self.job.look, self.measured[place].statistics, settings.keep_color, settings.palette)
+        return Weighted(baked, self.engine.painter(baked, self.job.precision))
+
+
+def _measured(job: Plan) -> list[Measured]:
+    """Statistics of the shots that the render touches, from the file of statistics where there is one."""
     plate, settings = job.plate, job.settings
-    statistics = shot_statistics(
-        job.look, plate, lambda pixels: resized(pixels, job.network_size), settings.keep_color, settings.palette
-    )
-    baked = bake(job.look, statistics, settings.keep_color, settings.palette)
-    return baked, open_engine(settings.engine).painter(baked, job.precision)
+    made_with = {"keep_color": settings.keep_color, "palette": settings.palette is not None}
+    if settings.stats is not None and settings.stats.exists():
+        found = load(settings.stats, job.look, made_with)
+        if len(found) == 1:  # one shot's, shared by all of the plate
+            return [Measured(Shot(plate.numbers[0], plate.numbers[-1]), found[0].statistics)]
+        missing = next((n for n in job.numbers if not any(n in m.shot for m in found)), None)
+        if missing is not None:
+            raise BadInput(f"{settings.stats}: frame {missing} is in none of its shots; measure again")
+        return found
+    shots = shots_of(plate, settings.cuts)
+    own = own_frames(shots, plate.numbers)
+    wanted = []
+    for shot, mine in zip(shots, own, strict=True):
+        # a file is for other renders too: all shots; else only what is painted
+        if settings.stats is not None or any(n in shot for n in job.numbers):
+            statistics = shot_statistics(
+                job.look, plate, job.network_size, settings.keep_color, settings.palette, shot, mine
+            )
+            wanted.append(Measured(shot, statistics))
+    if settings.stats is not None:
+        save(settings.stats, job.look, wanted, made_with)
+    return wanted
+
+
+def _cuts_in_words(job: Plan) -> str:
+    if job.settings.stats is not None and job.settings.stats.exists():
+        return f"statistics of {job.settings.stats}"
+    cuts = job.settings.cuts or ("auto" if job.plate.kind == "movie" else "none")
+    return {"auto": "found when rendering", "none": "one"}.get(cuts, f"by {cuts}")
 
 
 def _sound(job: Plan) -> tuple[tuple[Fraction, Fraction | None] | None, str]:

@@ -32,6 +32,10 @@ class Plate(Protocol):
     @property
     def frame_range(self) -> FrameRange: ...
 
+    def files_of(self, numbers: Sequence[int]) -> list[Path]:
+        """The files that these frames are read from."""
+        ...
+
     def read(self, numbers: Sequence[int]) -> Iterator[Frame]:
         """The frames of these numbers, ascending. Raises BadPlate naming file and frame."""
         ...

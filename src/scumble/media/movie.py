@@ -96,6 +96,10 @@ class MoviePlate(Plate):
             return self._times[place] * self.time_base
         return self._times[-1] * self.time_base + self._last
 
+    def files_of(self, numbers: Sequence[int]) -> list[Path]:
+        """See `scumble.media.Plate.files_of`."""
+        return [self.path] if numbers else []
+
     def read(self, numbers: Sequence[int]) -> Iterator[Frame]:
         """See `scumble.media.Plate.read`."""
         outside = [n for n in numbers if n not in self.frame_range]

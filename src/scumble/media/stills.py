@@ -68,6 +68,10 @@ class StillsPlate(Plate):
         """First to last number on disk."""
         return FrameRange(self.numbers[0], self.numbers[-1])
 
+    def files_of(self, numbers: Sequence[int]) -> list[Path]:
+        """See `scumble.media.Plate.files_of`."""
+        return [self.files[n] for n in numbers]
+
     def read(self, numbers: Sequence[int]) -> Iterator[Frame]:
         """See `scumble.media.Plate.read`."""
         missing = [n for n in numbers if n not in self.files]

@@ -31,7 +31,7 @@ from scumble.files import not_written, written_whole
 from scumble.frames import Frame, spread
 from scumble.media import MOVIES
 from scumble.media.movie import MoviePlate
-from scumble.shots import shots
+from scumble.shots import detect, own_frames
 from scumble.train.dataset import COLUMNS, PACKED, Record
 from scumble.train.pictures import PICTURES, load_picture
 
@@ -335,12 +335,11 @@ def _movie_frames(path: Path, count: int) -> Iterator[tuple[int, Image.Image]]:
         except BadPlate as error:
             fault.append(error)
 
-    found = shots(whole_ones())
-    total = sum(map(len, found))
+    found = detect(whole_ones())
     taken: list[int] = []
-    for shot in found:
-        share = max(1, round(count * len(shot) / total))
-        inner = shot[len(shot) // 20 : len(shot) - len(shot) // 20]  # off the cuts, where frames are blended
+    for own in own_frames(found, plate.numbers):  # off the dissolves, where two shots are blended
+        share = max(1, round(count * len(own) / (found[-1].last - found[0].first + 1)))
+        inner = own[len(own) // 20 : len(own) - len(own) // 20]
         taken += spread(inner, share)
     for frame in plate.read(spread(taken, max(count, 1))):
         yield frame.number, Image.fromarray((frame.pixels.clip(0, 1) * 255 + 0.5).astype(np.uint8))

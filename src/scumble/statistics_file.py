@@ -1,0 +1,166 @@
+"""Measured statistics as files: JSON that can be read, given to other shots of a sequence, and used again.
+
+One entry a shot. What was measured once for a plate and a look is kept in the user's cache, so that
+no shot is measured twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scumble import __version__
+from scumble.errors import BadInput, BadOutput
+from scumble.files import written_whole
+from scumble.look import Look, ShotStatistics
+from scumble.palette import Palette
+from scumble.shots import Shot
+from scumble.weights import cache_folder
+
+SCHEMA = 1
+KEPT = 2000  # files in a folder of the cache; of more the oldest go
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A shot and what was measured of it."""
+
+    shot: Shot
+    statistics: ShotStatistics
+
+
+def save(path: Path, look: Look, shots: Sequence[Measured], made_with: Mapping[str, Any]) -> None:
+    """Write statistics of a look's layers over shots; `made_with` is what they hang on beside the look."""
+    document = {
+        "schema": SCHEMA,
+        "kind": "statistics",
+        "made_by": f"scumble {__version__}",
+        "look": look.hash,
+        "look_name": look.name,
+        "made_with": dict(made_with),
+        "shots": [{**asdict(m.shot), **_values(m.statistics)} for m in shots],
+    }
+    with written_whole(path) as part:
+        part.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+
+
+def load(path: Path, look: Look, made_with: Mapping[str, Any]) -> list[Measured]:
+    """The inverse of `save`. Raises BadInput for another file, another look or other settings."""
+    try:
+        document = json.loads(path.read_text("utf-8"))
+        if not isinstance(document, dict) or document.get("kind") != "statistics":
+            raise ValueError("it says nothing of statistics")
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadInput(f"{path}: not a file of statistics ({error}); let a render write one with --stats") from error
+    if document.get("schema") != SCHEMA:
+        raise BadInput(f"{path}: statistics of schema {document.get('schema')!r:.20}; update Scumble, or measure again")
+    if document.get("look") != look.hash:
+        raise BadInput(
+            f"{path}: measured with the look {document.get('look_name')!r:.60}, this is {look.name!r} ({look.hash});"
+            " measure again into another file"
+        )
+    if document.get("made_with") != json.loads(json.dumps(dict(made_with))):
+        raise BadInput(
+            f"{path}: measured with {document.get('made_with')!r:.120}, now {dict(made_with)}; measure again"
+        )
+    try:
+        found = [_measured(entry, look) for entry in document["shots"]]
+        if not found:
+            raise ValueError("it holds no shot")
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"{path}: damaged statistics ({error}); measure again") from error
+    return found
+
+
+def _values(statistics: ShotStatistics) -> dict[str, Any]:
+    return {
+        "facts": statistics.facts,
+        "palette": {"mean": statistics.palette.mean.tolist(), "covariance": statistics.palette.covariance.tolist()},
+        "layers": {
+            name: {"mean": statistics.mean[name].tolist(), "variance": statistics.variance[name].tolist()}
+            for name in statistics.mean
+        },
+    }
+
+
+def _measured(entry: Mapping[str, Any], look: Look) -> Measured:
+    shot = Shot(int(entry["first"]), int(entry["last"]), int(entry["dissolve"]), entry["begins"])
+    palette = Palette(
+        _array(entry["palette"]["mean"], (3,), np.float64), _array(entry["palette"]["covariance"], (3, 3), np.float64)
+    )
+    mean, variance = {}, {}
+    for node in look.architecture.nodes():
+        if node.op == "conv" and node.normed:
+            layer = entry["layers"][node.name]
+            mean[node.name] = _array(layer["mean"], (node.channels,), np.float32)
+            variance[node.name] = _array(layer["variance"], (node.channels,), np.float32)
+            if (variance[node.name] < 0).any():
+                raise ValueError(f"layer {node.name} has a negative variance")
+    return Measured(shot, ShotStatistics(palette, mean, variance, dict(entry["facts"])))
+
+
+def _array(values: Any, shape: tuple[int, ...], kind: Any) -> Any:
+    array = np.asarray(values, kind)
+    if array.shape != shape or not np.isfinite(array).all():
+        raise ValueError(f"{shape} finite numbers were expected")
+    return array
+
+
+def cached(folder: str, key: object) -> dict[str, Any] | None:
+    """What the cache holds under a key of plain values, or None."""
+    with suppress(OSError, ValueError):
+        found = json.loads(_cache_file(folder, key).read_text("utf-8"))
+        if isinstance(found, dict):
+            return found
+    return None
+
+
+def keep(folder: str, key: object, values: Mapping[str, Any]) -> None:
+    """Put plain values into the cache; a cache that cannot be written is no reason to stop."""
+    path = _cache_file(folder, key)
+    with suppress(BadOutput, OSError):
+        with written_whole(path) as part:
+            part.write_text(json.dumps(values), "utf-8")
+        files = sorted(path.parent.glob("*.json"), key=lambda p: p.stat().st_mtime)
+        for old in files[: max(0, len(files) - KEPT)]:
+            old.unlink(missing_ok=True)
+
+
+def _cache_file(folder: str, key: object) -> Path:
+    text = json.dumps([__version__, SCHEMA, key], sort_keys=True)
+    return cache_folder() / folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json"
+
+
+def cached_shots(key: object) -> list[Shot] | None:
+    """Shots that were found before."""
+    found = cached("shots", key)
+    with suppress(KeyError, TypeError, ValueError):
+        if found is not None:
+            return [Shot(**shot) for shot in found["shots"]]
+    return None
+
+
+def keep_shots(key: object, shots: Sequence[Shot]) -> None:
+    """For `cached_shots`."""
+    keep("shots", key, {"shots": [asdict(shot) for shot in shots]})
+
+
+def cached_statistics(key: object, look: Look) -> ShotStatistics | None:
+    """Statistics that were measured before."""
+    found = cached("statistics", key)
+    with suppress(KeyError, TypeError, ValueError):
+        if found is not None:
+            return _measured(found, look).statistics
+    return None
+
+
+def keep_statistics(key: object, shot: Shot, statistics: ShotStatistics) -> None:
+    """For `cached_statistics`."""
+    keep("statistics", key, {**asdict(shot), **_values(statistics)})
