@@ -275,6 +275,10 @@ def test_one_movie_alone_makes_a_set_that_can_be_trained_on_and_says_so(sources:
     assert len(numbers["train"]) > 4 * len(numbers["val"]) > 0
     assert max(numbers["train"]) < min(numbers["val"] + numbers["test"])  # parts of the movie, not every tenth frame
     assert any("content: too few sources" in line for line in done.notes)
+    for i in range(4):  # wherever the hash of its name would put it
+        (tmp_path / f"clip{i}.mp4").write_bytes((SAMPLES / "sintel_walk.mp4").read_bytes())
+        counts = prepare([tmp_path / f"clip{i}.mp4"], [sources / "art"], tmp_path / f"set{i}", size=48).counts
+        assert counts["content train"] > 4 * counts["content val"] == 4 * counts["content test"] > 0
     assert not any("style" in line for line in done.notes)
     two = prepare([sources / "photos"], [sources / "art" / "a0.png", sources / "art" / "a2.png"], tmp_path / "two", 48)
     assert any("2 style pictures are too few" in line for line in two.notes)

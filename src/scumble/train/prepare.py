@@ -17,7 +17,7 @@ import json
 import re
 import shutil
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -112,9 +112,11 @@ def prepare(
         work.mkdir(parents=True, exist_ok=True)
         records: list[Record] = []
         pictures: list[Path] = []
+        set_aside: list[bool] = []
         for i, file in enumerate(everything):
             progress(file.path.name, i, len(everything))
             for record, picture in _prepared(file, work, size, quality, frames_per_movie, skipped):
+                set_aside.append(file.row.get("split", "") in ("val", "test"))
                 records.append(record if record.licence else _licensed(record, licence))
                 pictures.append(picture)
         progress("packing", len(everything), len(everything))
@@ -127,7 +129,7 @@ def prepare(
         records, pictures = [records[i] for i in kept], [pictures[i] for i in kept]
         notes: list[str] = []
         for kind in ("content", "style"):
-            records, said = _in_all_splits(records, kind)
+            records, said = _in_all_splits(records, kind, [set_aside[i] for i in kept])
             notes += said
         if unlicensed := sum(not r.licence for r in records):
             notes.append(
@@ -172,42 +174,41 @@ def split_of(artwork: str, given: str = "") -> str:
     return "val" if place < 0.05 else "test" if place < 0.1 else "train"
 
 
-def _in_all_splits(records: list[Record], kind: str) -> tuple[list[Record], list[str]]:
-    """Records such that a kind has train, val and test pictures, where there are enough; what is to be said of it.
+def _in_all_splits(records: list[Record], kind: str, set_aside: Sequence[bool]) -> tuple[list[Record], list[str]]:
+    """Records such that a kind has train, val and test pictures and most of them train; what is to be said of it.
 
-    Few sources may leave a split empty. Then a whole artwork is taken for it from the largest split;
-    where there are fewer than three, such as one movie, a tenth of the pictures.
+    Splitting few sources by their hash leaves splits empty or upside down. Then all are for training but
+    one artwork each for val and test; of fewer than three, such as one movie, a tenth of the pictures
+    each. What a manifest has `set_aside` for val or test stays there.
     """
     mine = [i for i, r in enumerate(records) if r.kind == kind]
-    missing = [split for split in SPLITS if not any(records[i].split == split for i in mine)]
-    if not missing or not mine:
+    count = {split: sum(records[i].split == split for i in mine) for split in SPLITS}
+    if not mine or (all(count.values()) and 2 * count["train"] >= len(mine)):
         return records, []
     if len(mine) < len(SPLITS):
         return records, [f"{len(mine)} {kind} pictures are too few for train, val and test; training wants at least 3"]
-    records = list(records)
-
-    def move(places: Iterable[int], split: str) -> None:
-        for i in places:
-            records[i] = replace(records[i], split=split)
-
-    groups: dict[str, list[int]] = {}
+    free: dict[str, list[int]] = {}
     for i in mine:
-        groups.setdefault(_origin(records[i]), []).append(i)
-    if len(groups) >= len(SPLITS):
-        for split in missing:
-            # from the split that has most artworks, the one whose hash is least
-            largest = max(SPLITS, key=lambda s: sum(records[g[0]].split == s for g in groups.values()))
-            names = [name for name, g in groups.items() if records[g[0]].split == largest]
-            move(groups[min(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())], split)
-        return records, []
-    for split in missing:
-        largest = max(SPLITS, key=lambda s: sum(records[i].split == s for i in mine))
-        able = [i for i in mine if records[i].split == largest]
-        move(able[-max(1, len(mine) // 10) :], split)  # neighbours, so that few of them are nearly alike
-    return records, [
-        f"{kind}: too few sources to keep apart; train, val and test are parts of the same"
-        " ones, and figures will flatter: add more"
-    ]
+        if not set_aside[i]:
+            free.setdefault(_origin(records[i]), []).append(i)
+    wanted = [split for split in ("val", "test") if not any(set_aside[i] and records[i].split == split for i in mine)]
+    records = list(records)
+    for i in (i for group in free.values() for i in group):
+        records[i] = replace(records[i], split="train")
+    ranked = sorted(free, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    if len(ranked) > len(wanted):
+        parts, said = [free[name] for name in ranked[: len(wanted)]], []
+    else:  # neighbours, so that few of them are nearly alike
+        tenth, places = max(1, len(mine) // 10), [i for name in free for i in free[name]]
+        parts = [places[len(places) - (k + 1) * tenth : len(places) - k * tenth] for k in range(len(wanted))]
+        said = [
+            f"{kind}: too few sources to keep apart; train, val and test are parts of the same ones,"
+            " and figures will flatter: add more"
+        ]
+    for split, part in zip(wanted, parts, strict=True):
+        for i in part:
+            records[i] = replace(records[i], split=split)
+    return records, said
 
 
 def _origin(record: Record) -> str:
