@@ -264,6 +264,25 @@ def render(
             help="Statistics to paint with, shared by the shots of a sequence; measured and written when the file is not there.",
         ),
     ] = None,
+    stabilize: Annotated[
+        Literal["vectors", "flow"] | None,
+        typer.Option(
+            "--stabilize",
+            "--stabilise",
+            help="Average every frame with its neighbours along the motion: of the EXR's vector channels, or optical flow.",
+        ),
+    ] = None,
+    window: Annotated[
+        int, typer.Option("--window", min=1, max=3, help="Frames on each side that the stabiliser sees.")
+    ] = 2,
+    vectors: Annotated[
+        str,
+        typer.Option(
+            "--vectors",
+            metavar="LAYER[:forward|backward][:up|down]",
+            help="Layer of motion vectors in pixels, their direction and the way of their y axis; Blender's, Nuke's and Arnold's names are recognised.",
+        ),
+    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done and write nothing.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that are there.")] = False,
     progress: Annotated[
@@ -293,6 +312,9 @@ def render(
         engine=engine,
         cuts=cuts,
         stats=stats,
+        stabilize=stabilize,
+        window=window,
+        vectors=vectors,
         overwrite=overwrite,
     )
     chosen = find_look(look) if look else make_look([(Path(n), w) for n, w in map(weighted, style or [])])

@@ -15,7 +15,7 @@ import numpy as np
 
 from scumble import __version__, tiling
 from scumble.baking import shot_statistics, shots_of
-from scumble.colour import from_working, to_working
+from scumble.colour import Working, from_working, to_working
 from scumble.engine import Painter, Precision, find_engine, open_engine
 from scumble.errors import BadInput, BadOutput, BadPlate, BadSettings
 from scumble.files import check_writable
@@ -25,8 +25,10 @@ from scumble.media import STILLS, Plate, Writer, WriterSettings, formats, is_mov
 from scumble.media.movie import MoviePlate
 from scumble.media.pattern import output_pattern, parse_pattern
 from scumble.media.stills import StillsPlate
+from scumble.motion import DIRECTIONS, Motion, OpticalFlow, RenderedVectors, Vectors, vectors_of
 from scumble.palette import Palette
 from scumble.shots import Shot, own_frames
+from scumble.stabiliser import Seen, steady
 from scumble.statistics_file import Measured, load, save
 from scumble.upsampling import joint_upsample, resized
 
@@ -64,6 +66,12 @@ class RenderSettings:
     """auto finds the plate's shots, none takes it for one, a text file lists first frames; auto for movies only."""
     stats: Path | None = None
     """File of statistics to paint with; measured and written when it is not there."""
+    stabilize: Literal["vectors", "flow"] | None = None
+    """Average every frame with its neighbours along the motion: of the plate's vector channels, or optical flow."""
+    window: int = 2
+    """Frames on each side that the stabiliser sees, 1 to 3."""
+    vectors: str = ""
+    """Layer of motion vectors as LAYER[:forward|backward][:up|down]; recognised by its name otherwise."""
     overwrite: bool = False
     """Replace outputs that are there."""
 
@@ -76,6 +84,8 @@ class RenderSettings:
             raise BadSettings(f"stroke {self.stroke}: give a number from 0.1 to 20")
         if not 0 <= self.quality <= 100:
             raise BadSettings(f"quality {self.quality}: give a number from 0 to 100")
+        if not 1 <= self.window <= 3:
+            raise BadSettings(f"window {self.window}: give 1, 2 or 3 frames on each side")
         if self.lines is not None and self.lines != 0 and not 16 <= self.lines <= 20000:
             raise BadSettings(f"lines {self.lines}: give a number from 16 to 20000, or full")
 
@@ -123,6 +133,7 @@ class Plan:
                 f"shots      {_cuts_in_words(self)}",
                 f"look       {self.look.name} ({self.look.hash})",
                 f"network    {self.network_size[0]}x{self.network_size[1]}, {self.settings.engine}, {self.precision}",
+                f"stabilise  {_stabiliser_in_words(self)}",
                 f"sound      {_sound(self)[1]}",
                 f"output     {self.output} ({len(self.files)} file{'s' * (len(self.files) != 1)})",
                 *(f"note       {note}" for note in self.notes() if not note.startswith("sound")),
@@ -218,8 +229,22 @@ class Weighted:
     share: float = 1.0
 
 
+@dataclass(frozen=True)
+class Painting:
+    """A frame, its picture in the working space, and its painting (H, W, 3) there."""
+
+    frame: Frame
+    working: Working
+    pixels: Pixels
+
+
 def paint_frame(looks: Sequence[Weighted], frame: Frame, size: tuple[int, int], strength: float) -> Pixels:
-    """One frame (H, W, 3) in plate space to its painting in plate space; `size` is the network's.
+    """One frame (H, W, 3) in plate space to its painting in plate space; `size` is the network's."""
+    return finished(painting_of(looks, frame, size), strength)
+
+
+def painting_of(looks: Sequence[Weighted], frame: Frame, size: tuple[int, int]) -> Painting:
+    """Paint a frame at the network's size and bring the painting to the plate's.
 
     Paintings of several looks are mixed in the working space by their shares, which sum to 1.
     """
@@ -236,8 +261,14 @@ def paint_frame(looks: Sequence[Weighted], frame: Frame, size: tuple[int, int], 
             if painted.shape[0] < plate.shape[0]
             else resized(painted, (plate.shape[1], plate.shape[0]))
         )
+    return Painting(frame, working, painted)
+
+
+def finished(painting: Painting, strength: float) -> Pixels:
+    """The painting mixed with its plate, in plate space."""
+    frame, working, painted = painting.frame, painting.working, painting.pixels
     if strength < 1:
-        painted = plate + np.float32(strength) * (painted - plate)
+        painted = working.pixels + np.float32(strength) * (painted - working.pixels)
     result = from_working(painted, working)
     if frame.alpha is not None:  # where nothing is, nothing is painted
         result = np.where(frame.alpha > 0, result, frame.pixels)
@@ -264,16 +295,81 @@ def run(job: Plan, on_event: Callable[[FrameDone], None] = lambda _: None) -> Re
     writer = open_writer(job.output, _writer_settings(job))
     try:
         painters = Painters(job)
-        with _ahead(plate.read(job.numbers)) as frames, _Behind(writer) as behind:
-            for frame in frames:
-                pixels = paint_frame(painters.of(frame.number), frame, job.network_size, settings.strength)
-                done = Frame(frame.number, pixels, frame.colour_space, frame.alpha)
+        with _ahead(plate.read(_read_for(job, painters))) as frames, _Behind(writer) as behind:
+            paintings = (painting_of(painters.of(f.number), f, job.network_size) for f in frames)
+            for painting in _steadied(job, painters, paintings) if settings.stabilize else paintings:
+                frame = painting.frame
+                done = Frame(frame.number, finished(painting, settings.strength), frame.colour_space, frame.alpha)
                 behind.put(done, lambda n: on_event(FrameDone(shot, n, time.monotonic() - started)))
         writer.close()
     except BaseException:
         writer.abort()
         raise
     return Rendered(job.files, len(job.numbers), time.monotonic() - started)
+
+
+def _read_for(job: Plan, painters: Painters) -> tuple[int, ...]:
+    """The frames asked for and, for the stabiliser, the neighbours that are read and painted beside them."""
+    if job.settings.stabilize is None:
+        return job.numbers
+    return tuple(sorted({m for n in job.numbers for m in _window(job, painters, n)}))
+
+
+def _window(job: Plan, painters: Painters, number: int) -> list[int]:
+    """Frames that a frame is averaged with, itself among them: of the same shot, without a hole between."""
+    there = set(job.plate.numbers)
+    found = [number]
+    for step in (-1, 1):
+        for distance in range(1, job.settings.window + 1):
+            other = number + step * distance
+            if other not in there or not painters.share_a_shot(number, other):
+                break
+            found.append(other)
+    return sorted(found)
+
+
+def _steadied(job: Plan, painters: Painters, paintings: Iterator[Painting]) -> Iterator[Painting]:
+    """Paintings of the frames asked for, each as soon as its window is complete."""
+    motion = _motion(job)
+    known: dict[int, Painting] = {}
+    for number in job.numbers:
+        wanted = _window(job, painters, number)
+        while max(known, default=wanted[-1] - 1) < wanted[-1]:
+            painting = next(paintings)
+            known[painting.frame.number] = painting
+            motion.see(painting.frame.number, painting.working.pixels)
+        window = {n: Seen(known[n].working.pixels, known[n].pixels) for n in wanted}
+        yield replace(known[number], pixels=steady(number, window, motion))
+        known = {n: p for n, p in known.items() if n > number - job.settings.window}
+        motion.forget(number - job.settings.window)
+
+
+def _motion(job: Plan) -> Motion:
+    if job.settings.stabilize == "flow":
+        return OpticalFlow()
+    vectors = _vectors(job)
+    assert isinstance(job.plate, StillsPlate)
+    return RenderedVectors(job.plate.files, vectors)
+
+
+def _vectors(job: Plan) -> Vectors:
+    """The plate's motion channels. Raises BadSettings where it cannot have any."""
+    if not isinstance(job.plate, StillsPlate) or job.plate.path.suffix.lower() != ".exr":
+        raise BadSettings(f"{job.plate.path}: motion vectors stand in EXR sequences; take --stabilize flow")
+    layer, *more = job.settings.vectors.split(":")
+    direction = next((word for word in more if word in DIRECTIONS), "")
+    axis = next((word for word in more if word in ("up", "down")), "")
+    if len(more) != bool(direction) + bool(axis):
+        raise BadSettings(f"vectors {job.settings.vectors!r}: write LAYER[:forward|backward][:up|down]")
+    first = job.plate.files[job.numbers[0]]
+    return vectors_of(first, layer, direction, axis == "up" if axis else None)
+
+
+def _stabiliser_in_words(job: Plan) -> str:
+    if job.settings.stabilize is None:
+        return "no"
+    along = "optical flow" if job.settings.stabilize == "flow" else f"vectors: {_vectors(job)}"
+    return f"{job.settings.window} frames on each side, along {along}"
 
 
 class Painters:
@@ -296,6 +392,10 @@ class Painters:
             shares[k], left = left * (shares[k] if k else 1.0), left * (1 - shares[k])
         return [replace(self.ready[i], share=s) for i, s in zip(places, shares, strict=True) if s > 0]
 
+    def share_a_shot(self, n: int, m: int) -> bool:
+        """Whether two frames stand in one shot."""
+        return any(n in s.shot and m in s.shot for s in self.measured)
+
     def _baked(self, place: int) -> Weighted:
         settings = self.job.settings
         baked = bake(self.job.look, self.measured[place].statistics, settings.keep_color, settings.palette)
@@ -316,10 +416,11 @@ def _measured(job: Plan) -> list[Measured]:
         return found
     shots = shots_of(plate, settings.cuts)
     own = own_frames(shots, plate.numbers)
+    around = settings.window if settings.stabilize else 0
     wanted = []
     for shot, mine in zip(shots, own, strict=True):
         # a file is for other renders too: all shots; else only what is painted
-        if settings.stats is not None or any(n in shot for n in job.numbers):
+        if settings.stats is not None or any(shot.first - around <= n <= shot.last + around for n in job.numbers):
             statistics = shot_statistics(
                 job.look, plate, job.network_size, settings.keep_color, settings.palette, shot, mine
             )

@@ -123,6 +123,32 @@ def read_picture(path: Path) -> tuple[Pixels, Pixels | None]:
     return rgb, alpha
 
 
+def channel_names(path: Path) -> list[str]:
+    """Names of all channels of a picture's first part. Raises BadPlate."""
+    return [str(name) for name in _spec(path).channelnames]
+
+
+def read_channels(path: Path, names: Sequence[str]) -> Pixels:
+    """Some channels (H, W, C) of a picture's display window as they are, 0 outside the data. Raises BadPlate."""
+    source, spec = _opened(path)
+    known = [str(name) for name in spec.channelnames]
+    missing = [name for name in names if name not in known]
+    if missing:
+        source.close()
+        raise BadPlate(f"{path}: no channel {missing[0]}; it has {', '.join(known[:20])}")
+    codes = source.read_image(oiio.FLOAT)
+    source.close()
+    if codes is None:
+        raise BadPlate(f"{path}: the picture is damaged ({_first_line(source.geterror())}); take another copy of it")
+    found = np.zeros((spec.full_height, spec.full_width, len(names)), np.float32)
+    top, left = spec.y - spec.full_y, spec.x - spec.full_x
+    rows = slice(max(0, top), min(spec.full_height, top + spec.height))
+    columns = slice(max(0, left), min(spec.full_width, left + spec.width))
+    own = codes[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+    found[rows, columns] = own[:, :, [known.index(name) for name in names]]
+    return found
+
+
 def embedded_profile(path: Path) -> bytes | None:
     """The ICC profile in a picture, where it has one. Raises BadPlate."""
     profile = _spec(path).getattribute("ICCProfile")

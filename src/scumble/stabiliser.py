@@ -1,0 +1,57 @@
+"""A steadier painting: each frame averaged with what its neighbours painted at the same spot of the scene.
+
+The window is symmetric and there is no memory: a frame depends on its neighbours alone, so chunks equal
+the whole. Where the scene cannot be followed (occlusion, fast motion, light that changes) the frame stays
+as it was painted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from scumble.motion import Flow, Motion, consistent, inside, warp
+
+Pixels = NDArray[np.float32]
+
+CHANGED = 0.06  # difference of the plates, in display code values, at which trust has fallen to 1/e
+FAST = 0.03  # of the width a frame: motion that is still trusted; at twice this it is not
+REACH = 2  # pixels around a spot that cannot be followed in which nothing is trusted
+
+
+class Seen(NamedTuple):
+    """A frame of the window: the plate in a display space and its painting, both (H, W, 3)."""
+
+    picture: Pixels
+    painted: Pixels
+
+
+def steady(number: int, window: Mapping[int, Seen], motion: Motion) -> Pixels:
+    """The painting of frame `number`, averaged over the window along the motion where that can be trusted."""
+    own = window[number]
+    total = own.painted.copy()
+    weight = np.ones((*own.painted.shape[:2], 1), np.float32)
+    for other in sorted(window.keys() - {number}):
+        there = motion.flow(number, other)
+        if there is None:
+            continue
+        trust = trusted(own.picture, window[other].picture, there, motion.flow(other, number))[:, :, None]
+        total += trust * warp(window[other].painted, there)
+        weight += trust
+    return np.asarray(total / weight, np.float32)
+
+
+def trusted(picture: Pixels, other: Pixels, there: Flow, back: Flow | None) -> Pixels:
+    """How far the other frame can be trusted at every pixel (H, W) of this one, from 0 to 1."""
+    found = inside(there) if back is None else consistent(there, back)
+    around = np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)
+    holds = cv2.erode(found.astype(np.uint8), around, borderValue=1)
+    apart = np.abs(picture - warp(other, there, smooth=False)).max(axis=2)
+    apart = cv2.blur(apart, (3, 3), borderType=cv2.BORDER_REPLICATE)  # grain alone is no change
+    speed = np.sqrt(np.square(there).sum(axis=2)) / (FAST * there.shape[1])
+    trust = np.exp(-np.square(apart / CHANGED)) * np.clip(2 - speed, 0, 1) * holds
+    return np.nan_to_num(np.asarray(trust, np.float32))
