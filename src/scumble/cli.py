@@ -24,7 +24,7 @@ from typer.core import TyperCommand
 
 from scumble import __version__
 from scumble.errors import BadInput, BadLook, BadSettings, NotInstalled, ScumbleError
-from scumble.files import check_writable
+from scumble.files import check_writable, written_whole
 
 app = typer.Typer(
     name="scumble",
@@ -761,12 +761,7 @@ def evaluate(
     from scumble.weights import vgg_path
 
     if output is not None:
-        if output.suffix != ".html":
-            raise BadInput(f"{output}: a report's file name ends in .html; its JSON goes beside it")
-        there = next((p for p in (output, output.with_suffix(".json")) if p.exists()), None)
-        if there is not None and not overwrite:
-            raise BadInput(f"{there}: is there already; give --overwrite to replace it")
-        check_writable(output)
+        _free_report(output, overwrite)
     if 0 < size < 4 * 32:
         raise BadSettings(f"size {size}: give 0, or a number from 128 on")
     judged = e.open_subject(subject)
@@ -777,6 +772,7 @@ def evaluate(
     facts = e.as_json(done, features.name, size)
     if output is not None:
         e.write_page(output, done, facts, contents, styles)
+        _write_json(output.with_suffix(".json"), facts)
     if as_json:
         print(json.dumps(facts, indent=2))
         return
@@ -784,6 +780,103 @@ def evaluate(
         print(f"{name:12} {value:9.4f}   {e.FIGURES[name]}")
     if output is not None:
         print(f"{output}: {len(done.pairs)} pairs")
+
+
+@app.command()
+def qc(
+    plate: Annotated[
+        Path | None, typer.Argument(metavar="PLATE", help="Movie or sequence that was painted.", show_default=False)
+    ] = None,
+    rendered: Annotated[
+        Path | None, typer.Argument(metavar="RENDER", help="Its painting, by Scumble or not.", show_default=False)
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="REPORT.html", help="Page to write, with its JSON beside it."),
+    ] = None,
+    limits: Annotated[
+        Path | None, typer.Option("--limits", metavar="FILE.toml", help="What the render must keep to pass.")
+    ] = None,
+    motion: Annotated[
+        Literal["auto", "vectors", "flow"],
+        typer.Option(
+            "--motion", help="The plate's vector channels, or optical flow; auto takes vectors where they are."
+        ),
+    ] = "auto",
+    vectors: Annotated[
+        str, typer.Option("--vectors", metavar="LAYER[:forward|backward][:up|down]", help="As in scumble render.")
+    ] = "",
+    frames: Annotated[
+        str | None, typer.Option("--frames", metavar="RANGE", help="Frames to look at, as in 1001-1100.")
+    ] = None,
+    probe: Annotated[
+        str | None, typer.Option("--probe", metavar="LOOK", help="Certify a look on this machine instead.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the report if it is there.")] = False,
+) -> None:
+    """Measure a render against its plate: steadiness, sharpness, colour, broken and missing frames.
+
+    Exit code 1 when a limit is not kept. --probe LOOK measures exact pans, the static half, and that
+    strips equal the frame and chunks the whole.
+    """
+    if probe is not None:
+        _probe(probe, as_json)
+        return
+    from scumble import qc as q
+    from scumble import report
+    from scumble.frames import parse_frames
+    from scumble.settings import load
+
+    if plate is None or rendered is None:
+        raise BadSettings("give PLATE and RENDER, or --probe LOOK")
+    if output is not None:
+        _free_report(output, overwrite)
+    kept = load(limits, q.Limits) if limits else q.Limits()
+    with _counting() as tell:
+        numbers = parse_frames(frames) if frames else None
+        done = q.examine(plate, rendered, motion, numbers, vectors, lambda n, total: tell("frames", n, total))
+    facts = q.as_json(done, kept)
+    if output is not None:
+        report.write(output, *q.page(done, kept))
+        _write_json(output.with_suffix(".json"), facts)
+    if as_json:
+        print(json.dumps(facts, indent=2))
+    else:
+        for name, value in done.summary.items():
+            mark = {True: "ok", False: "FAIL", None: "--"}[facts["verdicts"][name]]
+            shown = "not measured" if value is None else f"{value:.3f}"
+            print(f"{mark:4} {name:10} {shown:>12}   limit {getattr(kept, name):g}")
+        print("passes" if facts["passes"] else "FAILS")
+    if not facts["passes"]:
+        raise typer.Exit(1)
+
+
+def _probe(name: str, as_json: bool) -> None:
+    from scumble import probe
+    from scumble.baking import find_look
+
+    found = probe.probe(find_look(name))
+    if as_json:
+        print(json.dumps(found.as_json(), indent=2))
+    else:
+        print(found)
+    if not found.exact:
+        raise typer.Exit(1)
+
+
+def _free_report(output: Path, overwrite: bool) -> None:
+    if output.suffix != ".html":
+        raise BadInput(f"{output}: a report's file name ends in .html; its JSON goes beside it")
+    there = next((p for p in (output, output.with_suffix(".json")) if p.exists()), None)
+    if there is not None and not overwrite:
+        raise BadInput(f"{there}: is there already; give --overwrite to replace it")
+    check_writable(output)
+
+
+def _write_json(path: Path, facts: dict[str, Any]) -> None:
+    with written_whole(path) as part:
+        part.write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
 
 
 @app.command()

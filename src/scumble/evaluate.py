@@ -17,24 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from scumble import __version__, quality, tiling
+from scumble import __version__, probe, quality, tiling
 from scumble.baking import find_look, frame_statistics, load_universal, look_of_weights, make_look, style_picture
 from scumble.colour import to_working
 from scumble.engine.openvino_engine import OpenVinoEngine
 from scumble.errors import BadInput, BadLook
 from scumble.features import LAYERS, Maps
-from scumble.files import written_whole
 from scumble.frames import spread
 from scumble.look import Look, Universal, bake
 from scumble.media import MOVIES, STILLS, open_plate
-from scumble.network import SIZES
 from scumble.report import Picture, Section, Table, Text, write
 
 Pixels = NDArray[np.float32]
 SIZE = 320  # short side in pixels at which pairs are evaluated unless asked otherwise
-SHIFTS = (0.5, 1.0, 2.0, 3.0)
 FRAMES_A_MOVIE = 4
-REACH = max(architecture.receptive_field() for architecture in SIZES.values())  # pixels to each side
 GRID = (8, 6)  # most contents and styles that the page shows
 
 FIGURES = {
@@ -46,7 +42,7 @@ FIGURES = {
     "sharpness": "mean absolute Laplacian of luma, painting over content; 1 is as sharp as the content",
     **{
         f"pan_{s:g}": f"RMS x 255 of a pan by {s:g} px: painting of the moved against the painting moved"
-        for s in SHIFTS
+        for s in probe.SHIFTS
     },
     "static_half": "largest change x 255 where the picture stays and its other half changes, statistics frozen",
 }
@@ -214,27 +210,14 @@ def evaluate(
                 "lpips_like": quality.lpips_like(of_painting, of_content),
                 "ssim": quality.ssim(painting, content.pixels),
                 "sharpness": quality.sharpness(painting) / max(1e-6, quality.sharpness(content.pixels)),
-                "static_half": _static_half(fixed, content.pixels),
+                "static_half": probe.static_half(fixed, content.pixels),
+                **{f"pan_{shift:g}": error for shift, error in probe.pans(fixed, content.pixels).items()},
             }
-            for shift in SHIFTS:
-                pair[f"pan_{shift:g}"] = quality.pan_error(fixed, content.pixels, shift)
             pairs.append(pair)
             if i < GRID[0] and j < GRID[1]:
                 paintings[i, j] = painting
             tick(len(pairs), len(contents) * len(styles))
     return Evaluation(subject.name, pairs, paintings)
-
-
-def _static_half(fixed: quality.Fixed, picture: Pixels) -> float:
-    """With the picture mirrored, and upside down in its negative, as what stands beside it.
-
-    A narrow picture is continued by its mirror image, so that something stands outside the network's reach.
-    """
-    still = picture
-    while still.shape[1] < 2 * REACH:
-        still = np.concatenate([still, still[:, ::-1]], axis=1)
-    others = (np.ascontiguousarray(picture[:, ::-1]), np.ascontiguousarray(1 - picture[::-1]))
-    return quality.static_half(fixed, still, others, REACH)
 
 
 def as_json(done: Evaluation, backbone: str, size: int) -> dict[str, Any]:
@@ -255,7 +238,7 @@ def as_json(done: Evaluation, backbone: str, size: int) -> dict[str, Any]:
 def write_page(
     path: Path, done: Evaluation, facts: Mapping[str, Any], contents: Sequence[Shown], styles: Sequence[Shown]
 ) -> None:
-    """The page at `path` and `facts` as JSON beside it."""
+    """The page at `path`."""
     table = Table(
         ["figure", "mean", "least", "most", "what it is"],
         [
@@ -289,8 +272,6 @@ def write_page(
     )
     lead = f"{', '.join(many)}, painted as a render paints them."
     write(path, f"Evaluation of {done.subject}", lead, sections)
-    with written_whole(path.with_suffix(".json")) as part:
-        part.write_text(json.dumps(facts, indent=2), "utf-8")
 
 
 def _grid(done: Evaluation, contents: Sequence[Shown], styles: Sequence[Shown], cell: int = 256) -> Pixels:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import jinja2
+import numpy as np
 from markupsafe import Markup
 
 from scumble import __version__
@@ -87,3 +90,33 @@ def write(path: Path, title: str, lead: str, sections: Sequence[Section]) -> Non
     page = environment.from_string(source).render(title=title, lead=lead, sections=sections, version=__version__)
     with written_whole(path) as part:
         part.write_text(page, "utf-8")
+
+
+def curves(series: Mapping[str, tuple[Sequence[int], Sequence[float]]], over: str = "step") -> str:
+    """Lines over steps or frames as SVG; a long noisy one is drawn faintly under its moving mean."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    grey = "#888888"
+    look: Any = {"svg.fonttype": "none", "svg.hashsalt": "scumble", "font.size": 9, "axes.edgecolor": grey}
+    look |= dict.fromkeys(("xtick.color", "ytick.color", "text.color"), grey)
+    with mpl.rc_context(look):
+        figure = Figure(figsize=(4.6, 2.4), layout="constrained")
+        axes = figure.add_subplot()
+        axes.spines[["top", "right"]].set_visible(False)
+        for i, (name, (steps, values)) in enumerate(series.items()):
+            y, colour = np.asarray(values, np.float64), f"C{i}"
+            width = max(1, len(y) // 40)
+            if width > 1:
+                axes.plot(steps, y, color=colour, alpha=0.2, linewidth=0.7)
+                around = np.pad(y, (width // 2, width - 1 - width // 2), mode="edge")
+                y = np.convolve(around, np.full(width, 1 / width), mode="valid")
+            axes.plot(steps, y, color=colour, linewidth=1.4, label=name)
+        axes.set_facecolor("none")
+        axes.set_xlabel(over, color=grey)
+        axes.margins(x=0)
+        if len(series) > 1:
+            axes.legend(frameon=False)
+        text = io.StringIO()
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
+    return text.getvalue()

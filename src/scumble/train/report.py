@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from scumble.frames import spread
-from scumble.report import Drawing, Picture, Section, Table, Text, write
+from scumble.report import Drawing, Picture, Section, Table, Text, curves, write
 
 JOURNAL = "metrics.jsonl"
 GRIDS = "grids"
@@ -101,34 +100,3 @@ def _pictures(folder: Path) -> list[Picture]:
         Picture(path.read_bytes(), f"{split}, step {int(step):,}: content, style, painting")
         for path, (split, step) in zip(kept, places, strict=True)
     ]
-
-
-def curves(series: Mapping[str, tuple[Sequence[int], Sequence[float]]]) -> str:
-    """Lines over steps as SVG; a long noisy one is drawn faintly under its moving mean."""
-    import matplotlib as mpl
-    import numpy as np
-    from matplotlib.figure import Figure
-
-    grey = "#888888"
-    look: Any = {"svg.fonttype": "none", "svg.hashsalt": "scumble", "font.size": 9, "axes.edgecolor": grey}
-    look |= dict.fromkeys(("xtick.color", "ytick.color", "text.color"), grey)
-    with mpl.rc_context(look):
-        figure = Figure(figsize=(4.6, 2.4), layout="constrained")
-        axes = figure.add_subplot()
-        axes.spines[["top", "right"]].set_visible(False)
-        for i, (name, (steps, values)) in enumerate(series.items()):
-            y, colour = np.asarray(values, np.float64), f"C{i}"
-            width = max(1, len(y) // 40)
-            if width > 1:
-                axes.plot(steps, y, color=colour, alpha=0.2, linewidth=0.7)
-                around = np.pad(y, (width // 2, width - 1 - width // 2), mode="edge")
-                y = np.convolve(around, np.full(width, 1 / width), mode="valid")
-            axes.plot(steps, y, color=colour, linewidth=1.4, label=name)
-        axes.set_facecolor("none")
-        axes.set_xlabel("step", color=grey)
-        axes.margins(x=0)
-        if len(series) > 1:
-            axes.legend(frameon=False)
-        text = io.StringIO()
-        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
-    return text.getvalue()
