@@ -12,7 +12,7 @@ from pathlib import Path
 
 import bpy
 
-WIDTH, HEIGHT, SAMPLES = 640, 360, 24
+WIDTH, HEIGHT, SAMPLES = 640, 360, 32
 
 
 def material(name, kind, scale, dark, light):
@@ -52,15 +52,15 @@ def main(folder, count):
     head = bpy.context.object
     head.modifiers.new("smooth", "SUBSURF").render_levels = 2
     head.data.materials.append(material("head", "Voronoi", 4, (0.5, 0.12, 0.05), (0.95, 0.6, 0.35)))
-    moved(head, first, rotation_euler=(0, 0, -0.5))
-    moved(head, last, rotation_euler=(0, 0, 0.5))
+    moved(head, first, rotation_euler=(0, 0, -0.25))
+    moved(head, last, rotation_euler=(0, 0, 0.25))
 
     bpy.ops.mesh.primitive_uv_sphere_add(radius=0.7, location=(3, -0.5, 0.7))
     ball = bpy.context.object
     bpy.ops.object.shade_smooth()
     ball.data.materials.append(material("ball", "Checker", 5, (0.02, 0.05, 0.3), (0.9, 0.85, 0.7)))
-    moved(ball, first, location=(3, -0.5, 0.7), rotation_euler=(0, 0, 0))
-    moved(ball, last, location=(-2.5, -0.5, 0.7), rotation_euler=(0, -5.5 / 0.7, 0))
+    moved(ball, first, location=(1.6, -0.5, 0.7), rotation_euler=(0, 0, 0))
+    moved(ball, last, location=(-0.4, -0.5, 0.7), rotation_euler=(0, -2 / 0.7, 0))
 
     bpy.ops.mesh.primitive_cube_add(size=1.3, location=(2.3, 3, 0.65), rotation=(0, 0, 0.6))
     bpy.context.object.data.materials.append(material("box", "Magic", 2, (0.1, 0.3, 0.12), (0.8, 0.75, 0.3)))
@@ -78,8 +78,8 @@ def main(folder, count):
 
     bpy.ops.object.camera_add(rotation=(1.42, 0, 0))
     camera = scene.camera = bpy.context.object
-    moved(camera, first, location=(-0.6, -7, 2.1))
-    moved(camera, last, location=(0.6, -7, 2.1))
+    moved(camera, first, location=(-0.2, -7, 2.1))
+    moved(camera, last, location=(0.2, -7, 2.1))
 
     render = scene.render
     render.engine = "CYCLES"
@@ -93,4 +93,5 @@ def main(folder, count):
     bpy.ops.render.render(animation=True)
 
 
-main(sys.argv[sys.argv.index("--") + 1], int(sys.argv[sys.argv.index("--") + 2 :][0]) if len(sys.argv) > sys.argv.index("--") + 2 else 24)
+given = sys.argv[sys.argv.index("--") + 1 :]
+main(given[0], int(given[1]) if len(given) > 1 else 24)
