@@ -17,7 +17,8 @@ from scumble.frames import Frame, Pixels
 from scumble.look import bake
 from scumble.media import WriterSettings, open_plate
 from scumble.media.stills import write_picture
-from scumble.render import RenderSettings, Weighted, paint_frame, plan
+from scumble.painting import Weighted, paint_frame
+from scumble.render import RenderSettings, plan
 from scumble.upsampling import resized
 
 

@@ -17,7 +17,7 @@ from scumble.frames import Frame
 from scumble.look import bake
 from scumble.media import WriterSettings, open_plate
 from scumble.media.stills import read_picture, write_picture
-from scumble.render import Weighted, paint_frame
+from scumble.painting import Weighted, paint_frame
 from scumble.upsampling import resized
 
 

@@ -175,7 +175,7 @@ def test_chunks_equal_the_whole_and_any_frame_alone_its_frame_in_the_shot(
 
 
 def test_a_window_stays_inside_the_shot_and_off_holes(tmp_path: Path) -> None:
-    from scumble.render import _window
+    from scumble.sequence import window
 
     for n, shown in zip((1, 2, 3, 5, 6, 7), moving(6), strict=True):
         write_picture(tmp_path / f"p.{n:04d}.png", Frame(n, shown, DISPLAY), WriterSettings())
@@ -183,7 +183,7 @@ def test_a_window_stays_inside_the_shot_and_off_holes(tmp_path: Path) -> None:
     settings = RenderSettings(stabilize="flow", frames=(1, 2, 3, 5, 6, 7), cuts=str(tmp_path / "cuts.txt"))
     job = plan(tmp_path / "p.####.png", random_look(1), tmp_path / "o.####.png", settings)
     painters = Painters(job)
-    assert [_window(job, painters, n) for n in (2, 5, 6)] == [[1, 2, 3], [5], [6, 7]]
+    assert [window(n, 2, painters.together) for n in (2, 5, 6)] == [[1, 2, 3], [5], [6, 7]]
 
 
 def test_motion_does_not_gather_what_is_past() -> None:

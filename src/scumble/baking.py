@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -17,6 +17,7 @@ from scumble.colour import to_working
 from scumble.engine.openvino_engine import OpenVinoEngine
 from scumble.errors import BadLook, BadPlate
 from scumble.frames import Pixels, spread
+from scumble.grain import deviation, removed
 from scumble.look import (
     Look,
     ShotStatistics,
@@ -192,23 +193,32 @@ def shot_statistics(
     palette: Palette | None = None,
     shot: Shot | None = None,
     numbers: Sequence[int] = (),
+    without_grain: bool = False,
 ) -> ShotStatistics:
     """Statistics of a shot of the plate, or of all of it, pooled with the reference photograph at `REFERENCE_SHARE`.
 
     Frames spread through the whole shot (`numbers` are its own) are sampled whatever part of it is
     rendered, at `size` (width, height), at which the network sees it. Measured once: kept in the cache.
+    `without_grain` measures the grain too and takes it off first.
     """
     shot = shot or Shot(plate.numbers[0], plate.numbers[-1])
     sampled = spread(numbers or plate.numbers, SAMPLED_FRAMES)
     colours = [] if palette is None else [palette.mean.tolist(), palette.covariance.tolist()]
-    key = [_identity(plate, sampled), sampled, look.hash, size, keep_color, colours]
+    key = [_identity(plate, sampled), sampled, look.hash, size, keep_color, colours, without_grain]
     found = cached_statistics(key, look)
     if found is None:
-        frames = (resized(to_working(f.pixels, f.colour_space).pixels, size) for f in plate.read(sampled))
-        facts = {"of": str(plate.path.name), "frames": list(sampled)}
+        facts: dict[str, Any] = {"of": str(plate.path.name), "frames": list(sampled)}
+        if without_grain:  # the deviation first: all frames lose the same
+            facts["grain"] = float(np.median([deviation(p) for p in _working(plate, sampled)]))
+        whole = (removed(p, facts.get("grain", 0.0)) for p in _working(plate, sampled))
+        frames = (resized(pixels, size) for pixels in whole)
         found = frame_statistics(look, frames, len(sampled), keep_color, palette, facts)
         keep_statistics(key, shot, found)
     return found
+
+
+def _working(plate: Plate, numbers: Sequence[int]) -> Iterator[Pixels]:
+    return (to_working(f.pixels, f.colour_space).pixels for f in plate.read(numbers))
 
 
 def frame_statistics(

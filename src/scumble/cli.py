@@ -203,7 +203,12 @@ def render(
         ),
     ],
     look: Annotated[
-        str | None, typer.Option("--look", metavar="FILE|NAME", help="Look file, or the name of a shipped look.")
+        list[str] | None,
+        typer.Option(
+            "--look",
+            metavar="FILE|NAME[@FRAME]",
+            help='Look file, or the name of a shipped look; given several times with the frames at which each stands alone, they cross-fade; a .toml file lists them, a line each, as in 1001 = "auvers".',
+        ),
     ] = None,
     style: Annotated[
         list[str] | None,
@@ -227,7 +232,14 @@ def render(
         ),
     ] = None,
     quality: Annotated[int, typer.Option("--quality", min=0, max=100, help="Quality of movies, JPEG and WebP.")] = 85,
-    strength: Annotated[float, typer.Option("--strength", help="0 keeps the plate, 1 is the painting.")] = 1.0,
+    strength: Annotated[
+        str,
+        typer.Option(
+            "--strength",
+            metavar="NUMBER|KEYS",
+            help="0 keeps the plate, 1 is the painting; or keys over frames, as in 1001:0,1050:1.",
+        ),
+    ] = "1",
     keep_color: Annotated[
         float,
         typer.Option("--keep-color", help="0 recolours as the style, 1 keeps the plate's colours under the strokes."),
@@ -275,6 +287,18 @@ def render(
     window: Annotated[
         int, typer.Option("--window", min=1, max=3, help="Frames on each side that the stabiliser sees.")
     ] = 2,
+    grain: Annotated[
+        Literal["keep", "remove"] | None,
+        typer.Option("--grain", help="Take the plate's grain off before painting; give it back after, or not."),
+    ] = None,
+    on: Annotated[
+        int,
+        typer.Option("--on", min=1, max=24, help="Paint every so many frames and hold them between: 2 is on twos."),
+    ] = 1,
+    on_warp: Annotated[
+        Literal["vectors", "flow"] | None,
+        typer.Option("--on-warp", help="Let what is held move with the plate, along its vectors or optical flow."),
+    ] = None,
     vectors: Annotated[
         str,
         typer.Option(
@@ -291,11 +315,12 @@ def render(
 ) -> None:
     """Paint a shot with a look, or with style pictures directly."""
     from scumble import render as r
-    from scumble.baking import find_look, make_look, style_picture
+    from scumble.baking import make_look, style_picture
+    from scumble.keys import Keys
     from scumble.media import open_plate
     from scumble.palette import Palette
 
-    if (look is None) == (not style):
+    if (not look) == (not style):
         raise BadSettings("give either --look FILE|NAME or --style PICTURE")
     plate = open_plate(source, first_frame)
     settings = r.RenderSettings(
@@ -303,7 +328,7 @@ def render(
         first_frame=first_frame,
         frame_rate=parse_rate(frame_rate) if frame_rate else None,
         quality=quality,
-        strength=strength,
+        strength=Keys.parse(strength, "strength"),
         keep_color=keep_color,
         palette=Palette.measure(style_picture(palette)) if palette else None,
         stroke=stroke,
@@ -314,10 +339,13 @@ def render(
         stats=stats,
         stabilize=stabilize,
         window=window,
+        grain=grain,
+        on=on,
+        on_warp=on_warp,
         vectors=vectors,
         overwrite=overwrite,
     )
-    chosen = find_look(look) if look else make_look([(Path(n), w) for n, w in map(weighted, style or [])])
+    chosen: Any = _keyed_looks(look) if look else make_look([(Path(n), w) for n, w in map(weighted, style or [])])
     job = r.plan(plate, chosen, output, settings)
     if dry_run:
         print(job)
@@ -332,6 +360,42 @@ def render(
         )
         for line in job.notes():
             note.print(f"note: {line}", soft_wrap=True)
+
+
+def _keyed_looks(names: list[str]) -> Any:
+    """A look, or looks with the frames at which they stand alone."""
+    from scumble.baking import find_look
+
+    if len(names) == 1 and names[0].endswith(".toml"):
+        return _looks_of_file(Path(names[0]))
+    keyed = []
+    for name in names:
+        before, at, frame = name.rpartition("@")
+        if at and not os.path.exists(name):
+            if not frame.lstrip("-").isdigit():
+                raise BadSettings(f"--look {name}: write the frame behind the @, as in {before}@1001")
+            keyed.append((int(frame), find_look(before)))
+        elif len(names) > 1:
+            raise BadSettings(f"--look {name}: several looks need a frame each, as in {name}@1001")
+        else:
+            return find_look(name)
+    return keyed
+
+
+def _looks_of_file(path: Path) -> Any:
+    import tomllib
+
+    from scumble.baking import find_look
+
+    try:
+        lines = tomllib.loads(path.read_text("utf-8"))
+        keyed = [(int(frame), str(name)) for frame, name in lines.items()]
+    except (OSError, ValueError) as error:
+        raise BadSettings(f'{path}: not a list of looks ({error}); write a line each, as in 1001 = "auvers"') from error
+    if not keyed:
+        raise BadSettings(f'{path}: names no look; write a line each, as in 1001 = "auvers"')
+    beside = path.parent  # files are named as seen from the list
+    return [(frame, find_look(str(beside / name) if (beside / name).is_file() else name)) for frame, name in keyed]
 
 
 def _frames(

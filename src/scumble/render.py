@@ -8,29 +8,28 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
-from scumble import __version__, tiling
+from scumble import __version__
 from scumble.baking import shot_statistics, shots_of
-from scumble.colour import Working, from_working, to_working
-from scumble.engine import Painter, Precision, find_engine, open_engine
+from scumble.engine import Precision, find_engine, open_engine
 from scumble.errors import BadInput, BadOutput, BadPlate, BadSettings
 from scumble.files import check_writable
-from scumble.frames import Frame, Pixels, format_frames
-from scumble.look import BakedLook, Look, bake
+from scumble.frames import Frame, format_frames
+from scumble.keys import Keys
+from scumble.look import Look, bake
 from scumble.media import STILLS, Plate, Writer, WriterSettings, formats, is_movie, open_plate, open_writer
 from scumble.media.movie import MoviePlate
 from scumble.media.pattern import output_pattern, parse_pattern
 from scumble.media.stills import StillsPlate
 from scumble.motion import DIRECTIONS, Motion, OpticalFlow, RenderedVectors, Vectors, vectors_of
+from scumble.painting import Painting, Weighted, finished, painting_of
 from scumble.palette import Palette
+from scumble.sequence import held, keys, steadied, windows
 from scumble.shots import Shot, own_frames
-from scumble.stabiliser import Seen, steady
 from scumble.statistics_file import Measured, load, save
-from scumble.upsampling import joint_upsample, resized
 
 LINES = 720  # the network's size unless asked otherwise: what it was trained to see
 QUEUE = 4  # frames read ahead and waiting to be written
@@ -48,8 +47,8 @@ class RenderSettings:
     """Frames per second of a movie made from a sequence; the plate's own, else 24."""
     quality: int = 85
     """0 to 100, for movies, JPEG and WebP."""
-    strength: float = 1.0
-    """0 keeps the plate, 1 is the painting; mixed in the working space."""
+    strength: float | Keys = 1.0
+    """0 keeps the plate, 1 is the painting; mixed in the working space; a number, or keys over frames."""
     keep_color: float = 0.0
     """0 takes the style's colours, 1 keeps the plate's."""
     palette: Palette | None = None
@@ -70,13 +69,20 @@ class RenderSettings:
     """Average every frame with its neighbours along the motion: of the plate's vector channels, or optical flow."""
     window: int = 2
     """Frames on each side that the stabiliser sees, 1 to 3."""
+    grain: Literal["keep", "remove"] | None = None
+    """Take the plate's grain off before painting, and give it back after (keep) or not (remove)."""
+    on: int = 1
+    """Paint every so many frames and hold them between, as drawn animation does: 2 is on twos."""
+    on_warp: Literal["vectors", "flow"] | None = None
+    """Let what is held move with the plate, along its vector channels or optical flow."""
     vectors: str = ""
     """Layer of motion vectors as LAYER[:forward|backward][:up|down]; recognised by its name otherwise."""
     overwrite: bool = False
     """Replace outputs that are there."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.strength <= 1:
+        strengths = self.strength.values if isinstance(self.strength, Keys) else (self.strength,)
+        if not all(0 <= value <= 1 for value in strengths):
             raise BadSettings(f"strength {self.strength}: give a number from 0 to 1")
         if not 0 <= self.keep_color <= 1:
             raise BadSettings(f"keep-color {self.keep_color}: give a number from 0 to 1")
@@ -84,6 +90,8 @@ class RenderSettings:
             raise BadSettings(f"stroke {self.stroke}: give a number from 0.1 to 20")
         if not 0 <= self.quality <= 100:
             raise BadSettings(f"quality {self.quality}: give a number from 0 to 100")
+        if not 1 <= self.on <= 24:
+            raise BadSettings(f"on {self.on}: give a number of frames from 1 to 24")
         if not 1 <= self.window <= 3:
             raise BadSettings(f"window {self.window}: give 1, 2 or 3 frames on each side")
         if self.lines is not None and self.lines != 0 and not 16 <= self.lines <= 20000:
@@ -104,13 +112,23 @@ class Plan:
     """What a render would do; prints as the text of `--dry-run`."""
 
     plate: Plate
-    look: Look
+    looks: tuple[tuple[int, Look], ...]  # with the frames at which they stand alone
     output: Path
     numbers: tuple[int, ...]
     files: tuple[Path, ...]
     network_size: tuple[int, int]  # width, height
     precision: Precision
     settings: RenderSettings
+
+    @property
+    def look(self) -> Look:
+        """The first look."""
+        return self.looks[0][1]
+
+    def shares(self, number: int) -> list[float]:
+        """Of each look in a frame: a cross-fade from key to key."""
+        marks = [Keys(tuple((f, float(i == k)) for i, (f, _) in enumerate(self.looks))) for k in range(len(self.looks))]
+        return [mark.at(number) for mark in marks]
 
     def notes(self) -> list[str]:
         """What a user should know of the output that was not asked for."""
@@ -131,9 +149,14 @@ class Plan:
                 f"plate      {p.path} ({p.kind}, {p.size[0]}x{p.size[1]}, {p.bits} bits, {p.colour_space}{rate})",
                 f"frames     {format_frames(self.numbers)} ({len(self.numbers)} of {len(p.numbers)})",
                 f"shots      {_cuts_in_words(self)}",
-                f"look       {self.look.name} ({self.look.hash})",
+                *(
+                    f"look       {look.name} ({look.hash})" + (f" at {frame}" if len(self.looks) > 1 else "")
+                    for frame, look in self.looks
+                ),
+                f"strength   {self.settings.strength}",
                 f"network    {self.network_size[0]}x{self.network_size[1]}, {self.settings.engine}, {self.precision}",
                 f"stabilise  {_stabiliser_in_words(self)}",
+                f"painted    {_hold_in_words(self)}",
                 f"sound      {_sound(self)[1]}",
                 f"output     {self.output} ({len(self.files)} file{'s' * (len(self.files) != 1)})",
                 *(f"note       {note}" for note in self.notes() if not note.startswith("sound")),
@@ -150,10 +173,11 @@ class Rendered:
     seconds: float
 
 
-def plan(source: Path | Plate, look: Look, output: Path, settings: RenderSettings) -> Plan:
+def plan(source: Path | Plate, look: Look | Sequence[tuple[int, Look]], output: Path, settings: RenderSettings) -> Plan:
     """Open the plate and settle everything that a render needs to know, writing nothing.
 
-    Raises BadPlate for frames that are not there, BadOutput for an output that is in the way.
+    Several looks come with the frames at which each stands alone; between those they cross-fade. Raises
+    BadPlate for frames that are not there, BadOutput for an output that is in the way.
     """
     plate = open_plate(source, settings.first_frame) if isinstance(source, Path) else source
     name = plate.path
@@ -175,6 +199,14 @@ def plan(source: Path | Plate, look: Look, output: Path, settings: RenderSetting
         output = output / _same_name(plate)
     if not is_movie(output) and output.suffix.lower() not in STILLS:
         raise BadOutput(f"{output}: {output.suffix or 'no suffix'} is not a format that Scumble writes; {formats()}")
+    looks = ((0, look),) if isinstance(look, Look) else tuple(sorted(look, key=lambda keyed: keyed[0]))
+    twice = next((a for (a, _), (b, _) in pairwise(looks) if a == b), None)
+    if twice is not None:
+        raise BadSettings(
+            f"frame {twice} has two looks; give each a frame of its own, as in --look A@1001 --look B@1050"
+        )
+    if len(looks) > 1 and settings.stats is not None:
+        raise BadSettings("statistics are of one look; leave --stats out where looks cross-fade")
     find_engine(settings.engine)
     files = _output_files(output, numbers)
     for folder in {f.parent for f in files}:
@@ -196,7 +228,7 @@ def plan(source: Path | Plate, look: Look, output: Path, settings: RenderSetting
         precision = "fast" if plate.kind == "movie" and plate.bits == 8 and is_movie(output) else "f32"
     else:
         precision = settings.precision
-    return Plan(plate, look, output, numbers, files, size, precision, settings)
+    return Plan(plate, looks, output, numbers, files, size, precision, settings)
 
 
 def _same_name(plate: Plate) -> str:
@@ -220,64 +252,9 @@ def _output_files(output: Path, numbers: Sequence[int]) -> tuple[Path, ...]:
     return tuple(pattern.path(n) for n in numbers)
 
 
-@dataclass(frozen=True)
-class Weighted:
-    """A baked look, what computes it, and its share in a frame."""
-
-    baked: BakedLook
-    painter: Painter
-    share: float = 1.0
-
-
-@dataclass(frozen=True)
-class Painting:
-    """A frame, its picture in the working space, and its painting (H, W, 3) there."""
-
-    frame: Frame
-    working: Working
-    pixels: Pixels
-
-
-def paint_frame(looks: Sequence[Weighted], frame: Frame, size: tuple[int, int], strength: float) -> Pixels:
-    """One frame (H, W, 3) in plate space to its painting in plate space; `size` is the network's."""
-    return finished(painting_of(looks, frame, size), strength)
-
-
-def painting_of(looks: Sequence[Weighted], frame: Frame, size: tuple[int, int]) -> Painting:
-    """Paint a frame at the network's size and bring the painting to the plate's.
-
-    Paintings of several looks are mixed in the working space by their shares, which sum to 1.
-    """
-    working = to_working(frame.pixels, frame.colour_space)
-    plate = working.pixels
-    proxy = resized(plate, size)
-    found = [tiling.paint(proxy, w.painter, w.baked.architecture.stride, w.baked.halo) for w in looks]
-    painted = found[0]
-    if len(found) > 1:
-        painted = sum((np.float32(w.share) * p for w, p in zip(looks, found, strict=True)), np.float32(0) * painted)
-    if painted.shape != plate.shape:
-        painted = (
-            joint_upsample(painted, proxy, plate)
-            if painted.shape[0] < plate.shape[0]
-            else resized(painted, (plate.shape[1], plate.shape[0]))
-        )
-    return Painting(frame, working, painted)
-
-
-def finished(painting: Painting, strength: float) -> Pixels:
-    """The painting mixed with its plate, in plate space."""
-    frame, working, painted = painting.frame, painting.working, painting.pixels
-    if strength < 1:
-        painted = working.pixels + np.float32(strength) * (painted - working.pixels)
-    result = from_working(painted, working)
-    if frame.alpha is not None:  # where nothing is, nothing is painted
-        result = np.where(frame.alpha > 0, result, frame.pixels)
-    return result
-
-
 def render(
     source: Path,
-    look: Look,
+    look: Look | Sequence[tuple[int, Look]],
     output: Path,
     settings: RenderSettings = RenderSettings(),
     on_event: Callable[[FrameDone], None] = lambda _: None,
@@ -295,11 +272,22 @@ def run(job: Plan, on_event: Callable[[FrameDone], None] = lambda _: None) -> Re
     writer = open_writer(job.output, _writer_settings(job))
     try:
         painters = Painters(job)
-        with _ahead(plate.read(_read_for(job, painters))) as frames, _Behind(writer) as behind:
-            paintings = (painting_of(painters.of(f.number), f, job.network_size) for f in frames)
-            for painting in _steadied(job, painters, paintings) if settings.stabilize else paintings:
+        shown, steady = _shown_and_steadied(job, painters)
+        with _ahead(plate.read(_painted(job, painters, steady))) as frames, _Behind(writer) as behind:
+            paintings: Iterator[Painting] = (
+                painting_of(painters.of(f.number), f, job.network_size, settings.grain) for f in frames
+            )
+            if settings.stabilize is not None:
+                motion = _motion(job, settings.stabilize)
+                paintings = steadied(steady, settings.window, painters.together, motion, paintings)
+            if settings.on > 1:
+                motion_held = _motion(job, settings.on_warp) if settings.on_warp else None
+                paintings = held(shown, settings.on, painters.first_of, motion_held, paintings)
+            for painting in paintings:
                 frame = painting.frame
-                done = Frame(frame.number, finished(painting, settings.strength), frame.colour_space, frame.alpha)
+                strength = settings.strength
+                share = strength.at(frame.number) if isinstance(strength, Keys) else strength
+                done = Frame(frame.number, finished(painting, share), frame.colour_space, frame.alpha)
                 behind.put(done, lambda n: on_event(FrameDone(shot, n, time.monotonic() - started)))
         writer.close()
     except BaseException:
@@ -308,44 +296,23 @@ def run(job: Plan, on_event: Callable[[FrameDone], None] = lambda _: None) -> Re
     return Rendered(job.files, len(job.numbers), time.monotonic() - started)
 
 
-def _read_for(job: Plan, painters: Painters) -> tuple[int, ...]:
-    """The frames asked for and, for the stabiliser, the neighbours that are read and painted beside them."""
+def _shown_and_steadied(job: Plan, painters: Painters) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The frames that come out, and those whose paintings are wanted for them: all, or what is held."""
+    settings = job.settings
+    if settings.on == 1:
+        return job.numbers, job.numbers
+    return job.numbers, keys(job.numbers, settings.on, painters.first_of, settings.on_warp is not None)
+
+
+def _painted(job: Plan, painters: Painters, steady: tuple[int, ...]) -> tuple[int, ...]:
+    """The frames that are read and painted, the stabiliser's neighbours among them."""
     if job.settings.stabilize is None:
-        return job.numbers
-    return tuple(sorted({m for n in job.numbers for m in _window(job, painters, n)}))
+        return steady
+    return windows(steady, job.settings.window, painters.together)
 
 
-def _window(job: Plan, painters: Painters, number: int) -> list[int]:
-    """Frames that a frame is averaged with, itself among them: of the same shot, without a hole between."""
-    there = set(job.plate.numbers)
-    found = [number]
-    for step in (-1, 1):
-        for distance in range(1, job.settings.window + 1):
-            other = number + step * distance
-            if other not in there or not painters.share_a_shot(number, other):
-                break
-            found.append(other)
-    return sorted(found)
-
-
-def _steadied(job: Plan, painters: Painters, paintings: Iterator[Painting]) -> Iterator[Painting]:
-    """Paintings of the frames asked for, each as soon as its window is complete."""
-    motion = _motion(job)
-    known: dict[int, Painting] = {}
-    for number in job.numbers:
-        wanted = _window(job, painters, number)
-        while max(known, default=wanted[-1] - 1) < wanted[-1]:
-            painting = next(paintings)
-            known[painting.frame.number] = painting
-            motion.see(painting.frame.number, painting.working.pixels)
-        window = {n: Seen(known[n].working.pixels, known[n].pixels) for n in wanted}
-        yield replace(known[number], pixels=steady(number, window, motion))
-        known = {n: p for n, p in known.items() if n > number - job.settings.window}
-        motion.forget(number - job.settings.window)
-
-
-def _motion(job: Plan) -> Motion:
-    if job.settings.stabilize == "flow":
+def _motion(job: Plan, kind: str) -> Motion:
+    if kind == "flow":
         return OpticalFlow()
     vectors = _vectors(job)
     assert isinstance(job.plate, StillsPlate)
@@ -365,6 +332,13 @@ def _vectors(job: Plan) -> Vectors:
     return vectors_of(first, layer, direction, axis == "up" if axis else None)
 
 
+def _hold_in_words(job: Plan) -> str:
+    settings = job.settings
+    if settings.on == 1:
+        return "every frame"
+    return f"every {settings.on} frames, held" + (f" along {settings.on_warp}" if settings.on_warp else "")
+
+
 def _stabiliser_in_words(job: Plan) -> str:
     if job.settings.stabilize is None:
         return "no"
@@ -373,41 +347,62 @@ def _stabiliser_in_words(job: Plan) -> str:
 
 
 class Painters:
-    """The look baked with every shot that is rendered, compiled when its turn comes."""
+    """The looks baked with every shot that is rendered, compiled when their turn comes."""
 
     def __init__(self, job: Plan) -> None:
         self.job = job
         self.engine = open_engine(job.settings.engine)
-        self.measured = _measured(job)
-        self.ready: dict[int, Weighted] = {}
+        self.measured = [_measured(job, look) for _, look in job.looks]
+        self.shots = [m.shot for m in self.measured[0]]
+        self.there = set(job.plate.numbers)
+        self.ready: dict[tuple[int, int], Weighted] = {}
 
     def of(self, number: int) -> list[Weighted]:
-        """What paints a frame, with shares that sum to 1: two within a dissolve, else one."""
-        places = [i for i, m in enumerate(self.measured) if number in m.shot] or [0]
-        self.ready = {i: self.ready[i] if i in self.ready else self._baked(i) for i in places}
-        shares = [self.measured[i].shot.share(number) for i in places]
+        """What paints a frame, with shares that sum to 1: one, but for dissolves and cross-fades of looks."""
+        places = self._places(number)
+        shares = [self.shots[i].share(number) for i in places]
         # a later shot comes over the ones before it
         left = 1.0
         for k in range(len(places) - 1, -1, -1):
             shares[k], left = left * (shares[k] if k else 1.0), left * (1 - shares[k])
-        return [replace(self.ready[i], share=s) for i, s in zip(places, shares, strict=True) if s > 0]
+        wanted = {
+            (look, place): by_look * by_shot
+            for look, by_look in enumerate(self.job.shares(number))
+            for place, by_shot in zip(places, shares, strict=True)
+            if by_look * by_shot > 0
+        }
+        self.ready = {key: self.ready[key] if key in self.ready else self._baked(*key) for key in wanted}
+        return [replace(self.ready[key], share=share) for key, share in wanted.items()]
 
-    def share_a_shot(self, n: int, m: int) -> bool:
-        """Whether two frames stand in one shot."""
-        return any(n in s.shot and m in s.shot for s in self.measured)
+    def together(self, n: int, m: int) -> bool:
+        """Whether two frames stand in one shot of the plate, without a hole between them."""
+        between = range(min(n, m), max(n, m) + 1)
+        return all(k in self.there for k in between) and any(n in shot and m in shot for shot in self.shots)
 
-    def _baked(self, place: int) -> Weighted:
+    def first_of(self, number: int) -> int:
+        """First frame of the shot that a frame belongs to; of the later one in a dissolve."""
+        return self.shots[self._places(number)[-1]].first
+
+    def _places(self, number: int) -> list[int]:
+        return [i for i, shot in enumerate(self.shots) if number in shot] or [0]
+
+    def _baked(self, look: int, place: int) -> Weighted:
         settings = self.job.settings
-        baked = bake(self.job.look, self.measured[place].statistics, settings.keep_color, settings.palette)
+        statistics = self.measured[look][place].statistics
+        baked = bake(self.job.looks[look][1], statistics, settings.keep_color, settings.palette)
         return Weighted(baked, self.engine.painter(baked, self.job.precision))
 
 
-def _measured(job: Plan) -> list[Measured]:
+def _measured(job: Plan, look: Look) -> list[Measured]:
     """Statistics of the shots that the render touches, from the file of statistics where there is one."""
     plate, settings = job.plate, job.settings
-    made_with = {"keep_color": settings.keep_color, "palette": settings.palette is not None}
+    made_with = {
+        "keep_color": settings.keep_color,
+        "palette": settings.palette is not None,
+        "without_grain": settings.grain is not None,
+    }
     if settings.stats is not None and settings.stats.exists():
-        found = load(settings.stats, job.look, made_with)
+        found = load(settings.stats, look, made_with)
         if len(found) == 1:  # one shot's, shared by all of the plate
             return [Measured(Shot(plate.numbers[0], plate.numbers[-1]), found[0].statistics)]
         missing = next((n for n in job.numbers if not any(n in m.shot for m in found)), None)
@@ -416,17 +411,19 @@ def _measured(job: Plan) -> list[Measured]:
         return found
     shots = shots_of(plate, settings.cuts)
     own = own_frames(shots, plate.numbers)
-    around = settings.window if settings.stabilize else 0
+    # neighbours that the stabiliser sees, and frames that are held, may stand in the shot beside
+    around = (settings.window if settings.stabilize else 0) + settings.on - 1
+    without_grain = settings.grain is not None
     wanted = []
     for shot, mine in zip(shots, own, strict=True):
         # a file is for other renders too: all shots; else only what is painted
         if settings.stats is not None or any(shot.first - around <= n <= shot.last + around for n in job.numbers):
             statistics = shot_statistics(
-                job.look, plate, job.network_size, settings.keep_color, settings.palette, shot, mine
+                look, plate, job.network_size, settings.keep_color, settings.palette, shot, mine, without_grain
             )
             wanted.append(Measured(shot, statistics))
     if settings.stats is not None:
-        save(settings.stats, job.look, wanted, made_with)
+        save(settings.stats, look, wanted, made_with)
     return wanted
 
 
@@ -461,8 +458,12 @@ def _writer_settings(job: Plan) -> WriterSettings:
         sound_from=plate.path if span else None,
         sound_span=span or (Fraction(0), None),
         pixel_aspect=plate.pixel_aspect if isinstance(plate, MoviePlate) else None,
-        notes={"comment": f"scumble {__version__}, look {job.look.name} {job.look.hash}, {job.precision}"},
+        notes={"comment": f"scumble {__version__}, look {_looks_in_words(job)}, {job.precision}"},
     )
+
+
+def _looks_in_words(job: Plan) -> str:
+    return " + ".join(f"{look.name} {look.hash}" for _, look in job.looks)
 
 
 class _ahead:  # noqa: N801 - reads as a phrase: with _ahead(frames)

@@ -18,8 +18,8 @@ from scumble.motion import Flow, Motion, consistent, inside, warp
 
 Pixels = NDArray[np.float32]
 
-CHANGED = 0.06  # difference of the plates, in display code values, at which trust has fallen to 1/e
-FAST = 0.03  # of the width a frame: motion that is still trusted; at twice this it is not
+CHANGED = 0.1  # difference of the plates, in display code values, at which trust has fallen to 1/e
+FAST = 0.06  # of the width a frame: motion that is still trusted; at twice this it is not
 REACH = 2  # pixels around a spot that cannot be followed in which nothing is trusted
 
 
@@ -39,19 +39,20 @@ def steady(number: int, window: Mapping[int, Seen], motion: Motion) -> Pixels:
         there = motion.flow(number, other)
         if there is None:
             continue
-        trust = trusted(own.picture, window[other].picture, there, motion.flow(other, number))[:, :, None]
+        back = motion.flow(other, number)
+        trust = trusted(own.picture, window[other].picture, there, back, abs(other - number))[:, :, None]
         total += trust * warp(window[other].painted, there)
         weight += trust
     return np.asarray(total / weight, np.float32)
 
 
-def trusted(picture: Pixels, other: Pixels, there: Flow, back: Flow | None) -> Pixels:
-    """How far the other frame can be trusted at every pixel (H, W) of this one, from 0 to 1."""
+def trusted(picture: Pixels, other: Pixels, there: Flow, back: Flow | None, frames: int) -> Pixels:
+    """How far another frame, so many `frames` away, can be trusted at every pixel (H, W) of this one, from 0 to 1."""
     found = inside(there) if back is None else consistent(there, back)
     around = np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)
     holds = cv2.erode(found.astype(np.uint8), around, borderValue=1)
     apart = np.abs(picture - warp(other, there, smooth=False)).max(axis=2)
     apart = cv2.blur(apart, (3, 3), borderType=cv2.BORDER_REPLICATE)  # grain alone is no change
-    speed = np.sqrt(np.square(there).sum(axis=2)) / (FAST * there.shape[1])
+    speed = np.sqrt(np.square(there).sum(axis=2)) / (FAST * there.shape[1] * frames)
     trust = np.exp(-np.square(apart / CHANGED)) * np.clip(2 - speed, 0, 1) * holds
     return np.nan_to_num(np.asarray(trust, np.float32))

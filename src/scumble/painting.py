@@ -1,0 +1,79 @@
+"""One frame's way: plate space, working space, look, full size, mixed with its plate, plate space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from scumble import tiling
+from scumble.colour import Working, from_working, to_working
+from scumble.engine import Painter
+from scumble.frames import Frame, Pixels
+from scumble.grain import removed
+from scumble.look import BakedLook
+from scumble.upsampling import joint_upsample, resized
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """A baked look, what computes it, and its share in a frame."""
+
+    baked: BakedLook
+    painter: Painter
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Painting:
+    """A frame, its picture in the working space, and its painting (H, W, 3) there."""
+
+    frame: Frame
+    working: Working
+    pixels: Pixels
+
+
+def paint_frame(looks: Sequence[Weighted], frame: Frame, size: tuple[int, int], strength: float) -> Pixels:
+    """One frame (H, W, 3) in plate space to its painting in plate space; `size` is the network's."""
+    return finished(painting_of(looks, frame, size), strength)
+
+
+def painting_of(
+    looks: Sequence[Weighted], frame: Frame, size: tuple[int, int], grain: Literal["keep", "remove"] | None = None
+) -> Painting:
+    """Paint a frame at the network's size and bring the painting to the plate's.
+
+    Paintings of several looks are mixed in the working space by their shares, which sum to 1. With
+    `grain` the plate's, as it was measured with the statistics, is not painted; `keep` gives it back.
+    """
+    working = to_working(frame.pixels, frame.colour_space)
+    plate = working.pixels
+    if grain is not None:
+        plate = removed(plate, sum(w.share * float(w.baked.statistics.facts.get("grain", 0.0)) for w in looks))
+    proxy = resized(plate, size)
+    found = [tiling.paint(proxy, w.painter, w.baked.architecture.stride, w.baked.halo) for w in looks]
+    painted = found[0]
+    if len(found) > 1:
+        painted = sum((np.float32(w.share) * p for w, p in zip(looks, found, strict=True)), np.float32(0) * painted)
+    if painted.shape != plate.shape:
+        painted = (
+            joint_upsample(painted, proxy, plate)
+            if painted.shape[0] < plate.shape[0]
+            else resized(painted, (plate.shape[1], plate.shape[0]))
+        )
+    if grain == "keep":
+        painted = painted + (working.pixels - plate)
+    return Painting(frame, working, painted)
+
+
+def finished(painting: Painting, strength: float) -> Pixels:
+    """The painting mixed with its plate, in plate space."""
+    frame, working, painted = painting.frame, painting.working, painting.pixels
+    if strength < 1:
+        painted = working.pixels + np.float32(strength) * (painted - working.pixels)
+    result = from_working(painted, working)
+    if frame.alpha is not None:  # where nothing is, nothing is painted
+        result = np.where(frame.alpha > 0, result, frame.pixels)
+    return result

@@ -1,0 +1,201 @@
+"""Over the frames of a shot: keyed strength, looks that cross-fade, paintings on twos, grain that does not crawl."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import picture, random_look, scene
+from hypothesis import given
+from hypothesis import strategies as st
+from test_bad_input import scumble
+from test_stabiliser import CONVENTIONS, HEIGHT, WIDTH, exr_with, moving
+
+from scumble.baking import shot_statistics
+from scumble.colour import DISPLAY
+from scumble.errors import BadSettings
+from scumble.frames import Frame, Pixels
+from scumble.grain import deviation, removed
+from scumble.keys import Keys
+from scumble.media import WriterSettings, open_plate
+from scumble.media.stills import read_picture, write_picture
+from scumble.motion import warp
+from scumble.render import RenderSettings, plan, render
+from scumble.sequence import key_of, keys
+
+COUNT = 9
+
+
+@pytest.fixture(scope="module")
+def plate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("plate")
+    for n, shown in enumerate(moving(COUNT), start=1001):
+        exr_with(folder / f"plate.{n}.exr", shown, CONVENTIONS["nuke"][0])
+    return folder / "plate.####.exr"
+
+
+def painted(plate: Path, output: Path, look: object, **settings: object) -> dict[int, Pixels]:
+    done = render(plate, look, output, RenderSettings(**settings))  # type: ignore[arg-type]
+    numbers = settings.get("frames") or range(1001, 1001 + COUNT)
+    return {n: read_picture(file)[0] for n, file in zip(numbers, done.files, strict=True)}  # type: ignore[call-overload]
+
+
+@given(st.dictionaries(st.integers(-50, 2000), st.floats(0, 1), min_size=1, max_size=6), st.integers(-100, 2100))
+def test_keys_are_met_and_lines_between_them_are_straight(places: dict[int, float], number: int) -> None:
+    found = Keys(tuple(sorted(places.items())))
+    assert all(found.at(n) == value for n, value in places.items())
+    assert min(places.values()) <= found.at(number) <= max(places.values())
+    assert Keys.parse(str(found), "strength").at(number) == pytest.approx(found.at(number), abs=1e-4)
+    step = abs(found.at(number + 1) - found.at(number))
+    gaps = [b - a for a, b in zip(sorted(places), sorted(places)[1:], strict=False)]
+    assert step <= 1 / min(gaps, default=1) + 1e-9
+
+
+@pytest.mark.parametrize("text", ["much", "1001:", "1001:0,1001:1", "x:1,2:0", "1001:0;1050:1", ""])
+def test_keys_that_cannot_be_read(text: str) -> None:
+    with pytest.raises(BadSettings, match="strength"):
+        Keys.parse(text, "strength")
+
+
+def test_keyed_strength_is_the_strength_of_each_frame(plate: Path, tmp_path: Path) -> None:
+    look = random_look(3)
+    keyed = painted(plate, tmp_path / "k.####.exr", look, strength=Keys(((1002, 0.0), (1006, 1.0))))
+    full = painted(plate, tmp_path / "f.####.exr", look)
+    half = painted(plate, tmp_path / "h.####.exr", look, strength=0.5)
+    original = {n: read_picture(open_plate(plate).files[n])[0] for n in (1001, 1002)}  # type: ignore[attr-defined]
+    for n in (1001, 1002):
+        np.testing.assert_allclose(keyed[n], original[n], atol=1e-3)
+    np.testing.assert_array_equal(keyed[1004], half[1004])
+    for n in (1006, 1009):
+        np.testing.assert_array_equal(keyed[n], full[n])
+    with pytest.raises(BadSettings, match="from 0 to 1"):
+        RenderSettings(strength=Keys(((1, 0.0), (2, 1.5))))
+
+
+def test_looks_cross_fade_between_their_frames(plate: Path, tmp_path: Path) -> None:
+    a, b = random_look(3), random_look(4)
+    mixed = painted(plate, tmp_path / "m.####.png", [(1007, b), (1003, a)])
+    alone = [painted(plate, tmp_path / f"{i}.####.png", look) for i, look in enumerate((a, b))]
+    for n in (1001, 1003):
+        np.testing.assert_array_equal(mixed[n], alone[0][n])
+    for n in (1007, 1009):
+        np.testing.assert_array_equal(mixed[n], alone[1][n])
+    # mixed in the working space, which is the space of these files, before they are clipped
+    inside = np.all([(p[1005] > 0.01) & (p[1005] < 0.99) for p in alone], axis=0)
+    assert inside.mean() > 0.3
+    np.testing.assert_allclose(mixed[1005][inside], (alone[0][1005] + alone[1][1005])[inside] / 2, atol=2 / 255)
+    job = plan(plate, [(1003, a), (1007, b)], tmp_path / "x.####.png", RenderSettings())
+    assert job.shares(1004) == [0.75, 0.25]
+    assert all(sum(job.shares(n)) == pytest.approx(1) for n in range(1000, 1010))
+    with pytest.raises(BadSettings, match="two looks"):
+        plan(plate, [(1003, a), (1003, b)], tmp_path / "x.####.png", RenderSettings())
+    with pytest.raises(BadSettings, match="--stats"):
+        plan(plate, [(1003, a), (1004, b)], tmp_path / "x.####.png", RenderSettings(stats=tmp_path / "s.json"))
+
+
+def test_paintings_are_held_on_twos(plate: Path, tmp_path: Path) -> None:
+    look = random_look(3)
+    every = painted(plate, tmp_path / "e.####.exr", look)
+    held = painted(plate, tmp_path / "h.####.exr", look, on=2)
+    for n in every:
+        np.testing.assert_array_equal(held[n], every[n - (n - 1001) % 2])
+    # any frame alone equals its frame in the shot
+    alone = painted(plate, tmp_path / "a.####.exr", look, on=3, frames=(1003, 1008))
+    threes = painted(plate, tmp_path / "t.####.exr", look, on=3)
+    for n, pixels in alone.items():
+        np.testing.assert_array_equal(pixels, threes[n])
+        np.testing.assert_array_equal(pixels, every[key_of(n, 3, 1001)])
+
+
+@pytest.mark.parametrize("along", ["vectors", "flow"])
+@pytest.mark.parametrize("stabilised", [None, "flow"])
+def test_what_is_held_moves_with_the_plate(along: str, stabilised: str | None, plate: Path, tmp_path: Path) -> None:
+    look = random_look(3)
+    settings = {"on": 4, "on_warp": along, "stabilize": stabilised}
+    every = painted(plate, tmp_path / "e.####.exr", look, stabilize=stabilised)
+    held = painted(plate, tmp_path / "h.####.exr", look, **settings)
+    for n in (1001, 1005, 1009):
+        np.testing.assert_array_equal(held[n], every[n])
+    back = np.zeros((HEIGHT, WIDTH, 2), np.float32) + np.float32([-6.0, 2.0])  # two frames of the pan
+    carried = warp(every[1001], back)
+    inner = (slice(20, -20), slice(24, -24))
+    moved, drawn = (float(np.abs(held[1003] - p)[inner].mean()) for p in (carried, every[1003]))
+    assert moved < drawn  # it is the key frame's painting, at another place
+    alone = painted(plate, tmp_path / "a.####.exr", look, frames=(1003,), **settings)
+    np.testing.assert_array_equal(alone[1003], held[1003])
+
+
+def test_only_what_is_shown_is_painted() -> None:
+    assert keys((1001, 1002, 1003, 1004), 2, lambda _: 1001, False) == (1001, 1003)
+    assert keys((1004,), 3, lambda _: 1001, False) == (1004,)
+    assert keys((1006,), 3, lambda _: 1001, True) == (1004, 1005, 1006)
+    assert keys((9, 10, 11), 4, lambda n: 10 if n >= 10 else 1, False) == (9, 10)  # begun anew with every shot
+
+
+def test_grain_is_measured_and_taken_off_but_edges_stay() -> None:
+    clean = scene(4, 200, 800)[:, :300]
+    rng = np.random.default_rng(0)
+    for amount in (0.01, 0.03):
+        noisy = clean + rng.normal(0, amount, clean.shape).astype(np.float32)
+        # luma of three independent channels has less of it
+        assert deviation(noisy) == pytest.approx(amount * np.hypot(np.hypot(0.2126, 0.7152), 0.0722), rel=0.35)
+    flat = np.full((100, 100, 3), 0.5, np.float32)
+    assert deviation(flat) == 0
+    noisy = flat + rng.normal(0, 0.02, flat.shape).astype(np.float32)
+    assert removed(noisy, deviation(noisy))[4:-4, 4:-4].std() < 0.35 * 0.02
+    edge = np.repeat((np.arange(100) > 50)[None, :, None], 3, axis=2).astype(np.float32).repeat(60, axis=0)
+    assert np.abs(removed(edge, 0.02) - edge).max() < 0.02
+    assert removed(noisy, 0.0) is noisy
+
+
+def test_grain_does_not_crawl(tmp_path: Path) -> None:
+    """A still picture under moving grain: what changes from frame to frame is grain alone, or nothing."""
+    clean, rng = picture(HEIGHT, WIDTH, 4), np.random.default_rng(0)
+    for n in range(1, 7):
+        noisy = np.clip(clean + rng.normal(0, 0.03, clean.shape), 0, 1).astype(np.float32)
+        write_picture(tmp_path / f"p.{n:04d}.png", Frame(n, noisy, DISPLAY), WriterSettings(bits=16))
+    look, source = random_look(3), tmp_path / "p.####.png"
+
+    def changes(name: str, settings: RenderSettings) -> float:
+        files = render(source, look, tmp_path / f"{name}.####.png", settings).files
+        return float(np.std([read_picture(file)[0] for file in files], axis=0).mean())
+
+    settings = RenderSettings(precision="f32")
+    plain = changes("plain", settings)
+    without = changes("removed", replace(settings, grain="remove"))
+    kept = changes("kept", replace(settings, grain="keep"))
+    plate = changes("plate", replace(settings, strength=0.0))
+    assert without < 0.55 * plain
+    assert without < kept < plain
+    assert kept == pytest.approx(plate, rel=0.5)
+    found = shot_statistics(look, open_plate(source), (WIDTH, HEIGHT), without_grain=True)
+    assert 0.015 < found.facts["grain"] < 0.03
+
+
+def test_the_command_takes_keys_and_lists_of_looks(plate: Path, tmp_path: Path) -> None:
+    random_look(3).save(tmp_path / "a.look")
+    random_look(4).save(tmp_path / "b.look")
+    (tmp_path / "looks.toml").write_text('1002 = "a.look"\n1004 = "b.look"\n')
+    common = ["--frames", "1001-1005", "--progress", "none"]
+    one = scumble("render", plate, "--look", tmp_path / "looks.toml", "-o", tmp_path / "one.####.png", *common)
+    looks = ["--look", f"{tmp_path / 'a.look'}@1002", "--look", f"{tmp_path / 'b.look'}@1004"]
+    two = scumble("render", plate, *looks, "-o", tmp_path / "two.####.png", *common)
+    assert (one.returncode, two.returncode) == (0, 0), one.stderr + two.stderr
+    for n in range(1001, 1006):
+        assert (tmp_path / f"one.{n}.png").read_bytes() == (tmp_path / f"two.{n}.png").read_bytes()
+    said = scumble(
+        "render", plate, *looks, "-o", tmp_path / "x.####.png", "--strength", "1001:0,1003:1", "--on", "2", "--dry-run"
+    )
+    assert "1001:0,1003:1" in said.stdout
+    assert "every 2 frames, held" in said.stdout
+    for words, sentence in (
+        (["--look", "auvers@first"], "auvers@1001"),
+        (["--look", "auvers", "--look", "mackerel@1003"], "auvers@1001"),
+        (["--look", tmp_path / "nobody.toml"], "1001 = "),
+        (["--look", "auvers", "--strength", "1001:2"], "from 0 to 1"),
+    ):
+        done = scumble("render", plate, *words, "-o", tmp_path / "y.####.png")
+        assert done.returncode == 2
+        assert sentence in done.stderr
