@@ -143,6 +143,11 @@ def commands(folder: Path, given: argparse.Namespace) -> list[Measured]:
     for measured, precision in zip(found, ("f32", "fast"), strict=True):
         measured.command += ["-o", str(folder / f"out_{precision}.mp4"), "--precision", precision, *quiet]
         measured.shown += f" -o out.mp4 --precision {precision}"
+    for words in (("--stabilize", "flow"), ("--grain", "keep"), ("--on", "2")):
+        made = ("-o", folder / "option.mp4", "--precision", "f32")
+        name = f"scumble render --precision f32 {' '.join(words)}"
+        found.append(subject(name, movie, FRAMES, scumble, "render", clip, "--look", "auvers", *made, *words))
+        found[-1].command += quiet
     found += [
         subject("scumble, look", one, 1, scumble, "render", still, "--look", "auvers", "-o", folder / "a.png", *quiet),
         subject(

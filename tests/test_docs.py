@@ -20,6 +20,7 @@ pytest.importorskip("torch")
 
 from PIL import Image
 from test_bad_input import scumble
+from test_stabiliser import CONVENTIONS, exr_with, moving
 from test_train import SMALL
 
 from scumble import colour
@@ -53,6 +54,11 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, vgg: Path, dataset: Path) -
             write_picture(folder / f"plates/sh010.{number}.exr", frame, WriterSettings(bits=16))
         else:
             shutil.copy(folder / "plates/sh010.1001.exr", folder / f"plates/sh010.{number}.exr")
+    for number, pixels in enumerate(moving(5), start=1001):
+        exr_with(folder / f"plates/sh020.{number}.exr", pixels, CONVENTIONS["nuke"][0])
+    (folder / "limits.toml").write_text(
+        "warp_1 = 100.0\nwarp_10 = 100.0\nstatic = 255.0\nsharpness = 0.0\ndrift = 255.0\nclipped = 1.0\n"
+    )
     shutil.copy(SAMPLES / "vangogh_auvers.jpg", folder / "painting.jpg")
     shutil.copy(SAMPLES / "hiroshige_mackerel.jpg", folder / "other.jpg")
     for name, seed in (("photos", 0), ("PHOTOS", 100), ("paintings", 200), ("PAINTINGS", 300)):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -396,3 +399,28 @@ def test_the_output_names_look_and_version(plate: Path, tmp_path: Path) -> None:
     render(plate, identity_look(), tmp_path / "out.mp4")
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert "look identity" in container.metadata["comment"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows tells no peak memory of a child")
+@pytest.mark.parametrize(("few", "many"), [(60, 300), pytest.param(500, 5000, marks=pytest.mark.full)])
+@pytest.mark.parametrize("options", [[], ["--stabilize", "flow", "--grain", "keep"]])
+def test_memory_does_not_grow_with_the_shot(few: int, many: int, options: list[str], tmp_path: Path) -> None:
+    """A looped movie, its shots found anew: the peak is that of a short one."""
+
+    def peak(count: int) -> int:
+        clip = tmp_path / f"{count}.mp4"
+        writer = MovieWriter(clip, WriterSettings(size=(160, 96)))
+        for i in range(count):
+            writer.write(Frame(i + 1, picture(96, 160, i // 100 % 4), colour.DISPLAY))
+        writer.close()
+        command = [Path(sys.executable).with_name("scumble"), "render", clip, "--look", "identity", *options]
+        command += ["-o", tmp_path / f"out{count}.mp4", "--progress", "none"]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        with subprocess.Popen([str(word) for word in command], env=environment) as process:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0
+        return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+    # 240 more frames of plate and painting in float32 would be 88 MB
+    assert peak(many) < peak(few) + 40e6
