@@ -176,7 +176,9 @@ def measure(subject: Measured, folder: Path, turn: int) -> None:
     """One round of a subject."""
     began = time.perf_counter()
     log = folder / "log"
-    with log.open("wb") as f, subprocess.Popen(subject.command, stdout=subprocess.PIPE, stderr=f) as process:
+    # a cache of its own every time: the shot is found and measured anew, as for a user who renders it first
+    own = {**os.environ, "SCUMBLE_CACHE": tempfile.mkdtemp(dir=folder)}
+    with log.open("wb") as f, subprocess.Popen(subject.command, stdout=subprocess.PIPE, stderr=f, env=own) as process:
         assert process.stdout is not None
         said = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)

@@ -171,7 +171,7 @@ def test_a_movie_beside_a_sequence_takes_its_numbers_and_strangers_are_refused(p
     assert [f.number for f in done.frames] == [1003, 1004]
     with pytest.raises(BadInput, match="none in common"):
         examine(plate, write(tmp_path, "far", moving(2), 2000))
-    with pytest.raises(BadInput, match="not of one shape"):
+    with pytest.raises(BadInput, match="60 frames, the plate has 13"):
         examine(plate, SAMPLES / "sintel_walk.mp4")
     refused = scumble("qc", plate)
     assert refused.returncode == 2
@@ -204,3 +204,43 @@ def test_the_probe_command() -> None:
     assert done.returncode == 0
     assert facts["exact"] is True
     assert max(facts["pans"].values()) < 0.05  # the band-limited move itself is not exact at the border
+
+
+def test_nothing_is_compared_across_a_cut(tmp_path: Path) -> None:
+    from test_shots import shot
+
+    pictures = shot(1, 14, 0.4) + shot(2, 14, 0.4)
+    a = write(tmp_path, "plate", pictures)
+    b = write(tmp_path, "render", negative(pictures[:14]) + pictures[14:])  # each shot in colours of its own
+    (tmp_path / "cuts.txt").write_text("1015\n")
+    cut = examine(a, b, cuts=str(tmp_path / "cuts.txt"))
+    assert [f.number for f in cut.frames if f.warp_1 is None] == [1001, 1015]
+    assert [f.number for f in cut.frames if f.warp_10 is not None] == [*range(1011, 1015), *range(1025, 1029)]
+    assert cut.summary["drift"] < 20 < examine(a, b, cuts="none").summary["drift"]
+
+
+def test_a_movie_of_part_of_the_plate_is_held_against_that_part(plate: Path, tmp_path: Path) -> None:
+    writer = MovieWriter(tmp_path / "part.mp4", WriterSettings(size=(160, 96), quality=95))
+    for i, pixels in enumerate(moving(COUNT)[4:8]):
+        writer.write(Frame(i + 1, pixels, DISPLAY))
+    writer.close()
+    done = examine(plate, tmp_path / "part.mp4", frames=(1005, 1006, 1007, 1008))
+    assert done.summary["warp_1"] == pytest.approx(1, abs=0.5)
+    assert max(f.drift for f in done.frames) < 3
+    for frames, words in ((None, "--frames"), ((1005, 1099), "1099 is not in the plate")):
+        with pytest.raises(BadInput, match=words):
+            examine(plate, tmp_path / "part.mp4", frames=frames)
+    assert examine(tmp_path / "part.mp4", write(tmp_path, "s", moving(COUNT)[4:8]), first_frame=1001).frames
+
+
+def test_highlights_of_a_linear_plate_are_not_newly_clipped(tmp_path: Path) -> None:
+    for n in (1001, 1002):
+        bright = np.full((64, 64, 3), 1.2, np.float32)
+        write_picture(tmp_path / f"lin.{n}.exr", Frame(n, bright, LINEAR), WriterSettings(bits=32))
+        write_picture(tmp_path / f"out.{n}.png", Frame(n, bright, LINEAR), WriterSettings())
+    assert examine(tmp_path / "lin.####.exr", tmp_path / "out.####.png").summary["clipped"] == 0
+
+
+def test_another_shape_is_refused(plate: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="not of one shape"):
+        examine(plate, write(tmp_path, "tall", [p.transpose(1, 0, 2) for p in moving(COUNT)]))

@@ -199,3 +199,66 @@ def test_the_command_takes_keys_and_lists_of_looks(plate: Path, tmp_path: Path) 
         done = scumble("render", plate, *words, "-o", tmp_path / "y.####.png")
         assert done.returncode == 2
         assert sentence in done.stderr
+
+
+def test_held_frames_begin_anew_behind_a_hole_and_at_a_cut(tmp_path: Path) -> None:
+    for n, shown in zip((1, 2, 4, 5, 6, 7, 8), moving(7), strict=True):
+        write_picture(tmp_path / f"p.{n:04d}.png", Frame(n, shown, DISPLAY), WriterSettings())
+    (tmp_path / "cuts.txt").write_text("7\n")
+    source, look = tmp_path / "p.####.png", random_look(3)
+    numbers = (1, 2, 4, 5, 6, 7, 8)
+    settings = RenderSettings(precision="f32", frames=numbers, cuts=str(tmp_path / "cuts.txt"))
+    every = render(source, look, tmp_path / "e.####.png", settings).files
+    # statistics that are shared leave the cuts where they are
+    stats = tmp_path / "one.json"
+    render(source, look, tmp_path / "s.png", replace(settings, frames=(1,), cuts="none", stats=stats))
+    shared = render(source, look, tmp_path / "t.####.png", replace(settings, stats=stats)).files
+    for name, extra, painted in (("a", {}, every), ("b", {"stats": stats}, shared)):
+        held = render(source, look, tmp_path / f"{name}.####.png", replace(settings, on=2, **extra)).files
+        for file, key in zip(held, (1, 1, 4, 4, 6, 7, 7), strict=True):
+            assert file.read_bytes() == painted[numbers.index(key)].read_bytes()
+    warped = render(source, look, tmp_path / "w.####.png", replace(settings, on=2, on_warp="flow")).files
+    for place, key in ((0, 1), (2, 4), (4, 6), (5, 7)):
+        assert warped[place].read_bytes() == every[numbers.index(key)].read_bytes()
+
+
+def test_kept_grain_is_each_frames_own_after_the_stabiliser(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for n in range(1, 6):
+        noisy = (0.5 + rng.normal(0, 0.02, (HEIGHT, WIDTH, 3))).astype(np.float32)
+        exr_with(tmp_path / f"p.{n:04d}.exr", noisy, {"forward.u": 0, "forward.v": 0, "backward.u": 0, "backward.v": 0})
+    settings = RenderSettings(precision="f32", grain="keep")
+    look = random_look(3)
+    deviations = [
+        float(
+            np.std(
+                [
+                    read_picture(f)[0]
+                    for f in render(tmp_path / "p.####.exr", look, tmp_path / f"{i}.####.exr", s).files
+                ],
+                axis=0,
+            ).mean()
+        )
+        for i, s in enumerate((settings, replace(settings, strength=0.0), replace(settings, stabilize="vectors")))
+    ]
+    assert deviations[2] > 0.9 * deviations[1]  # the plate's, which five frames' mean would halve
+    assert deviations[2] < deviations[0]  # the painting is steadier all the same
+
+
+def test_settings_without_effect_are_refused_before_any_work(plate: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match="--on 2"):
+        RenderSettings(on_warp="flow")
+    with pytest.raises(BadSettings, match="--stabilize vectors"):
+        RenderSettings(vectors="forward")
+    for n, shown in enumerate(moving(3), start=1):
+        exr_with(tmp_path / f"a.{n:04d}.exr", shown, CONVENTIONS["arnold"][0])
+    forward = tmp_path / "a.####.exr"
+    with pytest.raises(BadSettings, match="--on-warp flow"):
+        plan(forward, random_look(1), tmp_path / "o.####.png", RenderSettings(on=2, on_warp="vectors"))
+    job = plan(forward, random_look(1), tmp_path / "o.####.png", RenderSettings(stabilize="vectors"))
+    assert any("later frames only" in line for line in job.notes())
+    assert "Vector" not in str(job)
+    # a folder is a sequence as well
+    assert "forward.u" in str(
+        plan(plate.parent, random_look(1), tmp_path / "o.####.png", RenderSettings(stabilize="vectors"))
+    )

@@ -75,7 +75,8 @@ def test_vectors_are_read_as_they_are_meant(name: str, tmp_path: Path) -> None:
     files = {n: tmp_path / f"a.{n:04d}.exr" for n in range(3)}
     for n, file in files.items():
         exr_with(file, pictures[n], channels)
-    motion = RenderedVectors(files, vectors_of(files[0], layer, direction, up))
+    words = ":".join(w for w in (layer, direction, {None: "", True: "up", False: "down"}[up]) if w)
+    motion = RenderedVectors(files, vectors_of(files[0], words))
     for n, shown in enumerate(pictures):
         motion.see(n, shown)
     known = {"blender": (1, -1), "nuke": (1, -1), "own, backward": (-1,)}.get(name, (1,))

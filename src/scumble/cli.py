@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -365,6 +366,7 @@ def render(
 def _keyed_looks(names: list[str]) -> Any:
     """A look, or looks with the frames at which they stand alone."""
     from scumble.baking import find_look
+    from scumble.frames import frame_number
 
     if len(names) == 1 and names[0].endswith(".toml"):
         return _looks_of_file(Path(names[0]))
@@ -372,9 +374,10 @@ def _keyed_looks(names: list[str]) -> Any:
     for name in names:
         before, at, frame = name.rpartition("@")
         if at and not os.path.exists(name):
-            if not frame.lstrip("-").isdigit():
+            number = frame_number(frame)
+            if number is None:
                 raise BadSettings(f"--look {name}: write the frame behind the @, as in {before}@1001")
-            keyed.append((int(frame), find_look(before)))
+            keyed.append((number, find_look(before)))
         elif len(names) > 1:
             raise BadSettings(f"--look {name}: several looks need a frame each, as in {name}@1001")
         else:
@@ -426,7 +429,7 @@ def _lines(text: str | None) -> int | None:
         return None
     if text == "full":
         return 0
-    if not text.isdigit() or not int(text):
+    if not re.fullmatch(r"[1-9]\d{0,8}", text, re.ASCII):
         raise BadSettings(f"lines {text!r}: give a number of lines, or full")
     return int(text)
 
@@ -873,6 +876,10 @@ def qc(
     frames: Annotated[
         str | None, typer.Option("--frames", metavar="RANGE", help="Frames to look at, as in 1001-1100.")
     ] = None,
+    cuts: Annotated[str | None, typer.Option("--cuts", metavar="auto|none|FILE", help="As in scumble render.")] = None,
+    first_frame: Annotated[
+        int | None, typer.Option("--first-frame", help="Number of the plate's first frame (movies: 1).")
+    ] = None,
     probe: Annotated[
         str | None, typer.Option("--probe", metavar="LOOK", help="Certify a look on this machine instead.")
     ] = None,
@@ -899,7 +906,9 @@ def qc(
     kept = load(limits, q.Limits) if limits else q.Limits()
     with _counting() as tell:
         numbers = parse_frames(frames) if frames else None
-        done = q.examine(plate, rendered, motion, numbers, vectors, lambda n, total: tell("frames", n, total))
+        done = q.examine(
+            plate, rendered, motion, numbers, vectors, lambda n, total: tell("frames", n, total), cuts, first_frame
+        )
     facts = q.as_json(done, kept)
     if output is not None:
         report.write(output, *q.page(done, kept))

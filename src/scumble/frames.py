@@ -85,6 +85,11 @@ def parse_frames(text: str) -> tuple[int, ...]:
     return tuple(sorted({n for part in ranges for n in part}))
 
 
+def frame_number(text: str) -> int | None:
+    """A frame number in digits, at most twelve; None for anything else."""
+    return int(text) if re.fullmatch(r"-?\d{1,12}", text, re.ASCII) else None
+
+
 def format_frames(numbers: Sequence[int]) -> str:
     """The shortest list of runs that `parse_frames` reads back: `1-5,9`."""
     runs: list[list[int]] = []

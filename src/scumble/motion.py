@@ -153,17 +153,18 @@ def find_vectors(names: Sequence[str], layer: str = "", direction: str = "", up:
         if layer not in by_layer:
             known = ", ".join(sorted(k for k in by_layer if k)) or "none"
             raise BadSettings(f"vector layer {layer!r} is not in the plate; its layers: {known}")
+        if not direction and up is None and (blender := _blender(by_layer[layer])) is not None:
+            return blender
+        direction = direction or (layer.rpartition(".")[2].lower() if layer.lower().endswith("backward") else "")
         pair = _pair(by_layer[layer])
         if pair is None:
             raise BadSettings(f"vector layer {layer!r} has no channels X and Y, u and v or R and G")
         own = Convention(*pair, 1.0, -1.0 if up is None or up else 1.0)
         return Vectors(own, None) if direction != "backward" else Vectors(None, own)
     for prefix, channels in by_layer.items():
-        if prefix.rpartition(".")[2].lower() == "vector" and {"x", "y", "z", "w"} <= channels.keys():
-            # Blender: X, Y lead to the previous frame, Z, W come from the next; y up
-            return Vectors(
-                Convention(channels["z"], channels["w"], -1.0, 1.0), Convention(channels["x"], channels["y"], 1.0, -1.0)
-            )
+        blender = _blender(channels)
+        if prefix.rpartition(".")[2].lower() == "vector" and blender is not None:
+            return blender
     found: dict[str, Convention | None] = dict.fromkeys(DIRECTIONS)
     for prefix, channels in by_layer.items():
         pair, last = _pair(channels), prefix.rpartition(".")[2].lower()
@@ -179,6 +180,15 @@ def find_vectors(names: Sequence[str], layer: str = "", direction: str = "", up:
             " motionvector.RG); name their layer with --vectors, or take --stabilize flow"
         )
     return Vectors(found["forward"], found["backward"])
+
+
+def _blender(channels: Mapping[str, str]) -> Vectors | None:
+    """Blender's four channels: X, Y lead to the previous frame, Z, W come from the next; y up."""
+    if not {"x", "y", "z", "w"} <= channels.keys():
+        return None
+    return Vectors(
+        Convention(channels["z"], channels["w"], -1.0, 1.0), Convention(channels["x"], channels["y"], 1.0, -1.0)
+    )
 
 
 def _pair(channels: Mapping[str, str]) -> tuple[str, str] | None:
@@ -220,9 +230,14 @@ class RenderedVectors:
         return way
 
 
-def vectors_of(path: Path, layer: str = "", direction: str = "", up: bool | None = None) -> Vectors:
-    """`find_vectors` in a picture. Raises BadPlate naming it."""
+def vectors_of(path: Path, words: str = "") -> Vectors:
+    """`find_vectors` in a picture; `words` are LAYER[:forward|backward][:up|down]. Raises BadPlate, BadSettings."""
+    layer, *more = words.split(":")
+    direction = next((word for word in more if word in DIRECTIONS), "")
+    axis = next((word for word in more if word in ("up", "down")), "")
+    if len(more) != bool(direction) + bool(axis) or (more and not layer):
+        raise BadSettings(f"vectors {words!r}: write LAYER[:forward|backward][:up|down]")
     try:
-        return find_vectors(channel_names(path), layer, direction, up)
+        return find_vectors(channel_names(path), layer, direction, axis == "up" if axis else None)
     except BadSettings as error:
         raise BadPlate(f"{path}: {error}") from error

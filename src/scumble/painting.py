@@ -28,11 +28,12 @@ class Weighted:
 
 @dataclass(frozen=True)
 class Painting:
-    """A frame, its picture in the working space, and its painting (H, W, 3) there."""
+    """A frame, its picture in the working space, its painting (H, W, 3) there, and grain to be given back."""
 
     frame: Frame
     working: Working
     pixels: Pixels
+    grain: Pixels | None = None
 
 
 def paint_frame(looks: Sequence[Weighted], frame: Frame, size: tuple[int, int], strength: float) -> Pixels:
@@ -63,14 +64,14 @@ def painting_of(
             if painted.shape[0] < plate.shape[0]
             else resized(painted, (plate.shape[1], plate.shape[0]))
         )
-    if grain == "keep":
-        painted = painted + (working.pixels - plate)
-    return Painting(frame, working, painted)
+    return Painting(frame, working, painted, working.pixels - plate if grain == "keep" else None)
 
 
 def finished(painting: Painting, strength: float) -> Pixels:
     """The painting mixed with its plate, in plate space."""
     frame, working, painted = painting.frame, painting.working, painting.pixels
+    if painting.grain is not None:  # each frame's own, whatever has been averaged or carried since
+        painted = painted + painting.grain
     if strength < 1:
         painted = working.pixels + np.float32(strength) * (painted - working.pixels)
     result = from_working(painted, working)

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scumble import __version__, quality
-from scumble.colour import to_working
+from scumble.baking import shots_of
+from scumble.colour import LINEAR, linear_to_srgb, to_working
 from scumble.errors import BadInput, BadPlate
 from scumble.frames import Frame, format_frames
 from scumble.media import Plate, open_plate
@@ -35,6 +36,7 @@ LINES = 1080  # at most; larger frames are measured at these
 FAR = 10  # frames between the two of the long warping error
 STILL = 2.0 / 255  # change of the plate up to which a place counts as static
 LEAST_STILL = 0.01  # of the picture, below which static places say nothing
+LEAST_ERROR = 0.5  # codes of 255: a plate that is steadier than this counts as having so much
 DARK = 5.0 / 255  # a frame whose brightest pixel is darker is black
 WORST = 5  # frames that the page shows
 SHOWN = 480  # their width in pixels
@@ -74,6 +76,7 @@ class FrameFigures:
     static: float | None
     static_plate: float | None
     sharpness: float
+    sharpness_plate: float
     drift: float
     clipped: float
     bad_pixels: int
@@ -108,14 +111,14 @@ class Examination:
 
         def ratio(name: str) -> float | None:
             own, plate = self._rms(name), self._rms(f"{name}_plate")
-            return None if own is None or plate is None else own / max(plate, 1e-3)
+            return None if own is None or plate is None else own / max(plate, LEAST_ERROR)
 
         still = [f.static for f in self.frames if f.static is not None]
         return {
             "warp_1": ratio("warp_1"),
             "warp_10": ratio("warp_10"),
             "static": float(np.mean(still)) if still else None,
-            "sharpness": float(np.mean([f.sharpness for f in self.frames])),
+            "sharpness": sum(f.sharpness for f in self.frames) / max(1e-6, sum(f.sharpness_plate for f in self.frames)),
             "drift": max(f.drift for f in self.frames),
             "clipped": max(f.clipped for f in self.frames),
             "broken": sum(f.bad_pixels > 0 or f.black or f.repeated for f in self.frames),
@@ -140,12 +143,31 @@ def examine(
     frames: Sequence[int] | None = None,
     vectors: str = "",
     tick: Callable[[int, int], None] = lambda *_: None,
+    cuts: str | None = None,
+    first_frame: int | None = None,
 ) -> Examination:
-    """Measure every frame of the render that the plate has. Raises BadPlate, BadInput."""
-    plate = open_plate(plate_path)
-    render = _opened_beside(plate, render_path)
-    wanted = plate.numbers if frames is None else tuple(n for n in plate.numbers if n in set(frames))
-    common = [n for n in wanted if n in set(render.numbers)]
+    """Measure every frame of the render that the plate has. Raises BadPlate, BadInput.
+
+    `first_frame` numbers the plate as `scumble render` did; nothing is compared across the plate's `cuts`.
+    """
+    plate = open_plate(plate_path, first_frame)
+    outside = next((n for n in frames or () if n not in plate.numbers), None)
+    if outside is not None:
+        raise BadInput(f"{plate_path}: frame {outside} is not in the plate, which has {plate.frame_range}")
+    wanted = plate.numbers if frames is None else tuple(frames)
+    render = open_plate(render_path)
+    if isinstance(render, MoviePlate):
+        # a movie's frames have no numbers of their own: they are the plate's, or the ones asked for, in order
+        whole = next((n for n in (plate.numbers, wanted) if len(n) == len(render.numbers)), None)
+        if whole is None:
+            raise BadInput(
+                f"{render_path}: {len(render.numbers)} frames, the plate has {len(plate.numbers)}; name the ones that"
+                " it was made from with --frames"
+            )
+        place_of = dict(zip(whole, render.numbers, strict=True))
+    else:
+        place_of = {n: n for n in render.numbers}
+    common = [n for n in wanted if n in place_of]
     if not common:
         raise BadInput(
             f"{render_path}: has frames {format_frames(render.numbers[:50])}, the plate"
@@ -161,9 +183,15 @@ def examine(
     found: list[FrameFigures] = []
     worst: list[tuple[float, int, bytes]] = []
     first: tuple[Pixels, Pixels] | None = None
-    for place, (original, painted) in enumerate(zip(plate.read(common), render.read(common), strict=True)):
-        pair = _Pair(original.number, _display(original, size), _display(painted, size))
+    begins = {shot.first for shot in shots_of(plate, cuts)}
+    read = zip(plate.read(common), render.read([place_of[n] for n in common]), strict=True)
+    for place, (original, painted) in enumerate(read):
+        alike = original.colour_space == painted.colour_space
+        pair = _Pair(original.number, _display(original, size, alike), _display(painted, size, alike))
         moves.see(pair.number, pair.plate)
+        if history and any(history[-1].number < n <= pair.number for n in begins):
+            history.clear()
+            first = None
         means = pair.plate.mean(axis=(0, 1)), pair.render.mean(axis=(0, 1))
         first = first or means
         figures, heat = _figures(pair, history, moves, first, means, original, painted)
@@ -183,26 +211,15 @@ def examine(
         said,
         size,
         found,
-        tuple(n for n in wanted if n not in set(render.numbers)),
+        tuple(n for n in wanted if n not in place_of),
         [Worst(number, error, data) for error, number, data in sorted(worst, reverse=True)],
     )
 
 
-def _opened_beside(plate: Plate, path: Path) -> Plate:
-    """The render; a movie beside a numbered sequence takes the sequence's numbers."""
-    render = open_plate(path)
-    if isinstance(render, MoviePlate) and not isinstance(plate, MoviePlate):
-        return open_plate(path, plate.numbers[0])
-    return render
-
-
 def _motion(plate: Plate, numbers: Sequence[int], kind: str, vectors: str) -> tuple[Motion, str]:
-    if kind != "flow" and isinstance(plate, StillsPlate) and plate.path.suffix.lower() == ".exr":
-        layer, *more = vectors.split(":")
-        direction = next((word for word in more if word in ("forward", "backward")), "")
-        axis = next((word for word in more if word in ("up", "down")), "")
+    if kind != "flow" and isinstance(plate, StillsPlate) and plate.files[numbers[0]].suffix.lower() == ".exr":
         try:
-            own = vectors_of(plate.files[numbers[0]], layer, direction, axis == "up" if axis else None)
+            own = vectors_of(plate.files[numbers[0]], vectors)
         except BadPlate:
             if kind == "vectors" or vectors:
                 raise
@@ -216,8 +233,12 @@ def _motion(plate: Plate, numbers: Sequence[int], kind: str, vectors: str) -> tu
     return OpticalFlow(), "optical flow of the plate"
 
 
-def _display(frame: Frame, size: tuple[int, int]) -> Pixels:
-    return resized(np.nan_to_num(to_working(frame.pixels, frame.colour_space).pixels), size)
+def _display(frame: Frame, size: tuple[int, int], alike: bool) -> Pixels:
+    """In a display space; a linear plate beside a display-referred render (not `alike`) as its file would hold it."""
+    if alike:
+        return resized(np.nan_to_num(to_working(frame.pixels, frame.colour_space).pixels), size)
+    pixels = linear_to_srgb(frame.pixels) if frame.colour_space == LINEAR else frame.pixels
+    return resized(np.nan_to_num(pixels).clip(0, 1).astype(np.float32), size)
 
 
 def _figures(
@@ -254,7 +275,8 @@ def _figures(
         far_plate,
         still,
         still_plate,
-        quality.sharpness(pair.render) / max(1e-6, quality.sharpness(pair.plate)),
+        quality.sharpness(pair.render),
+        quality.sharpness(pair.plate),
         float(drift),
         float(new.mean()),
         int(bad.sum()),
@@ -387,7 +409,7 @@ def _drawings(frames: Sequence[FrameFigures]) -> Iterator[Drawing]:
         "warp_1": "warping error over 1 frame, RMS x 255",
         "warp_10": "warping error over 10 frames, RMS x 255",
         "static": "change in static places x 255",
-        "sharpness": "sharpness over the plate's",
+        "sharpness": "sharpness, mean Laplacian x 255",
         "drift": "mean colour's drift x 255",
         "clipped": "share of newly clipped pixels",
     }.items():

@@ -24,11 +24,11 @@ from scumble.media import STILLS, Plate, Writer, WriterSettings, formats, is_mov
 from scumble.media.movie import MoviePlate
 from scumble.media.pattern import output_pattern, parse_pattern
 from scumble.media.stills import StillsPlate
-from scumble.motion import DIRECTIONS, Motion, OpticalFlow, RenderedVectors, Vectors, vectors_of
+from scumble.motion import Motion, OpticalFlow, RenderedVectors, Vectors, vectors_of
 from scumble.painting import Painting, Weighted, finished, painting_of
 from scumble.palette import Palette
 from scumble.sequence import held, keys, steadied, windows
-from scumble.shots import Shot, own_frames
+from scumble.shots import own_frames
 from scumble.statistics_file import Measured, load, save
 
 LINES = 720  # the network's size unless asked otherwise: what it was trained to see
@@ -92,6 +92,10 @@ class RenderSettings:
             raise BadSettings(f"quality {self.quality}: give a number from 0 to 100")
         if not 1 <= self.on <= 24:
             raise BadSettings(f"on {self.on}: give a number of frames from 1 to 24")
+        if self.on_warp is not None and self.on == 1:
+            raise BadSettings("on-warp moves what is held; give --on 2 with it")
+        if self.vectors and "vectors" not in (self.stabilize, self.on_warp):
+            raise BadSettings("vectors are for --stabilize vectors and --on-warp vectors; give one of them")
         if not 1 <= self.window <= 3:
             raise BadSettings(f"window {self.window}: give 1, 2 or 3 frames on each side")
         if self.lines is not None and self.lines != 0 and not 16 <= self.lines <= 20000:
@@ -136,6 +140,11 @@ class Plan:
         _, sound = _sound(self)
         if sound.startswith("left out"):
             said.append(f"sound {sound}")
+        if self.settings.stabilize == "vectors":
+            vectors = _vectors(self)
+            if vectors.backward is None or vectors.forward is None:
+                side = "later" if vectors.backward is None else "earlier"
+                said.append(f"the vectors lead one way ({vectors}): the stabiliser sees {side} frames only")
         if is_movie(self.output) and (self.plate.size[0] % 2 or self.plate.size[1] % 2):
             even = "x".join(str(side + side % 2) for side in self.plate.size)
             said.append(f"the movie is {even}: 4:2:0 needs even sides, the last row or column is repeated")
@@ -228,7 +237,12 @@ def plan(source: Path | Plate, look: Look | Sequence[tuple[int, Look]], output: 
         precision = "fast" if plate.kind == "movie" and plate.bits == 8 and is_movie(output) else "f32"
     else:
         precision = settings.precision
-    return Plan(plate, looks, output, numbers, files, size, precision, settings)
+    job = Plan(plate, looks, output, numbers, files, size, precision, settings)
+    if "vectors" in (settings.stabilize, settings.on_warp):  # refused before any work
+        vectors = _vectors(job)
+        if settings.on_warp == "vectors" and vectors.backward is None:
+            raise BadSettings(f"{name}: no motion to the frame before ({vectors}); take --on-warp flow")
+    return job
 
 
 def _same_name(plate: Plate) -> str:
@@ -321,22 +335,19 @@ def _motion(job: Plan, kind: str) -> Motion:
 
 def _vectors(job: Plan) -> Vectors:
     """The plate's motion channels. Raises BadSettings where it cannot have any."""
-    if not isinstance(job.plate, StillsPlate) or job.plate.path.suffix.lower() != ".exr":
-        raise BadSettings(f"{job.plate.path}: motion vectors stand in EXR sequences; take --stabilize flow")
-    layer, *more = job.settings.vectors.split(":")
-    direction = next((word for word in more if word in DIRECTIONS), "")
-    axis = next((word for word in more if word in ("up", "down")), "")
-    if len(more) != bool(direction) + bool(axis):
-        raise BadSettings(f"vectors {job.settings.vectors!r}: write LAYER[:forward|backward][:up|down]")
-    first = job.plate.files[job.numbers[0]]
-    return vectors_of(first, layer, direction, axis == "up" if axis else None)
+    if not isinstance(job.plate, StillsPlate) or job.plate.files[job.numbers[0]].suffix.lower() != ".exr":
+        raise BadSettings(f"{job.plate.path}: motion vectors stand in EXR sequences; take flow instead")
+    return vectors_of(job.plate.files[job.numbers[0]], job.settings.vectors)
 
 
 def _hold_in_words(job: Plan) -> str:
     settings = job.settings
     if settings.on == 1:
         return "every frame"
-    return f"every {settings.on} frames, held" + (f" along {settings.on_warp}" if settings.on_warp else "")
+    along = {None: "", "flow": " along optical flow", "vectors": ""}[settings.on_warp]
+    if settings.on_warp == "vectors":
+        along = f" along vectors: {_vectors(job)}"
+    return f"every {settings.on} frames, held{along}"
 
 
 def _stabiliser_in_words(job: Plan) -> str:
@@ -355,6 +366,9 @@ class Painters:
         self.measured = [_measured(job, look) for _, look in job.looks]
         self.shots = [m.shot for m in self.measured[0]]
         self.there = set(job.plate.numbers)
+        self.run_of: dict[int, int] = {}  # first frame of the run without holes that a frame stands in
+        for n in job.plate.numbers:
+            self.run_of[n] = self.run_of.get(n - 1, n)
         self.ready: dict[tuple[int, int], Weighted] = {}
 
     def of(self, number: int) -> list[Weighted]:
@@ -380,8 +394,8 @@ class Painters:
         return all(k in self.there for k in between) and any(n in shot and m in shot for shot in self.shots)
 
     def first_of(self, number: int) -> int:
-        """First frame of the shot that a frame belongs to; of the later one in a dissolve."""
-        return self.shots[self._places(number)[-1]].first
+        """First frame of the shot that a frame belongs to, of the later one in a dissolve; behind a hole the next."""
+        return max(self.shots[self._places(number)[-1]].first, self.run_of[number])
 
     def _places(self, number: int) -> list[int]:
         return [i for i, shot in enumerate(self.shots) if number in shot] or [0]
@@ -398,13 +412,14 @@ def _measured(job: Plan, look: Look) -> list[Measured]:
     plate, settings = job.plate, job.settings
     made_with = {
         "keep_color": settings.keep_color,
-        "palette": settings.palette is not None,
+        "palette": settings.palette and [settings.palette.mean.tolist(), settings.palette.covariance.tolist()],
+        "lines": job.network_size[1],
         "without_grain": settings.grain is not None,
     }
     if settings.stats is not None and settings.stats.exists():
         found = load(settings.stats, look, made_with)
         if len(found) == 1:  # one shot's, shared by all of the plate
-            return [Measured(Shot(plate.numbers[0], plate.numbers[-1]), found[0].statistics)]
+            return [Measured(shot, found[0].statistics) for shot in shots_of(plate, settings.cuts)]
         missing = next((n for n in job.numbers if not any(n in m.shot for m in found)), None)
         if missing is not None:
             raise BadInput(f"{settings.stats}: frame {missing} is in none of its shots; measure again")

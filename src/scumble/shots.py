@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from scumble.colour import to_working
 from scumble.errors import BadInput
-from scumble.frames import Frame
+from scumble.frames import Frame, frame_number
 
 SEEN = (256, 144)  # pixels at which cuts are looked for
 SMALL = (48, 27)  # pixels at which dissolves are
@@ -225,9 +225,10 @@ def read_cuts(path: Path, numbers: Sequence[int]) -> list[Shot]:
         word = line.partition("#")[0].strip()
         if not word:
             continue
-        if not word.lstrip("-").isdigit() or int(word) not in numbers:
+        number = frame_number(word)
+        if number is None or number not in numbers:
             raise BadInput(f"{path}: line {place}: {word[:40]!r} is not a frame of {numbers[0]}-{numbers[-1]}")
-        firsts.append(int(word))
+        firsts.append(number)
     firsts = sorted({numbers[0], *firsts})
     ends = [numbers[numbers.index(first) - 1] for first in firsts[1:]]
     return [Shot(first, last) for first, last in zip(firsts, [*ends, numbers[-1]], strict=True)]

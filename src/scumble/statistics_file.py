@@ -74,7 +74,7 @@ def load(path: Path, look: Look, made_with: Mapping[str, Any]) -> list[Measured]
         found = [_measured(entry, look) for entry in document["shots"]]
         if not found:
             raise ValueError("it holds no shot")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise BadInput(f"{path}: damaged statistics ({error}); measure again") from error
     return found
 
@@ -92,6 +92,11 @@ def _values(statistics: ShotStatistics) -> dict[str, Any]:
 
 def _measured(entry: Mapping[str, Any], look: Look) -> Measured:
     shot = Shot(int(entry["first"]), int(entry["last"]), int(entry["dissolve"]), entry["begins"])
+    if shot.last < shot.first or shot.dissolve < 0:
+        raise ValueError(f"a shot from {shot.first} to {shot.last} with a dissolve of {shot.dissolve}")
+    facts = dict(entry["facts"])
+    if not 0 <= float(facts.get("grain", 0.0)) < 1:
+        raise ValueError(f"grain of {facts['grain']}")
     palette = Palette(
         _array(entry["palette"]["mean"], (3,), np.float64), _array(entry["palette"]["covariance"], (3, 3), np.float64)
     )
@@ -103,7 +108,7 @@ def _measured(entry: Mapping[str, Any], look: Look) -> Measured:
             variance[node.name] = _array(layer["variance"], (node.channels,), np.float32)
             if (variance[node.name] < 0).any():
                 raise ValueError(f"layer {node.name} has a negative variance")
-    return Measured(shot, ShotStatistics(palette, mean, variance, dict(entry["facts"])))
+    return Measured(shot, ShotStatistics(palette, mean, variance, facts))
 
 
 def _array(values: Any, shape: tuple[int, ...], kind: Any) -> Any:
