@@ -21,6 +21,7 @@ from scumble.motion import (
     RenderedVectors,
     consistent,
     find_vectors,
+    grey,
     inside,
     optical_flow,
     vectors_of,
@@ -104,15 +105,15 @@ def test_a_plate_without_vectors_is_told_what_would_do() -> None:
 
 def test_optical_flow_finds_a_pan_and_an_occlusion() -> None:
     one, two = moving(2)
-    flow = optical_flow(one, two)
+    flow = optical_flow(grey(one), grey(two))
     middle = flow[16:-16, 16:-16].reshape(-1, 2)
     assert np.median(middle, axis=0) == pytest.approx(PAN, abs=0.2)
-    back = optical_flow(two, one)
+    back = optical_flow(grey(two), grey(one))
     assert consistent(flow, back)[16:-16, 16:-16].mean() > 0.8
     assert not inside(np.full((4, 6, 2), [10.0, 0.0], np.float32)).any()
     covered = two.copy()
     covered[30:70, 60:100] = scene(3, 40, 160)[:, :40]  # something has come before it
-    hidden = consistent(optical_flow(one, covered), optical_flow(covered, one))
+    hidden = consistent(optical_flow(grey(one), grey(covered)), optical_flow(grey(covered), grey(one)))
     assert hidden[40:60, 70:90].mean() < 0.7 < hidden[16:-16, 110:-16].mean()
 
 

@@ -25,7 +25,7 @@ from scumble.frames import Frame, format_frames
 from scumble.media import Plate, open_plate
 from scumble.media.movie import MoviePlate
 from scumble.media.stills import StillsPlate
-from scumble.motion import Motion, OpticalFlow, RenderedVectors, consistent, inside, vectors_of, warp
+from scumble.motion import Motion, OpticalFlow, RenderedVectors, consistent, inside, resized_flow, vectors_of, warp
 from scumble.report import Drawing, Picture, Section, Table, Text, curves
 from scumble.settings import describe
 from scumble.upsampling import resized
@@ -296,7 +296,9 @@ def _warping(
     there, back = moves.flow(pair.number, before.number), moves.flow(before.number, pair.number)
     if there is None:
         return None, None, None
-    seen = inside(there) if back is None else consistent(there, back)
+    size = (pair.plate.shape[1], pair.plate.shape[0])
+    there = resized_flow(there, size)
+    seen = inside(there) if back is None else consistent(there, resized_flow(back, size))
     if not seen.any():
         return None, None, None
     own = np.square(pair.render - warp(before.render, there)).mean(axis=2)

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from scumble.motion import Motion, warp
+from scumble.motion import Motion
 from scumble.painting import Painting
-from scumble.stabiliser import Seen, steady, trusted
+from scumble.stabiliser import Seen, carried, steady
 
 Together = Callable[[int, int], bool]
 
@@ -97,9 +97,9 @@ def held(
 
 def _carried(own: Painting, key: Painting, motion: Motion) -> Painting:
     n, m = own.frame.number, key.frame.number
-    there = motion.flow(n, m) if n != m else None
-    if there is None:
+    seen = Seen(key.working.pixels, key.pixels)
+    brought = carried(n, own.working.pixels, m, seen, motion) if n != m else None
+    if brought is None:
         return own
-    trust = trusted(own.working.pixels, key.working.pixels, there, motion.flow(m, n), n - m)[:, :, None]
-    pixels = trust * warp(key.pixels, there) + (1 - trust) * own.pixels
-    return replace(own, pixels=np.asarray(pixels, np.float32))
+    painted, trust = brought
+    return replace(own, pixels=np.asarray(trust * painted + (1 - trust) * own.pixels, np.float32))

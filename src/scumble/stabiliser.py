@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from scumble.motion import Flow, Motion, consistent, inside, warp
+from scumble.motion import Flow, Motion, consistent, inside, resized_flow, speed, warp
 
 Pixels = NDArray[np.float32]
 
@@ -36,14 +36,32 @@ def steady(number: int, window: Mapping[int, Seen], motion: Motion) -> Pixels:
     total = own.painted.copy()
     weight = np.ones((*own.painted.shape[:2], 1), np.float32)
     for other in sorted(window.keys() - {number}):
-        there = motion.flow(number, other)
-        if there is None:
-            continue
-        back = motion.flow(other, number)
-        trust = trusted(own.picture, window[other].picture, there, back, abs(other - number))[:, :, None]
-        total += trust * warp(window[other].painted, there)
-        weight += trust
+        brought = carried(number, own.picture, other, window[other], motion)
+        if brought is not None:
+            painted, trust = brought
+            total += trust * painted
+            weight += trust
     return np.asarray(total / weight, np.float32)
+
+
+def carried(number: int, picture: Pixels, other: int, seen: Seen, motion: Motion) -> tuple[Pixels, Pixels] | None:
+    """The painting of frame `other` brought onto frame `number`, and the trust in it (H, W, 1).
+
+    Motion that is known at fewer lines is judged there, too: more would cost much and say no more. None
+    where nobody knows the motion.
+    """
+    there = motion.flow(number, other)
+    if there is None:
+        return None
+    size, full = there.shape[1::-1], picture.shape[1::-1]
+    trust = trusted(_at(picture, size), _at(seen.picture, size), there, motion.flow(other, number), abs(other - number))
+    return warp(seen.painted, resized_flow(there, full)), _at(trust, full, cv2.INTER_LINEAR)[:, :, None]
+
+
+def _at(pixels: Pixels, size: tuple[int, ...], how: int = cv2.INTER_AREA) -> Pixels:
+    return (
+        pixels if pixels.shape[1::-1] == size else np.asarray(cv2.resize(pixels, size, interpolation=how), np.float32)
+    )
 
 
 def trusted(picture: Pixels, other: Pixels, there: Flow, back: Flow | None, frames: int) -> Pixels:
@@ -51,8 +69,9 @@ def trusted(picture: Pixels, other: Pixels, there: Flow, back: Flow | None, fram
     found = inside(there) if back is None else consistent(there, back)
     around = np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)
     holds = cv2.erode(found.astype(np.uint8), around, borderValue=1)
-    apart = np.abs(picture - warp(other, there, smooth=False)).max(axis=2)
+    channels = cv2.split(cv2.absdiff(picture, warp(other, there, smooth=False)))
+    apart = cv2.max(cv2.max(channels[0], channels[1]), channels[2])
     apart = cv2.blur(apart, (3, 3), borderType=cv2.BORDER_REPLICATE)  # grain alone is no change
-    speed = np.sqrt(np.square(there).sum(axis=2)) / (FAST * there.shape[1] * frames)
-    trust = np.exp(-np.square(apart / CHANGED)) * np.clip(2 - speed, 0, 1) * holds
+    fast = np.sqrt(speed(there)) / (FAST * there.shape[1] * frames)
+    trust = np.exp(-np.square(apart / CHANGED)) * np.clip(2 - fast, 0, 1) * holds
     return np.nan_to_num(np.asarray(trust, np.float32))
