@@ -21,12 +21,18 @@ from safetensors.numpy import save, save_file
 
 from scumble import colour
 from scumble.frames import Frame
+from scumble.look import Look
 from scumble.media import WriterSettings
 from scumble.media.movie import MovieWriter
 from scumble.media.stills import write_picture
 from scumble.network import SIZES
 
 PICTURES = ("png", "jpg", "exr", "tif", "dpx", "webp")
+
+
+def tiny_look() -> Look:
+    """The look of `good.look`."""
+    return random_look(1, SIZES["tiny"])
 
 
 def write_valid(folder: Path) -> None:
@@ -43,7 +49,7 @@ def write_valid(folder: Path) -> None:
         for i in range(12):
             writer.write(Frame(i + 1, picture(48, 64, i // 4), colour.DISPLAY))
         writer.close()
-    random_look(1, SIZES["tiny"]).save(folder / "good.look")
+    tiny_look().save(folder / "good.look")
     (folder / "good.toml").write_text("[losses]\nstyle = 10.0\n[run]\nseed = 1\n")
 
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import json
+import os
 import random
 import subprocess
 import sys
@@ -18,6 +20,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -75,6 +78,56 @@ def _settings_class() -> type:
     return TrainSettings
 
 
+def _limits(data: bytes, folder: Path) -> None:
+    from scumble.qc import Limits
+    from scumble.settings import load
+
+    load(_file(folder, "limits.toml", data), Limits)
+
+
+def _looks(data: bytes, folder: Path) -> None:
+    from scumble.cli import _keyed_looks
+
+    _keyed_looks([str(_file(folder, "looks.toml", data))])
+
+
+def _cuts(data: bytes, folder: Path) -> None:
+    from scumble.shots import as_text, own_frames, read_cuts
+
+    numbers = tuple(range(1001, 1101))
+    shots = read_cuts(_file(folder, "cuts.txt", data), numbers)
+    assert sorted(n for own in own_frames(shots, numbers) for n in own) == list(numbers)
+    as_text(shots)
+
+
+def _statistics(data: bytes, folder: Path) -> None:
+    from corpus import tiny_look
+
+    from scumble.look import bake
+    from scumble.statistics_file import cached_statistics, keep_statistics, load
+
+    look = tiny_look()
+    measured = load(_file(folder, "a.json", data), look, {})
+    for shot in measured:
+        keep_statistics("fuzz", shot.shot, shot.statistics)
+        assert cached_statistics("fuzz", look) is not None
+        bake(look, shot.statistics)
+
+
+def _cached(data: bytes, folder: Path) -> None:
+    """What a cache may hold after a crash."""
+    from corpus import tiny_look
+
+    from scumble.statistics_file import cached_shots, cached_statistics, keep
+
+    for kind in ("statistics", "shots"):
+        keep(kind, "fuzz", {})
+        for file in (Path(os.environ["SCUMBLE_CACHE"]) / kind).glob("*.json"):
+            file.write_bytes(data)
+    cached_statistics("fuzz", tiny_look())
+    cached_shots("fuzz")
+
+
 def _words(data: bytes, folder: Path) -> None:
     """Frame ranges, weights, rates, patterns: what a command line may hold."""
     from scumble.cli import one_value_each, parse_rate, weighted
@@ -113,6 +166,11 @@ TARGETS: dict[str, tuple[Target, tuple[str, ...], bool]] = {
     "checkpoint": (_checkpoint, ("good.look",), False),
     "settings": (_settings, ("good.toml",), True),
     "words": (_words, ("words.txt",), True),
+    "limits": (_limits, ("limits.toml",), True),
+    "looks": (_looks, ("looks.toml",), True),
+    "cuts": (_cuts, ("cuts.txt",), True),
+    "statistics": (_statistics, ("stats.json",), True),
+    "cached": (_cached, ("stats.json", "shots.json"), True),
     "dataset": (_dataset, ("packed.zip",), True),
     **{s: (_plate(s), (f"good.{s}",), False) for s in ("png", "jpg", "exr", "tif", "dpx", "webp", "mp4", "mkv")},
 }
@@ -123,12 +181,23 @@ def seeds(folder: Path) -> None:
     """The valid files to start from."""
     import zipfile
 
-    from corpus import write_valid
+    from conftest import random_statistics
+    from corpus import tiny_look, write_valid
 
     from scumble.network import SIZES
+    from scumble.shots import Shot
+    from scumble.statistics_file import Measured, save
 
     write_valid(folder)
     (folder / "words.txt").write_bytes(WORDS)
+    (folder / "limits.toml").write_text("warp_1 = 2.0\nbroken = 3\nsharpness = 0.5\n")
+    (folder / "looks.toml").write_text('1001 = "auvers"\n1050 = "mackerel"\n')
+    (folder / "cuts.txt").write_text("1001\n1024  # the door\n\n1090\n")
+    (folder / "shots.json").write_text(
+        json.dumps({"shots": [asdict(Shot(1001, 1023)), asdict(Shot(1020, 1090, 4, "dissolve"))]})
+    )
+    look = tiny_look()
+    save(folder / "stats.json", look, [Measured(Shot(1001, 1023), random_statistics(look))], {})
     with zipfile.ZipFile(folder / "packed.zip", "w") as archive:
         table = "file,kind,split,source,licence,author\ncontent/a.webp,content,train,a,CC0,me\n"
         archive.writestr("manifest.csv", table)
@@ -177,6 +246,7 @@ def work(name: str, folder: Path, seconds: float, seed: int) -> int:
         return 0
     end, count = time.monotonic() + seconds, 0
     with tempfile.TemporaryDirectory() as scratch:
+        os.environ["SCUMBLE_CACHE"] = str(Path(scratch) / "cache")
         while time.monotonic() < end:
             data = mutated(rng.choice(starts), rng, WORDS)
             (folder / f"last-{name}").write_bytes(data)  # for whoever finds this process dead

@@ -1,8 +1,10 @@
 """How steady a painted shot is, against per-frame statistics and peers; writes results.md, results.json, pictures.
 
-    python benchmarks/steady/run.py SCENE_FOLDER [--peer PYTHON] [--microast FOLDER] [--microast-python PYTHON]
+    python benchmarks/steady/run.py SCENE_FOLDER [--clip MOVIE ...]
+                                    [--peer PYTHON] [--microast FOLDER] [--microast-python PYTHON]
 
-SCENE_FOLDER holds what scene.py rendered, with true motion vectors; the sample clip comes with the repository.
+SCENE_FOLDER holds what scene.py rendered, with true motion vectors; one sample clip comes with the
+repository, others are named.
 Figures are those of `scumble qc` and `scumble evaluate`, on frames of 8 bits for all alike.
 """
 
@@ -35,6 +37,7 @@ from scumble.weights import vgg_path
 HERE = Path(__file__).parent
 SAMPLES = HERE.parent.parent / "samples"
 STYLE = SAMPLES / "hiroshige_mackerel.jpg"
+FRAMES = 30  # of every shot
 COLUMNS = {
     "warp_1": "warping error over 1 frame, ratio to the plate's",
     "warp_10": "the same over 10 frames",
@@ -145,6 +148,7 @@ def main() -> None:
     """See the module's head."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("scene", type=Path)
+    parser.add_argument("--clip", type=Path, action="append", default=[])
     parser.add_argument("--peer", default="")
     parser.add_argument("--microast", default="")
     parser.add_argument("--microast-python", default=sys.executable)
@@ -159,12 +163,15 @@ def main() -> None:
         *(f"- {name}: {words}" for name, words in COLUMNS.items()),
     ]
     document: dict[str, dict[str, dict[str, float | None]]] = {}
-    shots = [("scene.py, 24 frames of 640x360, true motion vectors", given.scene / "scene.####.exr", 24, True)]
-    shots.append(("sintel_walk.mp4, 30 frames of 1280x544, optical flow", SAMPLES / "sintel_walk.mp4", 30, False))
-    for title, path, count, vectors in shots:
+    shots = [(given.scene / "scene.####.exr", "true motion vectors")]
+    shots += [(path, "optical flow") for path in (SAMPLES / "sintel_walk.mp4", *given.clip)]
+    for path, words in shots:
         plate = open_plate(path)
+        numbers = plate.numbers[:FRAMES]
+        vectors = words != "optical flow"
+        title = f"{path.name}, {len(numbers)} frames of {plate.size[0]}x{plate.size[1]}, {words}"
         with tempfile.TemporaryDirectory() as text:
-            found = list(ways(plate, plate.numbers[:count], vectors, given, Path(text)))
+            found = list(ways(plate, numbers, vectors, given, Path(text)))
         document[title] = {way.name: way.figures for way in found}
         lines += ["", f"## {title}", "", "| | " + " | ".join(COLUMNS) + " |", "|---|" + "---:|" * len(COLUMNS)]
         for way in found:

@@ -28,7 +28,7 @@ from scumble.motion import Motion, OpticalFlow, RenderedVectors, Vectors, vector
 from scumble.painting import Painting, Weighted, finished, painting_of
 from scumble.palette import Palette
 from scumble.sequence import held, keys, steadied, windows
-from scumble.shots import own_frames
+from scumble.shots import frames_of, own_frames
 from scumble.statistics_file import Measured, load, save
 
 LINES = 720  # the network's size unless asked otherwise: what it was trained to see
@@ -365,7 +365,10 @@ class Painters:
         self.engine = open_engine(job.settings.engine)
         self.measured = [_measured(job, look) for _, look in job.looks]
         self.shots = [m.shot for m in self.measured[0]]
-        self.there = set(job.plate.numbers)
+        self.places: dict[int, list[int]] = {}  # of the shots that a frame of the plate stands in
+        for place, shot in enumerate(self.shots):
+            for n in frames_of(shot, job.plate.numbers):
+                self.places.setdefault(n, []).append(place)
         self.run_of: dict[int, int] = {}  # first frame of the run without holes that a frame stands in
         for n in job.plate.numbers:
             self.run_of[n] = self.run_of.get(n - 1, n)
@@ -391,14 +394,15 @@ class Painters:
     def together(self, n: int, m: int) -> bool:
         """Whether two frames stand in one shot of the plate, without a hole between them."""
         between = range(min(n, m), max(n, m) + 1)
-        return all(k in self.there for k in between) and any(n in shot and m in shot for shot in self.shots)
+        no_hole = all(k in self.run_of for k in between)
+        return no_hole and not set(self.places.get(n, ())).isdisjoint(self.places.get(m, ()))
 
     def first_of(self, number: int) -> int:
         """First frame of the shot that a frame belongs to, of the later one in a dissolve; behind a hole the next."""
         return max(self.shots[self._places(number)[-1]].first, self.run_of[number])
 
     def _places(self, number: int) -> list[int]:
-        return [i for i, shot in enumerate(self.shots) if number in shot] or [0]
+        return self.places.get(number, [0])
 
     def _baked(self, look: int, place: int) -> Weighted:
         settings = self.job.settings

@@ -7,6 +7,7 @@ black frames inside the plate.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -202,13 +203,18 @@ def _around(length: int) -> int:
     return max(3, length // 3)
 
 
+def frames_of(shot: Shot, numbers: Sequence[int]) -> Sequence[int]:
+    """Of a plate's numbers, in order, those that stand in a shot."""
+    return numbers[bisect_left(numbers, shot.first) : bisect_right(numbers, shot.last)]
+
+
 def own_frames(shots: Sequence[Shot], numbers: Sequence[int]) -> list[tuple[int, ...]]:
     """Of each shot the frames that belong to it alone; of one that is nothing but dissolves, all."""
     found = []
     for place, shot in enumerate(shots):
         after = shots[place + 1].first if place + 1 < len(shots) else shot.last + 1
-        mine = tuple(n for n in numbers if n in shot)
-        found.append(tuple(n for n in mine if shot.first + shot.dissolve <= n < after) or mine)
+        mine = frames_of(shot, numbers)
+        found.append(tuple(n for n in mine if shot.first + shot.dissolve <= n < after) or tuple(mine))
     return found
 
 
@@ -220,15 +226,16 @@ def read_cuts(path: Path, numbers: Sequence[int]) -> list[Shot]:
         raise BadInput(
             f"{path}: cannot be read as a list of first frames ({error}); write one number a line"
         ) from error
-    firsts: list[int] = []
+    firsts = {numbers[0]}
+    places = {number: place for place, number in enumerate(numbers)}
     for place, line in enumerate(lines, start=1):
         word = line.partition("#")[0].strip()
         if not word:
             continue
         number = frame_number(word)
-        if number is None or number not in numbers:
+        if number is None or number not in places:
             raise BadInput(f"{path}: line {place}: {word[:40]!r} is not a frame of {numbers[0]}-{numbers[-1]}")
-        firsts.append(number)
-    firsts = sorted({numbers[0], *firsts})
-    ends = [numbers[numbers.index(first) - 1] for first in firsts[1:]]
-    return [Shot(first, last) for first, last in zip(firsts, [*ends, numbers[-1]], strict=True)]
+        firsts.add(number)
+    begins = sorted(firsts)
+    ends = [numbers[places[first] - 1] for first in begins[1:]]
+    return [Shot(first, last) for first, last in zip(begins, [*ends, numbers[-1]], strict=True)]

@@ -120,7 +120,7 @@ def _array(values: Any, shape: tuple[int, ...], kind: Any) -> Any:
 
 def cached(folder: str, key: object) -> dict[str, Any] | None:
     """What the cache holds under a key of plain values, or None."""
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, RecursionError):
         found = json.loads(_cache_file(folder, key).read_text("utf-8"))
         if isinstance(found, dict):
             return found
@@ -146,7 +146,7 @@ def _cache_file(folder: str, key: object) -> Path:
 def cached_shots(key: object) -> list[Shot] | None:
     """Shots that were found before."""
     found = cached("shots", key)
-    with suppress(KeyError, TypeError, ValueError):
+    with suppress(KeyError, TypeError, ValueError, OverflowError):
         if found is not None:
             return [Shot(**shot) for shot in found["shots"]]
     return None
@@ -160,7 +160,7 @@ def keep_shots(key: object, shots: Sequence[Shot]) -> None:
 def cached_statistics(key: object, look: Look) -> ShotStatistics | None:
     """Statistics that were measured before."""
     found = cached("statistics", key)
-    with suppress(KeyError, TypeError, ValueError):
+    with suppress(KeyError, TypeError, ValueError, OverflowError):
         if found is not None:
             return _measured(found, look).statistics
     return None
