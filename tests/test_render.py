@@ -16,7 +16,7 @@ from conftest import picture, random_look
 from scumble import colour
 from scumble.baking import shipped
 from scumble.errors import BadOutput, BadPlate, BadSettings
-from scumble.frames import Frame, Pixels
+from scumble.frames import Frame, Metadata, Pixels
 from scumble.look import Look, identity_look
 from scumble.media import WriterSettings, open_plate
 from scumble.media.movie import MovieWriter
@@ -275,7 +275,7 @@ def test_every_frame_of_an_open_gop_movie_is_found(tmp_path: Path) -> None:
 
 def test_pixel_aspect_and_rotation_are_kept(tmp_path: Path) -> None:
     source = tmp_path / "in.mov"
-    writer = MovieWriter(source, WriterSettings(size=(64, 48), pixel_aspect=Fraction(4, 3)))
+    writer = MovieWriter(source, WriterSettings(size=(64, 48), metadata=Metadata(pixel_aspect=Fraction(4, 3))))
     for i in range(3):
         writer.write(Frame(i + 1, picture(48, 64, 5), colour.DISPLAY))
     writer.close()

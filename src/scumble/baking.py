@@ -30,7 +30,7 @@ from scumble.look import (
     with_reference,
 )
 from scumble.media import MOVIES, STILLS, Plate
-from scumble.media.stills import read_picture
+from scumble.media.stills import StillsPlate, read_picture
 from scumble.palette import REFERENCE_SHARE, Palette
 from scumble.shots import Shot, detect, read_cuts
 from scumble.statistics_file import cached_shots, cached_statistics, keep_shots, keep_statistics
@@ -179,10 +179,11 @@ def shots_of(plate: Plate, cuts: str | None = None) -> list[Shot]:
 
 
 def _identity(plate: Plate, numbers: Sequence[int]) -> str:
-    """Changes when the files of these frames do: path, size and time."""
+    """Changes when the files of these frames do, path, size and time, or what is read from them."""
     files = [p.resolve() for p in plate.files_of(numbers)]
     facts = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
-    return hashlib.sha256(repr(facts).encode()).hexdigest()
+    layer = plate.layer if isinstance(plate, StillsPlate) else ""
+    return hashlib.sha256(repr([facts, layer, str(plate.colour_space)]).encode()).hexdigest()
 
 
 def shot_statistics(

@@ -308,8 +308,64 @@ def render(
             help="Layer of motion vectors in pixels, their direction and the way of their y axis; Blender's, Nuke's and Arnold's names are recognised.",
         ),
     ] = "",
+    layer: Annotated[
+        str,
+        typer.Option("--layer", metavar="NAME", help="Colour layer of an EXR, by layer or part (default: the beauty)."),
+    ] = "",
+    out_layer: Annotated[
+        str,
+        typer.Option(
+            "--out-layer",
+            metavar="NAME",
+            help="Write the painting as this layer, beside the untouched beauty of an EXR.",
+        ),
+    ] = "",
+    in_space: Annotated[
+        str,
+        typer.Option(
+            "--in-space",
+            metavar="SPACE",
+            help="Colour space of the plate, as in ACEScg; its tags are believed otherwise.",
+        ),
+    ] = "",
+    out_space: Annotated[
+        str,
+        typer.Option(
+            "--out-space",
+            metavar="SPACE",
+            help="Colour space of the output (default: the plate's own where the format can hold it).",
+        ),
+    ] = "",
+    ocio: Annotated[
+        str | None,
+        typer.Option(
+            "--ocio",
+            metavar="FILE|ocio://NAME",
+            help="OpenColorIO configuration (default: $OCIO, else a built-in ACES 1.3 studio configuration).",
+        ),
+    ] = None,
+    missing: Annotated[
+        Literal["error", "hold", "skip"],
+        typer.Option(
+            "--missing", help="Frames that the sequence lacks: stop, repeat the frame before, or leave them out."
+        ),
+    ] = "error",
+    codec: Annotated[
+        str,
+        typer.Option(
+            "--codec",
+            metavar="NAME",
+            help="Codec of a movie: h264, h264-10, hevc, hevc-10, prores-proxy, -lt, prores, -hq, -4444, -4444xq, dnxhr-lb, -sq, -hq, -hqx, -444, ffv1, ffv1-10, ffv1-16 (default: h264 for 8 bits, else prores-hq in .mov, hevc-10 in .mp4, ffv1 in .mkv).",
+        ),
+    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done and write nothing.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that are there.")] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Replace outputs that are there, whoever made them; otherwise frames that were made in the same way are kept.",
+        ),
+    ] = False,
     progress: Annotated[
         Literal["bar", "json", "none"], typer.Option("--progress", help="A bar, one JSON line an event, or nothing.")
     ] = "bar",
@@ -318,12 +374,14 @@ def render(
     from scumble import render as r
     from scumble.baking import make_look, style_picture
     from scumble.keys import Keys
-    from scumble.media import open_plate
+    from scumble.media import PlateOptions, open_plate
+    from scumble.ocio import Colours
     from scumble.palette import Palette
 
     if (not look) == (not style):
         raise BadSettings("give either --look FILE|NAME or --style PICTURE")
-    plate = open_plate(source, first_frame)
+    options = PlateOptions(layer, in_space, Colours(ocio))
+    plate = open_plate(source, first_frame, options)
     settings = r.RenderSettings(
         frames=_frames(frames, start, end, step, plate.frame_range),
         first_frame=first_frame,
@@ -344,6 +402,13 @@ def render(
         on=on,
         on_warp=on_warp,
         vectors=vectors,
+        layer=layer,
+        out_layer=out_layer,
+        in_space=in_space,
+        out_space=out_space,
+        ocio=ocio,
+        missing=missing,
+        codec=codec,
         overwrite=overwrite,
     )
     chosen: Any = _keyed_looks(look) if look else make_look([(Path(n), w) for n, w in map(weighted, style or [])])
@@ -356,7 +421,8 @@ def render(
     if progress != "none":
         note.print(
             f"{done.frames} frame{'s' * (done.frames != 1)} in {done.seconds:.1f} s"
-            f" ({done.frames / done.seconds:.2f} frames/s): {job.output}",
+            f" ({done.frames / done.seconds:.2f} frames/s): {job.output}"
+            + (f"; {done.kept} were there already, made in the same way" if done.kept else ""),
             soft_wrap=True,
         )
         for line in job.notes():

@@ -1,23 +1,63 @@
 """Between plate space, where files live, and working space, where the network sees.
 
 Working space is display-like sRGB, about [0, 1]. Display-referred plates (8- and 16-bit pictures,
-movies) are in it already. Scene-linear plates go through a gain map: channels above 0.8 are softly
-compressed, painted, and multiplied back by plate / compressed in linear light, so that a lamp at
-12.0 stays a lamp and the order of highlights is kept.
+movies) are in it already. Scene-referred plates go to linear Rec. 709 and through a gain map: channels
+above 0.8 are softly compressed, painted, and multiplied back by plate / compressed in linear light, so
+that a lamp at 12.0 stays a lamp and the order of highlights is kept.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scumble.errors import BadPlate
+
 Pixels = NDArray[np.float32]
 
 LUMA = (0.2126, 0.7152, 0.0722)  # of Rec. 709 red, green, blue
-DISPLAY = "sRGB"  # display-referred Rec. 709 primaries with the sRGB curve
-LINEAR = "lin_rec709"  # scene-linear Rec. 709 primaries
+
+
+class Conversion(Protocol):
+    """Between a colour space and the one of `DISPLAY` and `LINEAR` that is of its kind."""
+
+    def to_reference(self, pixels: Pixels) -> Pixels:
+        """Pixels (..., 3) of the space to linear Rec. 709 or sRGB."""
+        ...
+
+    def from_reference(self, pixels: Pixels) -> Pixels:
+        """The inverse of `to_reference`."""
+        ...
+
+
+@dataclass(frozen=True)
+class ColourSpace:
+    """What the numbers of a plate mean: of a display, or of the scene before the camera."""
+
+    name: str
+    kind: Literal["display", "scene"]
+    conversion: Conversion | None = None  # None: `DISPLAY` or `LINEAR`
+    is_linear: bool = False
+
+    def to_reference(self, pixels: Pixels) -> Pixels:
+        """Pixels (..., 3) to `DISPLAY` or `LINEAR`, by the space's kind."""
+        return pixels if self.conversion is None else self.conversion.to_reference(pixels)
+
+    def from_reference(self, pixels: Pixels) -> Pixels:
+        """The inverse of `to_reference`."""
+        return pixels if self.conversion is None else self.conversion.from_reference(pixels)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+DISPLAY = ColourSpace("sRGB", "display")  # display-referred Rec. 709 primaries with the sRGB curve
+LINEAR = ColourSpace("lin_rec709", "scene", is_linear=True)  # scene-linear Rec. 709 primaries
+REC_709 = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)  # x, y of red, green, blue, white
 KNEE = np.float32(0.8)  # linear value at which compression sets in
 ROOM = np.float32(1.0) - KNEE
 
@@ -46,40 +86,117 @@ def srgb_to_linear(x: Pixels) -> Pixels:
     return y
 
 
+class _Matrix:
+    """A linear space by its primaries."""
+
+    def __init__(self, rows: Sequence[Sequence[float]]) -> None:
+        self.rows = tuple(tuple(float(v) for v in row) for row in rows)
+
+    def to_reference(self, pixels: Pixels) -> Pixels:
+        return np.asarray(pixels @ np.array(self.rows, np.float32).T, np.float32)
+
+    def from_reference(self, pixels: Pixels) -> Pixels:
+        return np.asarray(pixels @ np.linalg.inv(self.rows).astype(np.float32).T, np.float32)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Matrix) and self.rows == other.rows
+
+    def __hash__(self) -> int:
+        return hash(self.rows)
+
+
+def by_chromaticities(chromaticities: Sequence[float]) -> ColourSpace:
+    """A linear space of any red, green, blue and white x, y; white is adapted by Bradford's matrix [Lam 1985].
+
+    Raises BadPlate for primaries that span no colours.
+    """
+    try:
+        own, rec709 = _to_xyz(chromaticities), _to_xyz(REC_709)
+        bradford = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+        cones = bradford @ rec709.sum(axis=1), bradford @ own.sum(axis=1)
+        adapted = np.linalg.inv(bradford) @ np.diag(cones[0] / cones[1]) @ bradford
+        rows = np.linalg.inv(rec709) @ adapted @ own
+        np.linalg.inv(rows)
+        if not np.isfinite(rows).all():
+            raise ValueError("infinite")
+    except (ValueError, ZeroDivisionError, np.linalg.LinAlgError) as error:
+        raise BadPlate(
+            f"chromaticities {tuple(chromaticities)} span no colours; name a space with --in-space"
+        ) from error
+    name = "linear " + " ".join(f"{v:.4g}" for v in chromaticities)
+    return ColourSpace(name, "scene", _Matrix(rows.tolist()), is_linear=True)
+
+
+def _to_xyz(chromaticities: Sequence[float]) -> NDArray[np.float64]:
+    """Matrix from RGB of these primaries to XYZ, white at Y = 1 [SMPTE RP 177]."""
+    if len(chromaticities) != 8:
+        raise ValueError("eight numbers were expected")
+    xy = np.array(chromaticities, np.float64).reshape(4, 2)
+    with np.errstate(divide="raise", invalid="raise"):
+        try:
+            xyz = np.column_stack([xy[:, 0] / xy[:, 1], np.ones(4), (1 - xy.sum(axis=1)) / xy[:, 1]]).T
+        except FloatingPointError as error:
+            raise ValueError("a y of 0") from error
+    primaries, white = xyz[:, :3], xyz[:, 3]
+    return np.asarray(primaries * np.linalg.solve(primaries, white))
+
+
+def converted(pixels: Pixels, source: ColourSpace, target: ColourSpace) -> Pixels:
+    """Pixels (..., 3) in another space. Nothing is clamped, no view is applied."""
+    if source == target:
+        return pixels
+    found = source.to_reference(pixels)
+    if (source.kind, target.kind) == ("display", "scene"):
+        found = srgb_to_linear(found)
+    elif (source.kind, target.kind) == ("scene", "display"):
+        found = linear_to_srgb(found)
+    return target.from_reference(found)
+
+
 class Working(NamedTuple):
     """A plate's frame in the working space and what is needed to take the painting back."""
 
     pixels: Pixels
+    space: ColourSpace
+    linear: Pixels | None  # of a scene-referred plate: linear Rec. 709
     gain: Pixels | None  # (H, W, 1), plate / compressed
-    below: Pixels | None  # what was under 0, given back after painting
     bad: NDArray[np.bool_] | None  # (H, W) NaN or infinite: the plate's own pixel passes
     plate: Pixels
 
 
-def to_working(pixels: Pixels, colour_space: str) -> Working:
+def to_working(pixels: Pixels, space: ColourSpace) -> Working:
     """Plate pixels (H, W, 3) to the working space."""
-    if colour_space != LINEAR:
-        return Working(pixels, None, None, None, pixels)
+    if space.kind == "display":
+        return Working(space.to_reference(pixels), space, None, None, None, pixels)
     bad = np.asarray(~np.isfinite(pixels).all(axis=2))
     clean = np.where(bad[:, :, None], np.float32(0), pixels)
     if bad.any():
         clean = _inpainted(clean, bad)
-    below = np.minimum(clean, 0)
-    above = np.maximum(clean, 0)
+    linear = space.to_reference(clean)
+    above = np.maximum(linear, 0)
     peak = above.max(axis=2, keepdims=True)
     over = np.maximum(peak - KNEE, 0)
     compressed = np.where(over > 0, KNEE + ROOM * (1 - np.exp(-over / ROOM)), peak)
     gain = np.where(over > 0, peak / np.maximum(compressed, 1e-6), np.float32(1)).astype(np.float32)
-    return Working(linear_to_srgb((above / gain).astype(np.float32)), gain, below, bad, pixels)
+    return Working(linear_to_srgb((above / gain).astype(np.float32)), space, linear, gain, bad, pixels)
 
 
 def from_working(painted: Pixels, working: Working) -> Pixels:
-    """The painting in plate space; values are not clamped."""
-    if working.gain is None or working.below is None or working.bad is None:
-        return painted
-    linear = srgb_to_linear(painted) * working.gain + working.below
-    result: Pixels = np.where(working.bad[:, :, None], working.plate, linear).astype(np.float32)
-    return result
+    """The painting in plate space; values are not clamped.
+
+    What painting has changed is added to a scene-referred plate in linear light: where nothing was
+    painted the plate is left as it was, to the bit where its space is linear, with all that lies below 0
+    or outside the working space.
+    """
+    space = working.space
+    if working.gain is None or working.linear is None or working.bad is None:
+        return space.from_reference(painted)
+    change = (srgb_to_linear(painted) - srgb_to_linear(working.pixels)) * working.gain
+    if space.is_linear:
+        result = working.plate + space.from_reference(change)
+    else:
+        result = space.from_reference(working.linear + change)
+    return np.where(working.bad[:, :, None], working.plate, result).astype(np.float32)
 
 
 def _inpainted(pixels: Pixels, bad: NDArray[np.bool_]) -> Pixels:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scumble.colour import ColourSpace
 from scumble.errors import BadPlate
 
 Pixels = NDArray[np.float32]
@@ -101,11 +105,49 @@ def format_frames(numbers: Sequence[int]) -> str:
     return ",".join(str(FrameRange(a, b)) for a, b in runs)
 
 
+class Margin(NamedTuple):
+    """Pixels that a frame has beyond the display window: overscan."""
+
+    left: int = 0
+    top: int = 0
+    right: int = 0
+    bottom: int = 0
+
+    def of(self, pixels: Pixels) -> Pixels:
+        """The display window of pixels (H, W, ...) that have this margin."""
+        height, width = pixels.shape[:2]
+        return pixels[self.top : height - self.bottom, self.left : width - self.right]
+
+
+NO_MARGIN = Margin()
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a plate says of a frame beside its pixels; None where it says nothing."""
+
+    timecode: str | None = None
+    """As in 01:00:00:00; with `;` before the frames where some are dropped."""
+    frame_rate: Fraction | None = None
+    """Frames per second."""
+    reel: str | None = None
+    """Name of the reel or camera roll."""
+    pixel_aspect: Fraction | None = None
+    """Width of a pixel to its height, where it is not square."""
+    attributes: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
+    """Everything else, by OpenImageIO's name: type and value."""
+
+
 @dataclass(frozen=True)
 class Frame:
     """One picture of a plate: `pixels` float32 (H, W, 3) in `colour_space`, `alpha` (H, W, 1) or None."""
 
     number: int
     pixels: Pixels
-    colour_space: str
+    colour_space: ColourSpace
     alpha: Pixels | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+    margin: Margin = NO_MARGIN
+    """Pixels beyond the display window, where the plate was asked for them."""
+    source: Path | None = None
+    """The file that the frame was read from, where it has one of its own."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from scumble.colour import LUMA
 from scumble.errors import BadPlate, BadSettings
+from scumble.frames import NO_MARGIN, Margin
 from scumble.media.stills import channel_names, read_channels
 
 Pixels = NDArray[np.float32]
@@ -207,8 +208,8 @@ def _pair(channels: Mapping[str, str]) -> tuple[str, str] | None:
 class RenderedVectors:
     """Motion as a renderer wrote it beside the picture; longer ways are put together from steps of a frame."""
 
-    def __init__(self, files: Mapping[int, Path], vectors: Vectors) -> None:
-        self.files, self.vectors = files, vectors
+    def __init__(self, files: Mapping[int, Path], vectors: Vectors, margin: Margin = NO_MARGIN) -> None:
+        self.files, self.vectors, self.margin = files, vectors, margin
         self.steps: dict[tuple[int, Literal[1, -1]], Flow] = {}
 
     def see(self, number: int, picture: Pixels) -> None:
@@ -216,7 +217,7 @@ class RenderedVectors:
         size = (picture.shape[1], picture.shape[0])
         for step, convention in ((1, self.vectors.forward), (-1, self.vectors.backward)):
             if convention is not None:
-                read = read_channels(self.files[number], (convention.x, convention.y))
+                read = read_channels(self.files[number], (convention.x, convention.y), self.margin)
                 flow = np.nan_to_num(read) * np.array([convention.sign_x, convention.sign_y], np.float32)
                 self.steps[number, 1 if step > 0 else -1] = resized_flow(np.ascontiguousarray(flow, np.float32), size)
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from scumble import __version__, quality
 from scumble.baking import shots_of
-from scumble.colour import LINEAR, linear_to_srgb, to_working
+from scumble.colour import DISPLAY, converted, to_working
 from scumble.errors import BadInput, BadPlate
 from scumble.frames import Frame, format_frames
 from scumble.media import Plate, open_plate
@@ -237,7 +237,7 @@ def _display(frame: Frame, size: tuple[int, int], alike: bool) -> Pixels:
     """In a display space; a linear plate beside a display-referred render (not `alike`) as its file would hold it."""
     if alike:
         return resized(np.nan_to_num(to_working(frame.pixels, frame.colour_space).pixels), size)
-    pixels = linear_to_srgb(frame.pixels) if frame.colour_space == LINEAR else frame.pixels
+    pixels = converted(np.nan_to_num(frame.pixels), frame.colour_space, DISPLAY)
     return resized(np.nan_to_num(pixels).clip(0, 1).astype(np.float32), size)
 
 

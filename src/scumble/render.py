@@ -2,36 +2,66 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
 from scumble import __version__
 from scumble.baking import shot_statistics, shots_of
+from scumble.colour import DISPLAY, ColourSpace
 from scumble.engine import Precision, find_engine, open_engine
 from scumble.errors import BadInput, BadOutput, BadPlate, BadSettings
 from scumble.files import check_writable
-from scumble.frames import Frame, format_frames
+from scumble.frames import Frame, Margin, format_frames
 from scumble.keys import Keys
 from scumble.look import Look, bake
-from scumble.media import STILLS, Plate, Writer, WriterSettings, formats, is_movie, open_plate, open_writer
-from scumble.media.movie import MoviePlate
+from scumble.media import (
+    STILLS,
+    Plate,
+    PlateOptions,
+    Writer,
+    WriterSettings,
+    formats,
+    is_movie,
+    open_plate,
+    open_writer,
+)
+from scumble.media.exr import MARK, check_whole
+from scumble.media.movie import MoviePlate, codec_of
 from scumble.media.pattern import output_pattern, parse_pattern
-from scumble.media.stills import StillsPlate
+from scumble.media.stills import StillsPlate, read_header, space_of
 from scumble.motion import Motion, OpticalFlow, RenderedVectors, Vectors, vectors_of
+from scumble.ocio import Colours
 from scumble.painting import Painting, Weighted, finished, painting_of
 from scumble.palette import Palette
 from scumble.sequence import held, keys, steadied, windows
 from scumble.shots import frames_of, own_frames
 from scumble.statistics_file import Measured, load, save
+from scumble.tiling import canvas, on_grid
 
 LINES = 720  # the network's size unless asked otherwise: what it was trained to see
+HASH = 16  # digits of the hash that names how a frame was made
+MOST_HASHED = 1 << 28  # bytes of a source file that are all hashed; more is a movie
+BEGINS = {  # first four bytes of formats
+    ".exr": (b"\x76\x2f\x31\x01",),
+    ".png": (b"\x89PNG",),
+    ".tif": (b"II*\0", b"MM\0*"),
+    ".tiff": (b"II*\0", b"MM\0*"),
+    ".dpx": (b"SDPX", b"XPDS"),
+    ".jpg": (b"\xff\xd8\xff\xe0", b"\xff\xd8\xff\xe1"),
+    ".jpeg": (b"\xff\xd8\xff\xe0", b"\xff\xd8\xff\xe1"),
+}
 QUEUE = 4  # frames read ahead and waiting to be written
 
 
@@ -77,8 +107,27 @@ class RenderSettings:
     """Let what is held move with the plate, along its vector channels or optical flow."""
     vectors: str = ""
     """Layer of motion vectors as LAYER[:forward|backward][:up|down]; recognised by its name otherwise."""
+    layer: str = ""
+    """Colour layer of an EXR, by layer or part; the beauty by default."""
+    out_layer: str = ""
+    """Layer for the painting beside the untouched beauty of an EXR; the beauty itself by default."""
+    in_space: str = ""
+    """Colour space of the plate, whatever its tags say."""
+    out_space: str = ""
+    """Colour space of the output; the plate's own where the format can hold it."""
+    ocio: str | None = None
+    """OpenColorIO configuration; $OCIO, or a built-in ACES one, by default."""
+    missing: Literal["error", "hold", "skip"] = "error"
+    """What to do about frames that the sequence lacks: stop, repeat the one before, or leave them out."""
+    codec: str = ""
+    """Codec of a movie, a name in `scumble.media.movie.CODECS`; by suffix and bits by default."""
     overwrite: bool = False
-    """Replace outputs that are there."""
+    """Replace outputs that are there, whoever made them."""
+
+    @property
+    def plate_options(self) -> PlateOptions:
+        """How the plate is to be understood."""
+        return PlateOptions(self.layer, self.in_space, Colours(self.ocio))
 
     def __post_init__(self) -> None:
         strengths = self.strength.values if isinstance(self.strength, Keys) else (self.strength,)
@@ -100,6 +149,10 @@ class RenderSettings:
             raise BadSettings(f"window {self.window}: give 1, 2 or 3 frames on each side")
         if self.lines is not None and self.lines != 0 and not 16 <= self.lines <= 20000:
             raise BadSettings(f"lines {self.lines}: give a number from 16 to 20000, or full")
+        if self.out_layer and self.out_space:
+            raise BadSettings("an EXR's layers are in one colour space: give --out-layer or --out-space, not both")
+        if any(character in self.out_layer for character in "\0/\\") or self.out_layer.strip(".") != self.out_layer:
+            raise BadSettings(f"out-layer {self.out_layer!r}: not a name for a layer; write one as in paint")
 
 
 @dataclass(frozen=True)
@@ -120,7 +173,9 @@ class Plan:
     output: Path
     numbers: tuple[int, ...]
     files: tuple[Path, ...]
-    network_size: tuple[int, int]  # width, height
+    network_size: tuple[int, int]  # width, height of the display window as the network sees it
+    margin: Margin  # overscan that is painted along, on the network's grid
+    space: ColourSpace  # of the output
     precision: Precision
     settings: RenderSettings
 
@@ -140,6 +195,10 @@ class Plan:
         _, sound = _sound(self)
         if sound.startswith("left out"):
             said.append(f"sound {sound}")
+        if self.held:
+            said.append(f"frames {format_frames(sorted(self.held))} are missing: each repeats the one before it")
+        if isinstance(self.plate, MoviePlate):
+            said += _notes_of_movie(self, self.plate)
         if self.settings.stabilize == "vectors":
             vectors = _vectors(self)
             if vectors.backward is None or vectors.forward is None:
@@ -147,15 +206,26 @@ class Plan:
                 said.append(f"the vectors lead one way ({vectors}): the stabiliser sees {side} frames only")
         if is_movie(self.output) and (self.plate.size[0] % 2 or self.plate.size[1] % 2):
             even = "x".join(str(side + side % 2) for side in self.plate.size)
-            said.append(f"the movie is {even}: 4:2:0 needs even sides, the last row or column is repeated")
+            said.append(f"the movie is {even}: its codec needs even sides, the last row or column is repeated")
         return said
+
+    @property
+    def held(self) -> frozenset[int]:
+        """Frames that the plate lacks and that repeat others."""
+        return self.plate.held if isinstance(self.plate, StillsPlate) else frozenset()
+
+    @property
+    def canvas_size(self) -> tuple[int, int]:
+        """Width and height at which the network sees display window and margin."""
+        return canvas(self.plate.size, self.network_size, self.margin)
 
     def __str__(self) -> str:
         p = self.plate
         rate = f", {p.frame_rate} frames/s" if p.frame_rate else ""
         return "\n".join(
             [
-                f"plate      {p.path} ({p.kind}, {p.size[0]}x{p.size[1]}, {p.bits} bits, {p.colour_space}{rate})",
+                f"plate      {p.path} ({p.kind}, {p.size[0]}x{p.size[1]}, {p.bits} bits{rate})",
+                f"colour     {p.colour_space} ({p.colour_note}), written as {self.space}",
                 f"frames     {format_frames(self.numbers)} ({len(self.numbers)} of {len(p.numbers)})",
                 f"shots      {_cuts_in_words(self)}",
                 *(
@@ -167,7 +237,7 @@ class Plan:
                 f"stabilise  {_stabiliser_in_words(self)}",
                 f"painted    {_hold_in_words(self)}",
                 f"sound      {_sound(self)[1]}",
-                f"output     {self.output} ({len(self.files)} file{'s' * (len(self.files) != 1)})",
+                f"output     {self.output} ({_files_in_words(self)})",
                 *(f"note       {note}" for note in self.notes() if not note.startswith("sound")),
             ]
         )
@@ -180,6 +250,8 @@ class Rendered:
     files: tuple[Path, ...]
     frames: int
     seconds: float
+    kept: int = 0
+    """Frames that were there already, made in the same way."""
 
 
 def plan(source: Path | Plate, look: Look | Sequence[tuple[int, Look]], output: Path, settings: RenderSettings) -> Plan:
@@ -188,7 +260,7 @@ def plan(source: Path | Plate, look: Look | Sequence[tuple[int, Look]], output: 
     Several looks come with the frames at which each stands alone; between those they cross-fade. Raises
     BadPlate for frames that are not there, BadOutput for an output that is in the way.
     """
-    plate = open_plate(source, settings.first_frame) if isinstance(source, Path) else source
+    plate = open_plate(source, settings.first_frame, settings.plate_options) if isinstance(source, Path) else source
     name = plate.path
     # without --frames every number between first and last is wanted: holes are found before any painting
     numbers = tuple(plate.frame_range) if settings.frames is None else settings.frames
@@ -199,10 +271,18 @@ def plan(source: Path | Plate, look: Look | Sequence[tuple[int, Look]], output: 
             " give --frames inside it"
         )
     holes = sorted(set(numbers) - set(plate.numbers))
-    if holes:
+    if holes and settings.missing == "skip":
+        numbers = tuple(n for n in numbers if n in set(plate.numbers))
+        if not numbers:
+            raise BadPlate(f"{name}: all of these frames are missing ({format_frames(holes[:50])})")
+    elif holes and settings.missing == "hold":
+        assert isinstance(plate, StillsPlate)
+        plate = plate.holding(holes)
+    elif holes:
         raise BadPlate(
             f"{name}: frame {holes[0]} is missing from {plate.frame_range} (missing: {format_frames(holes[:50])});"
-            f" paint the rest with --frames {format_frames(sorted(set(numbers) & set(plate.numbers)))}"
+            " give --missing hold to repeat the frame before, --missing skip, or"
+            f" --frames {format_frames(sorted(set(numbers) & set(plate.numbers)))}"
         )
     if output.is_dir() or (not output.suffix and parse_pattern(output) is None):
         output = output / _same_name(plate)
@@ -225,9 +305,11 @@ def plan(source: Path | Plate, look: Look | Sequence[tuple[int, Look]], output: 
     sources = {f.resolve() for f in (plate.files.values() if isinstance(plate, StillsPlate) else [plate.path])}
     if any(f.resolve() in sources for f in files):
         raise BadOutput(f"{output}: the output is the plate itself; choose another output")
-    there = [f for f in files if f.exists()]
-    if there and not settings.overwrite:
-        raise BadOutput(f"{there[0]}: is there already; give --overwrite to replace it")
+    sequence = parse_pattern(output) is not None
+    foreign = next((f for f in files if f.exists() and not settings.overwrite and not (sequence and _ours(f))), None)
+    if foreign is not None:
+        made = ", and was not made by Scumble" if sequence else ""
+        raise BadOutput(f"{foreign}: is there already{made}; give --overwrite to replace it")
     height = plate.size[1]
     lines = float(min(height, LINES) if settings.lines is None else settings.lines or height)
     lines = max(16.0, lines / settings.stroke)
@@ -237,12 +319,83 @@ def plan(source: Path | Plate, look: Look | Sequence[tuple[int, Look]], output: 
         precision = "fast" if plate.kind == "movie" and plate.bits == 8 and is_movie(output) else "f32"
     else:
         precision = settings.precision
-    job = Plan(plate, looks, output, numbers, files, size, precision, settings)
+    if is_movie(output):
+        codec = codec_of(output, plate.bits, settings.codec, plate.size)[1]
+        space = _movie_space(plate.colour_space, codec.bits)
+    else:
+        space = space_of(output, plate.colour_space, plate.bits)
+        if settings.codec:
+            raise BadSettings(f"{output}: --codec is for movies")
+    if settings.out_space:
+        space = settings.plate_options.colours.space(settings.out_space)
+    is_exr = output.suffix.lower() == ".exr"
+    margin = Margin()
+    if is_exr and isinstance(plate, StillsPlate):  # of the whole plate, so that all chunks see it at one size
+        margin = plate.overscan(plate.numbers)
+        if any(margin):
+            size, margin = on_grid(plate.size, size, margin, looks[0][1].architecture.stride)
+    if settings.out_layer and not (is_exr and plate.files_of(numbers)[0].suffix.lower() == ".exr"):
+        raise BadSettings("--out-layer puts the painting beside the beauty of an EXR; give an EXR plate and output")
+    job = Plan(plate, looks, output, numbers, files, size, margin, space, precision, settings)
     if "vectors" in (settings.stabilize, settings.on_warp):  # refused before any work
         vectors = _vectors(job)
         if settings.on_warp == "vectors" and vectors.backward is None:
             raise BadSettings(f"{name}: no motion to the frame before ({vectors}); take --on-warp flow")
     return job
+
+
+def _movie_space(plate: ColourSpace, bits: int) -> ColourSpace:
+    """What a movie is written in: the plate's own space where its numbers fit, else sRGB as Rec. 709."""
+    if plate.kind == "display":
+        return plate
+    return DISPLAY if plate.is_linear or bits < 10 else plate
+
+
+def _ours(path: Path) -> bool:
+    """Whether a picture was made by Scumble, or is of its format but not whole, so that nobody misses it."""
+    if not path.is_file():
+        return False
+    try:
+        return made_by(path) is not None
+    except BadPlate:
+        with suppress(OSError), path.open("rb") as f:
+            return f.read(4) in (b"", *BEGINS.get(path.suffix.lower(), ()))
+        return False
+
+
+def _notes_of_movie(job: Plan, plate: MoviePlate) -> list[str]:
+    said = []
+    if plate.interlaced:
+        said.append("the plate is interlaced: its fields are painted as whole frames; deinterlace it first")
+    if plate.variable:
+        kept = "kept" if _times(job) else "lost in a sequence or at another rate"
+        said.append(f"the plate's frame rate varies: the times of its frames are {kept}")
+    if plate.rotation:
+        said.append(f"the plate is turned by {plate.rotation} degrees for display: the output is upright")
+    if (
+        plate.has_alpha
+        and is_movie(job.output)
+        and not codec_of(job.output, plate.bits, job.settings.codec)[1].with_alpha
+    ):
+        said.append("the output's codec has no alpha; take prores-4444 to keep it")
+    return said
+
+
+def _times(job: Plan) -> tuple[Fraction, ...]:
+    """Seconds at which a movie of varying rate shows its frames, from the first that is painted on."""
+    plate, numbers = job.plate, job.numbers
+    whole = numbers == tuple(range(numbers[0], numbers[-1] + 1))
+    if not isinstance(plate, MoviePlate) or not plate.variable or job.settings.frame_rate is not None or not whole:
+        return ()
+    return tuple(plate.seconds(n) - plate.seconds(numbers[0]) for n in (*numbers, numbers[-1] + 1))
+
+
+def _files_in_words(job: Plan) -> str:
+    count = f"{len(job.files)} file{'s' * (len(job.files) != 1)}"
+    if not is_movie(job.output):
+        return count
+    name, codec = codec_of(job.output, job.plate.bits, job.settings.codec)
+    return f"{count}, {name}, {codec.bits} bits"
 
 
 def _same_name(plate: Plate) -> str:
@@ -280,16 +433,31 @@ def render(
 def run(job: Plan, on_event: Callable[[FrameDone], None] = lambda _: None) -> Rendered:
     """Do what was planned. Raises ScumbleError; a movie is finished or not there, done frames of a sequence stay."""
     started = time.monotonic()
-    plate, settings = job.plate, job.settings
-    shot = plate.path.name
+    wanted = len(job.numbers)
     check_writable(job.files[0])  # first: what cannot be written is said at once
-    writer = open_writer(job.output, _writer_settings(job))
+    painters = Painters(job)
+    marks = {n: _mark(job, painters, n) for n in job.numbers} if not is_movie(job.output) else {}
+    if marks and parse_pattern(job.output) is not None and not job.settings.overwrite:
+        done = {n for n, file in zip(job.numbers, job.files, strict=True) if _is_done(file, marks[n])}
+        left = [(n, f) for n, f in zip(job.numbers, job.files, strict=True) if n not in done]
+        if not left:
+            return Rendered(job.files, 0, time.monotonic() - started, wanted)
+        job = replace(job, numbers=tuple(n for n, _ in left), files=tuple(f for _, f in left))
+    _paint(job, painters, marks, lambda n: on_event(FrameDone(job.plate.path.name, n, time.monotonic() - started)))
+    files = job.files if is_movie(job.output) else _output_files(job.output, job.numbers)
+    return Rendered(files, len(job.numbers), time.monotonic() - started, wanted - len(job.numbers))
+
+
+def _paint(job: Plan, painters: Painters, marks: Mapping[int, str], written: Callable[[int], None]) -> None:
+    """Paint and write the frames of a plan, decoding ahead and encoding behind."""
+    plate, settings = job.plate, job.settings
+    writer = open_writer(job.output, _writer_settings(job, marks))
     try:
-        painters = Painters(job)
         shown, steady = _shown_and_steadied(job, painters)
-        with _ahead(plate.read(_painted(job, painters, steady))) as frames, _Behind(writer) as behind:
+        wanted = _painted(job, painters, steady)
+        with _ahead(plate.read(wanted, job.margin)) as frames, _Behind(writer) as behind:
             paintings: Iterator[Painting] = (
-                painting_of(painters.of(f.number), f, job.network_size, settings.grain) for f in frames
+                painting_of(painters.of(f.number), f, job.canvas_size, settings.grain) for f in frames
             )
             if settings.stabilize is not None:
                 motion = _motion(job, settings.stabilize)
@@ -298,16 +466,91 @@ def run(job: Plan, on_event: Callable[[FrameDone], None] = lambda _: None) -> Re
                 motion_held = _motion(job, settings.on_warp) if settings.on_warp else None
                 paintings = held(shown, settings.on, painters.first_of, motion_held, paintings)
             for painting in paintings:
-                frame = painting.frame
                 strength = settings.strength
-                share = strength.at(frame.number) if isinstance(strength, Keys) else strength
-                done = Frame(frame.number, finished(painting, share), frame.colour_space, frame.alpha)
-                behind.put(done, lambda n: on_event(FrameDone(shot, n, time.monotonic() - started)))
+                share = strength.at(painting.frame.number) if isinstance(strength, Keys) else strength
+                behind.put(replace(painting.frame, pixels=finished(painting, share)), written)
         writer.close()
     except BaseException:
         writer.abort()
         raise
-    return Rendered(job.files, len(job.numbers), time.monotonic() - started)
+
+
+def _is_done(path: Path, mark: str) -> bool:
+    """Whether a frame is there, was made in this way and from this plate, and is whole."""
+    try:
+        if not path.is_file() or made_by(path) != _render_of(mark):
+            return False
+        check_whole(path)
+    except BadPlate:
+        return False
+    return True
+
+
+def _render_of(mark: str) -> str:
+    return mark.partition(" render ")[2][:HASH]
+
+
+def made_by(path: Path) -> str | None:
+    """The hash of the render that a picture names in its header; None for one that was not made by Scumble."""
+    said = read_header(path).says
+    mark = str(said.get(MARK) or said.get("Software") or "")
+    found = _render_of(mark) if mark.startswith("Scumble ") else ""
+    return found if len(found) == HASH else None
+
+
+def _mark(job: Plan, painters: Painters, number: int) -> str:
+    """What a frame's header says: a hash of all that its pixels hang on, and how it was made, in words.
+
+    The hash comes first: DPX cuts the text after 100 characters.
+    """
+    settings = job.settings
+    looks = painters.of_words(number)
+    strength = settings.strength.at(number) if isinstance(settings.strength, Keys) else settings.strength
+    words = f"look {_looks_in_words(job)}, {job.precision}, strength {strength:g}" + "".join(
+        f", {name} {value}"
+        for name, value in (
+            ("keep_color", settings.keep_color),
+            ("stabilize", settings.stabilize),
+            ("grain", settings.grain),
+            ("on", settings.on if settings.on > 1 else None),
+            ("space", job.space),
+        )
+        if value
+    )
+    facts = {
+        "version": __version__,
+        "looks": looks,
+        "strength": strength,
+        "settings": [
+            *(settings.keep_color, settings.stroke, settings.quality, settings.engine, settings.stabilize),
+            *(settings.window, settings.grain, settings.on, settings.on_warp, settings.vectors, settings.layer),
+            settings.out_layer,
+        ],
+        "spaces": [str(job.plate.colour_space), str(job.space), settings.ocio],
+        "size": [job.network_size, job.plate.size, job.plate.bits, job.precision],
+        "plate": [_digest(file) for file in job.plate.files_of(painters.sources(number))],
+        "frame": number if job.plate.kind == "movie" else 0,
+    }
+    render = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:HASH]
+    return f"Scumble {__version__} render {render}, {words}"
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path) -> str:
+    """Of a file's bytes; of a large one, a movie, of its size, both its ends and its time."""
+    size = path.stat().st_size
+    digest = hashlib.blake2b(str(size).encode(), digest_size=16)
+    try:
+        with path.open("rb") as f:
+            if size <= MOST_HASHED:
+                digest.update(f.read())
+            else:
+                digest.update(f.read(1 << 20))
+                f.seek(-(1 << 20), os.SEEK_END)
+                digest.update(f.read() + str(path.stat().st_mtime_ns).encode())
+    except OSError as error:
+        raise BadPlate(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+    return digest.hexdigest()
 
 
 def _shown_and_steadied(job: Plan, painters: Painters) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -330,7 +573,7 @@ def _motion(job: Plan, kind: str) -> Motion:
         return OpticalFlow()
     vectors = _vectors(job)
     assert isinstance(job.plate, StillsPlate)
-    return RenderedVectors(job.plate.files, vectors)
+    return RenderedVectors(job.plate.files, vectors, job.margin)
 
 
 def _vectors(job: Plan) -> Vectors:
@@ -373,23 +616,56 @@ class Painters:
         for n in job.plate.numbers:
             self.run_of[n] = self.run_of.get(n - 1, n)
         self.ready: dict[tuple[int, int], Weighted] = {}
+        self.digests: dict[tuple[int, int], str] = {}
 
     def of(self, number: int) -> list[Weighted]:
         """What paints a frame, with shares that sum to 1: one, but for dissolves and cross-fades of looks."""
+        wanted = self._shares(number)
+        self.ready = {key: self.ready[key] if key in self.ready else self._baked(*key) for key in wanted}
+        return [replace(self.ready[key], share=share) for key, share in wanted.items()]
+
+    def _shares(self, number: int) -> dict[tuple[int, int], float]:
+        """Shares of looks and shots in a frame."""
         places = self._places(number)
         shares = [self.shots[i].share(number) for i in places]
         # a later shot comes over the ones before it
         left = 1.0
         for k in range(len(places) - 1, -1, -1):
             shares[k], left = left * (shares[k] if k else 1.0), left * (1 - shares[k])
-        wanted = {
+        return {
             (look, place): by_look * by_shot
             for look, by_look in enumerate(self.job.shares(number))
             for place, by_shot in zip(places, shares, strict=True)
             if by_look * by_shot > 0
         }
-        self.ready = {key: self.ready[key] if key in self.ready else self._baked(*key) for key in wanted}
-        return [replace(self.ready[key], share=share) for key, share in wanted.items()]
+
+    def of_words(self, number: int) -> list[list[object]]:
+        """What paints a frame, as plain values: looks and shots with their shares, and digests of their statistics."""
+        return [
+            [self.job.looks[look][1].hash, share, self._digest(look, place)]
+            for (look, place), share in self._shares(number).items()
+        ]
+
+    def _digest(self, look: int, place: int) -> str:
+        if (look, place) not in self.digests:
+            statistics = self.measured[look][place].statistics
+            digest = hashlib.blake2b(statistics.palette.mean.tobytes(), digest_size=16)
+            digest.update(statistics.palette.covariance.tobytes())
+            for name in statistics.mean:
+                digest.update(statistics.mean[name].tobytes() + statistics.variance[name].tobytes())
+            digest.update(repr(statistics.facts.get("grain", 0.0)).encode())
+            self.digests[look, place] = digest.hexdigest()
+        return self.digests[look, place]
+
+    def sources(self, number: int) -> list[int]:
+        """The frames of the plate that a frame's pixels hang on: its neighbours where it is steadied, what is held."""
+        settings = self.job.settings
+        steady: tuple[int, ...] = (number,)
+        if settings.on > 1:
+            steady = keys((number,), settings.on, self.first_of, settings.on_warp is not None)
+        if settings.stabilize is not None:
+            steady = windows(steady, settings.window, self.together)
+        return sorted({*steady, number})
 
     def together(self, n: int, m: int) -> bool:
         """Whether two frames stand in one shot of the plate, without a hole between them."""
@@ -419,6 +695,7 @@ def _measured(job: Plan, look: Look) -> list[Measured]:
         "palette": settings.palette and [settings.palette.mean.tolist(), settings.palette.covariance.tolist()],
         "lines": job.network_size[1],
         "without_grain": settings.grain is not None,
+        "space": str(plate.colour_space),
     }
     if settings.stats is not None and settings.stats.exists():
         found = load(settings.stats, look, made_with)
@@ -466,18 +743,29 @@ def _sound(job: Plan) -> tuple[tuple[Fraction, Fraction | None] | None, str]:
     return (plate.seconds(numbers[0]), end), "copied"
 
 
-def _writer_settings(job: Plan) -> WriterSettings:
+def _writer_settings(job: Plan, marks: Mapping[int, str]) -> WriterSettings:
     plate, settings = job.plate, job.settings
     span, _ = _sound(job)
+    times = _times(job) if is_movie(job.output) else ()
     return WriterSettings(
         frame_rate=settings.frame_rate or plate.frame_rate or Fraction(24),
         quality=settings.quality,
         size=plate.size,
         bits=plate.bits,
+        out_space=job.space,
+        layer=settings.layer,
+        out_layer=settings.out_layer,
         sound_from=plate.path if span else None,
         sound_span=span or (Fraction(0), None),
-        pixel_aspect=plate.pixel_aspect if isinstance(plate, MoviePlate) else None,
-        notes={"comment": f"scumble {__version__}, look {_looks_in_words(job)}, {job.precision}"},
+        alpha=isinstance(plate, StillsPlate) or plate.has_alpha
+        if isinstance(plate, StillsPlate | MoviePlate)
+        else False,
+        times=times,
+        time_base=plate.time_base if times and isinstance(plate, MoviePlate) else Fraction(1, 90000),
+        codec=settings.codec,
+        metadata=plate.metadata(job.numbers[0]),
+        mark=f"Scumble {__version__}, look {_looks_in_words(job)}, {job.precision}, strength {settings.strength}",
+        marks=marks,
     )
 
 

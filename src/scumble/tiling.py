@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from fractions import Fraction
+from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
+
+from scumble.frames import Margin
 
 Pixels = NDArray[np.float32]
 
@@ -22,6 +26,41 @@ def strips(height: int, rows: int, halo: int, stride: int) -> Iterator[tuple[int
     for first in range(0, height, step):
         last = min(first + step, height)
         yield first, last, max(0, first - halo), min(height, last + halo)
+
+
+def on_grid(
+    size: tuple[int, int], network: tuple[int, int], margin: Margin, stride: int
+) -> tuple[tuple[int, int], Margin]:
+    """Network size and margin for a picture with overscan, its display window on the network's stride grid.
+
+    `size` and `network` are (width, height) of the display window. Anchored there, the grid stands still
+    under a data window that moves. The scale becomes a ratio of small numbers, so that a margin of
+    whole pixels is a whole number of strides.
+    """
+    scale = _ratio(size, network)
+    unit = scale.denominator * stride // gcd(scale.numerator, stride)
+    left, top = (-(-side // unit) * unit for side in margin[:2])
+    right, bottom = (
+        after + -(length + before + after) % scale.denominator
+        for length, before, after in zip(size, (left, top), margin[2:], strict=True)
+    )
+    return (max(16, round(size[0] * scale)), max(16, round(size[1] * scale))), Margin(left, top, right, bottom)
+
+
+def canvas(size: tuple[int, int], network: tuple[int, int], margin: Margin) -> tuple[int, int]:
+    """Network size (width, height) of display window and margin."""
+    if not any(margin):
+        return network
+    scale = _ratio(size, network)
+    return (
+        int((size[0] + margin.left + margin.right) * scale),
+        int((size[1] + margin.top + margin.bottom) * scale),
+    )
+
+
+def _ratio(size: tuple[int, int], network: tuple[int, int]) -> Fraction:
+    scale = Fraction(network[1], size[1])
+    return scale.limit_denominator(12) or Fraction(1, round(1 / scale))
 
 
 def paint(

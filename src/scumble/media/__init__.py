@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
+from scumble.colour import ColourSpace
 from scumble.errors import BadPlate
-from scumble.frames import Frame, FrameRange
+from scumble.frames import NO_MARGIN, Frame, FrameRange, Margin, Metadata
+from scumble.ocio import Colours
 
 MOVIES = {".mp4", ".mov", ".mkv", ".m4v"}
 STILLS = {".png", ".exr", ".jpg", ".jpeg", ".tif", ".tiff", ".dpx", ".webp"}
@@ -26,8 +28,11 @@ class Plate(Protocol):
     numbers: tuple[int, ...]
     frame_rate: Fraction | None
     size: tuple[int, int]  # width, height in pixels
-    colour_space: str
+    pixel_aspect: Fraction | None  # width of a pixel to its height, where it is not square
+    colour_space: ColourSpace
+    colour_note: str  # where the colour space is known from
     bits: int  # bits a channel: 8, 10, 12, 16; 32 for float
+    has_alpha: bool
 
     @property
     def frame_range(self) -> FrameRange: ...
@@ -36,8 +41,16 @@ class Plate(Protocol):
         """The files that these frames are read from."""
         ...
 
-    def read(self, numbers: Sequence[int]) -> Iterator[Frame]:
-        """The frames of these numbers, ascending. Raises BadPlate naming file and frame."""
+    def metadata(self, number: int) -> Metadata:
+        """What the plate says of a frame beside its pixels."""
+        ...
+
+    def overscan(self, numbers: Sequence[int]) -> Margin:
+        """The most that these frames have beyond the display window."""
+        ...
+
+    def read(self, numbers: Sequence[int], margin: Margin = NO_MARGIN) -> Iterator[Frame]:
+        """The frames of these numbers, ascending, with `margin` around. Raises BadPlate naming file and frame."""
         ...
 
 
@@ -67,14 +80,34 @@ class WriterSettings:
     """Width and height in pixels."""
     bits: int = 8
     """Bits a channel of the plate, kept where the format can."""
+    out_space: ColourSpace | None = None
+    """Colour space of the files; the plate's own where the format can hold it."""
+    layer: str = ""
+    """The plate's colour layer, in an EXR that has several."""
+    out_layer: str = ""
+    """Layer for the painting, beside the plate's own, in an EXR."""
     sound_from: Path | None = None
     """Movie whose sound is copied."""
     sound_span: tuple[Fraction, Fraction | None] = (Fraction(0), None)
     """Seconds of that sound that belong to the frames written; None is its end."""
-    pixel_aspect: Fraction | None = None
-    """Width of a pixel to its height, where it is not square."""
-    notes: dict[str, str] = field(default_factory=dict)
-    """What the header should say of the render: look, version, precision."""
+    alpha: bool = False
+    """Whether frames have alpha that should be kept where the codec can."""
+    times: tuple[Fraction, ...] = ()
+    """Seconds at which a movie's frames are shown, where their rate varies."""
+    time_base: Fraction = Fraction(1, 90000)
+    """Seconds of which those are whole multiples."""
+    codec: str = ""
+    """Name in `scumble.media.movie.CODECS`; by suffix and bits otherwise."""
+    metadata: Metadata = field(default_factory=Metadata)
+    """Of a movie's first frame."""
+    mark: str = ""
+    """What the header should say of the render: version, look, precision, settings."""
+    marks: Mapping[int, str] = field(default_factory=dict)
+    """The same by frame, where each has its own."""
+
+    def mark_of(self, number: int) -> str:
+        """What the header of a frame's file should say."""
+        return self.marks.get(number, self.mark)
 
 
 def is_movie(path: Path) -> bool:
@@ -110,7 +143,19 @@ def check_size(path: Path, width: int, height: int) -> None:
         )
 
 
-def open_plate(path: Path, first_frame: int | None = None) -> Plate:
+@dataclass(frozen=True)
+class PlateOptions:
+    """How a plate is to be understood."""
+
+    layer: str = ""
+    """Colour layer of an EXR, by layer or part; the beauty by default."""
+    in_space: str = ""
+    """Its colour space, whatever its tags say."""
+    colours: Colours = field(default_factory=Colours)
+    """Where colour spaces are looked up."""
+
+
+def open_plate(path: Path, first_frame: int | None = None, options: PlateOptions = PlateOptions()) -> Plate:
     """A movie, an image sequence (`shot.%04d.png`, `shot.####.exr`, a folder) or a still.
 
     Movie frames are numbered from `first_frame`, 1 by default. Raises BadPlate.
@@ -118,10 +163,10 @@ def open_plate(path: Path, first_frame: int | None = None) -> Plate:
     if is_movie(path):
         from scumble.media.movie import MoviePlate
 
-        return MoviePlate(path, 1 if first_frame is None else first_frame)
+        return MoviePlate(path, 1 if first_frame is None else first_frame, options)
     from scumble.media.stills import open_stills
 
-    return open_stills(path, first_frame)
+    return open_stills(path, first_frame, options)
 
 
 def open_writer(path: Path, settings: WriterSettings) -> Writer:

@@ -3,37 +3,128 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import av
 import numpy as np
 from av.error import FFmpegError
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
 
 from scumble import colour
-from scumble.errors import BadOutput, BadPlate
+from scumble.colour import ColourSpace
+from scumble.errors import BadOutput, BadPlate, BadSettings
 from scumble.files import not_written, part_of
-from scumble.frames import Frame, FrameRange
-from scumble.media import Plate, WriterSettings, check_size
+from scumble.frames import NO_MARGIN, Frame, FrameRange, Margin, Metadata
+from scumble.media import Plate, PlateOptions, WriterSettings, check_size, yuv
 from scumble.media.stills import quantised
+from scumble.ocio import CONFIG, Colours
 
 SD_LINES = 576  # up to here a movie without tags is taken for Rec. 601, above for Rec. 709
 PRIMING = Fraction(1, 5)  # seconds; AAC's 1024 to 2112 samples are less
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+# the plain default lifts 4:2:0 by more than a code of 8 bits
+EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
+
+
+@dataclass(frozen=True)
+class Codec:
+    """How pictures are encoded: FFmpeg's encoder, pixel format, its options, and containers that take it."""
+
+    encoder: str
+    pixels: str
+    suffixes: tuple[str, ...]
+    options: Mapping[str, str] = field(default_factory=dict)
+    with_alpha: str = ""  # the pixel format where there is alpha
+    tag: str = ""
+    least: tuple[int, int] = (16, 16)  # width and height that the encoder asks for
+
+    @property
+    def bits(self) -> int:
+        """Bits a channel."""
+        return max(c.bits for c in av.VideoFormat(self.pixels).components)
+
+
+_ANY, _APPLE = (".mp4", ".m4v", ".mov", ".mkv"), (".mov", ".mkv")
+_X265 = {"preset": "medium", "x265-params": "log-level=error"}
+
+
+def _prores(profile: int, pixels: str = "yuv422p10le", with_alpha: str = "") -> Codec:
+    return Codec("prores_ks", pixels, _APPLE, {"profile": str(profile), "vendor": "apl0"}, with_alpha)
+
+
+def _dnxhr(profile: str, pixels: str) -> Codec:
+    return Codec("dnxhd", pixels, (".mov",), {"profile": profile}, least=(256, 120))
+
+
+CODECS = {
+    "h264": Codec("libx264", "yuv420p", _ANY, {"preset": "medium"}),
+    "h264-10": Codec("libx264", "yuv420p10le", _ANY, {"preset": "medium"}),
+    "hevc": Codec("libx265", "yuv420p", _ANY, _X265, tag="hvc1"),
+    "hevc-10": Codec("libx265", "yuv420p10le", _ANY, _X265, tag="hvc1"),
+    "prores-proxy": _prores(0),
+    "prores-lt": _prores(1),
+    "prores": _prores(2),
+    "prores-hq": _prores(3),
+    "prores-4444": _prores(4, "yuv444p10le", "yuva444p10le"),
+    "prores-4444xq": _prores(5, "yuv444p10le", "yuva444p10le"),
+    "dnxhr-lb": _dnxhr("dnxhr_lb", "yuv422p"),
+    "dnxhr-sq": _dnxhr("dnxhr_sq", "yuv422p"),
+    "dnxhr-hq": _dnxhr("dnxhr_hq", "yuv422p"),
+    "dnxhr-hqx": _dnxhr("dnxhr_hqx", "yuv422p10le"),
+    "dnxhr-444": _dnxhr("dnxhr_444", "yuv444p10le"),
+    "ffv1": Codec("ffv1", "gbrp", (".mkv",), {"level": "3", "slicecrc": "1"}, "gbrap10le"),
+    "ffv1-10": Codec("ffv1", "gbrp10le", (".mkv",), {"level": "3", "slicecrc": "1"}, "gbrap10le"),
+    "ffv1-16": Codec("ffv1", "gbrp16le", (".mkv",), {"level": "3", "slicecrc": "1"}, "gbrap16le"),
+}
+# primaries, curve and matrix by the names of the pinned configuration [ITU-T H.273]
+TAGS = {
+    "sRGB": (ColorPrimaries.BT709, ColorTrc.BT709, Colorspace.ITU709),
+    "Rec.1886 Rec.709 - Display": (ColorPrimaries.BT709, ColorTrc.BT709, Colorspace.ITU709),
+    "Gamma 2.4 Encoded Rec.709": (ColorPrimaries.BT709, ColorTrc.BT709, Colorspace.ITU709),
+    "Rec.1886 Rec.2020 - Display": (ColorPrimaries.BT2020, ColorTrc.BT2020_10, Colorspace.BT2020),
+    "Rec.2100-PQ - Display": (ColorPrimaries.BT2020, ColorTrc.SMPTE2084, Colorspace.BT2020),
+    "Rec.2100-HLG - Display": (ColorPrimaries.BT2020, ColorTrc.ARIB_STD_B67, Colorspace.BT2020),
+    "Display P3 - Display": (ColorPrimaries.SMPTE432, ColorTrc.IEC61966_2_1, Colorspace.ITU709),
+    "lin_rec709": (ColorPrimaries.BT709, ColorTrc.LINEAR, Colorspace.ITU709),
+}
+UNTAGGED = (ColorPrimaries.UNSPECIFIED, ColorTrc.UNSPECIFIED, Colorspace.ITU709)
+
+
+def codec_of(path: Path, bits: int, name: str = "", size: tuple[int, int] = (4096, 4096)) -> tuple[str, Codec]:
+    """The codec asked for, else by suffix and bits of the plate. Raises BadSettings.
+
+    What has more than 8 bits keeps them: as ProRes in a .mov, FFV1 in an .mkv, HEVC in an .mp4.
+    """
+    suffix = path.suffix.lower()
+    deep = {".mov": "prores-hq", ".mkv": "ffv1-10" if bits == 10 else "ffv1-16"}.get(suffix, "hevc-10")
+    name = name or ("h264" if bits <= 8 else deep)
+    if name not in CODECS:
+        raise BadSettings(f"codec {name!r}: choose one of {', '.join(CODECS)}")
+    if suffix not in CODECS[name].suffixes:
+        raise BadSettings(f"{path}: {name} does not go into {suffix}; write {' or '.join(CODECS[name].suffixes)}")
+    least = CODECS[name].least
+    if size[0] < least[0] or size[1] < least[1]:
+        raise BadSettings(
+            f"{path}: {name} takes pictures from {least[0]}x{least[1]} on, not {size[0]}x{size[1]}; take another codec"
+        )
+    return name, CODECS[name]
 
 
 class MoviePlate(Plate):
     """See `scumble.media.Plate`. Frames are numbered in order of presentation."""
 
     kind = "movie"
-    colour_space = colour.DISPLAY
 
-    def __init__(self, path: Path, first_frame: int = 1) -> None:
+    def __init__(self, path: Path, first_frame: int = 1, options: PlateOptions = PlateOptions()) -> None:
         self.path = path
+        if options.layer:
+            raise BadPlate(f"{path}: layers are for EXR; leave --layer out")
         if not path.is_file():
             what = "a folder, not a movie; name a movie" if path.is_dir() else "no such file; check its name and folder"
             raise BadPlate(f"{path}: {what}")
@@ -64,9 +155,13 @@ class MoviePlate(Plate):
                         f"{path}: the file is cut off after frame {len(packets)}{of}; take another copy of it"
                     )
                 self._times: list[int] = sorted({t for t, discarded in packets if t is not None and not discarded})
-                self.rotation = 0
+                self.rotation, self.interlaced, tags = 0, False, (2, 2)
                 if self._times:
-                    self.rotation = self._rotation()
+                    self.rotation, self.interlaced, tags = self._first()
+                said = (stream.metadata, *(d.metadata for d in container.streams), container.metadata)
+                self._timecode = next((m["timecode"] for m in said if "timecode" in m), None)
+                self._reel = next((m["reel_name"] for m in said if "reel_name" in m), None)
+                self.has_alpha = any(c.is_alpha for c in components)
                 if self.rotation % 180:
                     self.size = (self.size[1], self.size[0])
                     self.pixel_aspect = 1 / self.pixel_aspect if self.pixel_aspect else None
@@ -80,6 +175,7 @@ class MoviePlate(Plate):
         if not rate or not self._times or (len(self._times) == 1 and len(packets) > 1):
             raise BadPlate(f"{path}: its frames have no times and no rate; write the movie again, or a sequence of it")
         self.frame_rate: Fraction | None = Fraction(rate)
+        self.colour_space, self.colour_note = _space(tags, options)
         self._reformatter = VideoReformatter()
         self._last = 1 / Fraction(rate)  # how long the last frame is shown
         self.numbers = tuple(range(first_frame, first_frame + len(self._times)))
@@ -96,11 +192,27 @@ class MoviePlate(Plate):
             return self._times[place] * self.time_base
         return self._times[-1] * self.time_base + self._last
 
+    @property
+    def variable(self) -> bool:
+        """Whether frames are shown for times of more than a tick's difference."""
+        steps = [b - a for a, b in pairwise(self._times)]
+        return bool(steps) and max(steps) - min(steps) > max(1, int(Fraction(1, 1000) / self.time_base))
+
     def files_of(self, numbers: Sequence[int]) -> list[Path]:
         """See `scumble.media.Plate.files_of`."""
         return [self.path] if numbers else []
 
-    def read(self, numbers: Sequence[int]) -> Iterator[Frame]:
+    def metadata(self, number: int) -> Metadata:
+        """See `scumble.media.Plate.metadata`."""
+        assert self.frame_rate is not None
+        code = self._timecode and later(self._timecode, number - self.numbers[0], self.frame_rate)
+        return Metadata(code, self.frame_rate, self._reel, self.pixel_aspect)
+
+    def overscan(self, numbers: Sequence[int]) -> Margin:
+        """See `scumble.media.Plate.overscan`."""
+        return Margin()
+
+    def read(self, numbers: Sequence[int], margin: Margin = NO_MARGIN) -> Iterator[Frame]:
         """See `scumble.media.Plate.read`."""
         outside = [n for n in numbers if n not in self.frame_range]
         if outside:
@@ -119,7 +231,8 @@ class MoviePlate(Plate):
                         if number > wanted[0]:
                             raise BadPlate(f"{self.path}: frame {wanted[0]} cannot be decoded; repair the movie")
                         sound = self._from_the_start(number) if picture.is_corrupt else picture
-                        yield Frame(number, self._pixels(sound, number), self.colour_space)
+                        pixels, alpha = self._pixels(sound, number)
+                        yield Frame(number, pixels, self.colour_space, alpha, self.metadata(number))
                         wanted.pop(0)
                         # go on decoding when the next frame is near, else jump
                         if not wanted or wanted[0] > number + 48:
@@ -156,30 +269,92 @@ class MoviePlate(Plate):
                     return picture
         raise BadPlate(f"{self.path}: frame {number} is damaged; leave it out with --frames, or take another copy")
 
-    def _rotation(self) -> int:
-        """Degrees counter-clockwise that a display turns the picture by (0, 90, 180, 270)."""
+    def _first(self) -> tuple[int, bool, tuple[int, int]]:
+        """Of the first frame: degrees counter-clockwise that a display turns it by, interlace, primaries and curve."""
         with _open(self.path) as container:
             for picture in container.decode(video=0):
-                return int(round(picture.rotation / 90) * 90 % 360)
-        return 0
+                tags = (int(picture.color_primaries), int(picture.color_trc))
+                return int(round(picture.rotation / 90) * 90 % 360), bool(picture.interlaced_frame), tags
+        return 0, False, (2, 2)
 
-    def _pixels(self, picture: av.VideoFrame, number: int) -> Any:
+    def _pixels(self, picture: av.VideoFrame, number: int) -> tuple[Any, Any]:
         coded = self.size[::-1] if self.rotation % 180 else self.size
         if (picture.width, picture.height) != coded:
             raise BadPlate(
                 f"{self.path}: frame {number} is {picture.width}x{picture.height}, the movie"
                 f" {coded[0]}x{coded[1]}; a plate has one size: cut the movie there"
             )
-        deep = self.bits > 8
+        matrix = _matrix(picture)
+        if (self.bits > 8 or self.has_alpha) and not yuv.known(picture.format.name):
+            picture = self._planar(picture)
+        if (self.bits > 8 or self.has_alpha) and yuv.known(picture.format.name):
+            found = yuv.rgb_of(picture, matrix, int(picture.color_range) == int(ColorRange.JPEG))
+            pixels, alpha = (None if p is None else np.rot90(p, self.rotation // 90) for p in found)
+            return np.ascontiguousarray(pixels), None if alpha is None else np.ascontiguousarray(alpha)
         rgb = self._reformatter.reformat(
             picture,
-            format="rgb48le" if deep else "rgb24",
-            src_colorspace=_matrix(picture),
+            format="rgb24",
+            src_colorspace=matrix,
             dst_colorspace=Colorspace.ITU709,
-            interpolation="BICUBIC",
+            interpolation=EXACT,
         )
         codes = np.rot90(rgb.to_ndarray(), self.rotation // 90)
-        return codes.astype(np.float32) / np.float32(65535 if deep else 255)
+        return codes.astype(np.float32) / np.float32(255), None
+
+    def _planar(self, picture: av.VideoFrame) -> av.VideoFrame:
+        """The nearest format of planes that says the same; a packed one such as p010le, rgba or 8-bit alpha."""
+        components = picture.format.components
+        a = "a" if self.has_alpha else ""
+        if picture.format.is_rgb:
+            target = f"gbr{a}p{'16le' if self.bits > 8 else '' if not a else '10le'}"
+        else:
+            across, down = (
+                max(getattr(c, side) for c in components) // max(1, min(getattr(c, side) for c in components))
+                for side in ("width", "height")
+            )
+            sampling = "420" if down > 1 else "422" if across > 1 else "444"
+            target = f"yuv{a}{sampling}p{max(10, self.bits)}le"
+        if not yuv.known(target):
+            return picture
+        return self._reformatter.reformat(picture, format=target, interpolation=EXACT)
+
+
+def _space(tags: tuple[int, int], options: PlateOptions) -> tuple[ColourSpace, str]:
+    """A movie's colour space by primaries and curve, as ITU-T H.273 numbers them."""
+    if options.in_space:
+        return options.colours.space(options.in_space), "--in-space"
+    primaries, curve = tags
+    pinned = Colours(CONFIG)
+    if curve == int(ColorTrc.SMPTE2084):
+        return pinned.space("Rec.2100-PQ - Display"), "its tags"
+    if curve == int(ColorTrc.ARIB_STD_B67):
+        return pinned.space("Rec.2100-HLG - Display"), "its tags"
+    if curve == int(ColorTrc.LINEAR):
+        return colour.LINEAR, "its tags"
+    if primaries == int(ColorPrimaries.BT2020):
+        return pinned.space("Rec.1886 Rec.2020 - Display"), "its tags"
+    if primaries == int(ColorPrimaries.SMPTE432):
+        return pinned.space("Display P3 - Display"), "its tags"
+    return colour.DISPLAY, "assumed: no tags" if tags == (2, 2) else "its tags"
+
+
+def later(timecode: str, frames: int, rate: Fraction) -> str | None:
+    """A timecode so many frames later; None for a rate or text that SMPTE ST 12-1 knows nothing of.
+
+    >>> later("00:00:59;29", 1, Fraction(30000, 1001))
+    '00:01:00;02'
+    """
+    import opentimelineio as otio
+
+    try:
+        first = otio.opentime.from_timecode(timecode, float(rate))
+        found = first + otio.opentime.RationalTime(frames, first.rate)
+        day = otio.opentime.from_timecode("23:59:59:00" if ";" not in timecode else "23:59:59;00", float(rate))
+        whole = day.value + round(first.rate)
+        found = otio.opentime.RationalTime(found.value % whole, found.rate)
+        return str(otio.opentime.to_timecode(found, found.rate, ";" in timecode))
+    except ValueError:
+        return timecode if frames == 0 else None
 
 
 def _open(path: Path) -> Any:
@@ -213,8 +388,10 @@ def _matrix(picture: av.VideoFrame) -> Colorspace:
         1: Colorspace.ITU709,
         4: Colorspace.FCC,
         5: Colorspace.ITU601,
+        9: Colorspace.BT2020,
         6: Colorspace.ITU601,
         7: Colorspace.SMPTE240M,
+        10: Colorspace.BT2020,
     }
     if tag in known:
         return known[tag]
@@ -222,38 +399,57 @@ def _matrix(picture: av.VideoFrame) -> Colorspace:
 
 
 class MovieWriter:
-    """H.264, 4:2:0, Rec. 709, sound copied from the plate; written beside the output and renamed at the end."""
+    """A movie with the plate's sound, timecode and times; written beside the output and renamed at the end."""
 
     def __init__(self, path: Path, settings: WriterSettings) -> None:
         self.path, self.settings = path, settings
         self.part = part_of(path)
+        name, self.codec = codec_of(path, settings.bits, settings.codec)
+        self.space = settings.out_space or colour.DISPLAY
+        self.tags = TAGS.get(self.space.name, UNTAGGED)
         width, height = settings.size
+        suffix = path.suffix.lower()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            options = {"movflags": "+faststart"} if FORMATS[path.suffix.lower()] != "matroska" else {}
-            self.container = av.open(
-                str(self.part), "w", format=FORMATS[path.suffix.lower()], container_options=options
-            )
+            options = {"movflags": "+faststart+write_colr"} if FORMATS[suffix] != "matroska" else {}
+            self.container = av.open(str(self.part), "w", format=FORMATS[suffix], container_options=options)
         except (OSError, FFmpegError) as error:
             raise not_written(path, error) from error
-        crf = round(40 - 0.3 * settings.quality)
-        stream = self.container.add_stream(
-            "libx264", rate=settings.frame_rate, options={"crf": str(crf), "preset": "medium"}
-        )
+        options = dict(self.codec.options)
+        if name.startswith(("h264", "hevc")):
+            options["crf"] = str(round(40 - 0.3 * settings.quality))
+        try:
+            stream: Any = self.container.add_stream(self.codec.encoder, rate=settings.frame_rate, options=options)
+        except FFmpegError as error:
+            self.abort()
+            raise not_written(path, error) from error
+        self.pixels = self.codec.with_alpha if settings.alpha and self.codec.with_alpha else self.codec.pixels
         # 4:2:0 needs even sides: an odd one is coded with its last row or column repeated
-        stream.width, stream.height = width + width % 2, height + height % 2
-        stream.pix_fmt = "yuv420p"
-        if settings.pixel_aspect:
-            stream.sample_aspect_ratio = settings.pixel_aspect
+        components = av.VideoFormat(self.pixels, 64, 64).components
+        self.even = (2 if components[1].width < 64 else 1, 2 if components[1].height < 64 else 1)
+        stream.width, stream.height = width + -width % self.even[0], height + -height % self.even[1]
+        stream.pix_fmt = self.pixels
+        if settings.metadata.pixel_aspect:
+            stream.sample_aspect_ratio = settings.metadata.pixel_aspect
         context = stream.codec_context
-        context.time_base = 1 / settings.frame_rate
-        context.colorspace, context.color_primaries = Colorspace.ITU709, ColorPrimaries.BT709
-        context.color_trc, context.color_range = ColorTrc.BT709, ColorRange.MPEG
+        self.time_base = settings.time_base if settings.times else 1 / settings.frame_rate
+        context.time_base = self.time_base
+        primaries, curve, matrix = self.tags
+        context.colorspace, context.color_primaries, context.color_trc = matrix, primaries, curve
+        context.color_range = ColorRange.MPEG
+        if self.codec.tag and suffix != ".mkv":
+            context.codec_tag = self.codec.tag
+        if settings.metadata.timecode:
+            self.container.metadata["timecode"] = settings.metadata.timecode
+            stream.metadata["timecode"] = settings.metadata.timecode
+        if settings.metadata.reel:
+            stream.metadata["reel_name"] = settings.metadata.reel
         self.stream = stream
         self.reformatter = VideoReformatter()
         self.count = 0
         self.sound: _Sound | None = None
-        self.container.metadata.update(settings.notes)
+        if settings.mark:
+            self.container.metadata["comment"] = settings.mark
         try:
             self.sound = _sound(settings, self.container)
         except BaseException:
@@ -262,28 +458,41 @@ class MovieWriter:
 
     def write(self, frame: Frame) -> None:
         """Encode one frame; sound up to its time goes with it."""
-        pixels = frame.pixels
-        if frame.colour_space == colour.LINEAR:
-            pixels = colour.linear_to_srgb(pixels)
-        codes = quantised(pixels, 8)
-        codes = np.pad(codes, ((0, codes.shape[0] % 2), (0, codes.shape[1] % 2), (0, 0)), mode="edge")
-        picture = self.reformatter.reformat(
-            av.VideoFrame.from_ndarray(codes, format="rgb24"),
-            format="yuv420p",
-            src_colorspace=Colorspace.ITU709,
-            dst_colorspace=Colorspace.ITU709,
-            dst_color_range=ColorRange.MPEG,
-            interpolation="BICUBIC",
-        )
-        picture.pts = self.count
-        picture.time_base = 1 / self.settings.frame_rate
+        pixels = colour.converted(frame.margin.of(frame.pixels), frame.colour_space, self.space)
+        sides = ((0, -pixels.shape[0] % self.even[1]), (0, -pixels.shape[1] % self.even[0]), (0, 0))
+        if yuv.known(self.pixels):
+            alpha = None if frame.alpha is None else np.pad(frame.margin.of(frame.alpha), sides, mode="edge")
+            picture = yuv.picture_of(np.pad(pixels, sides, mode="edge"), alpha, self.pixels, self.tags[2])
+        else:
+            codes = np.pad(quantised(pixels, 8), sides, mode="edge")
+            picture = self.reformatter.reformat(
+                av.VideoFrame.from_ndarray(codes, format="rgb24"),
+                format=self.pixels,
+                src_colorspace=self.tags[2],
+                dst_colorspace=self.tags[2],
+                dst_color_range=ColorRange.MPEG,
+                interpolation=EXACT,
+            )
+        # ProRes takes its tags from every picture, the others from the stream
+        picture.color_primaries, picture.color_trc, picture.colorspace = self.tags
+        picture.color_range = ColorRange.MPEG
+        seconds = self._seconds(self.count)
+        picture.pts = round(seconds / self.time_base)
+        picture.time_base = self.time_base
         self.count += 1
         try:
             self.container.mux(self.stream.encode(picture))
             if self.sound is not None:
-                self.container.mux(self.sound.until(self.count / self.settings.frame_rate))
+                self.container.mux(self.sound.until(self._seconds(self.count)))
         except FFmpegError as error:
             raise not_written(self.path, error, f"frame {frame.number}") from error
+
+    def _seconds(self, place: int) -> Fraction:
+        """When the picture at a place is shown: as in the plate where its times vary, else by the rate."""
+        times = self.settings.times
+        if not times:
+            return place / self.settings.frame_rate
+        return times[place] if place < len(times) else times[-1] + 1 / self.settings.frame_rate
 
     def close(self) -> None:
         """See `scumble.media.Writer.close`."""

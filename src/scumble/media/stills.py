@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from copy import copy
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,18 +16,29 @@ import numpy as np
 import OpenImageIO as oiio
 
 from scumble import colour
-from scumble.errors import BadOutput, BadPlate
+from scumble.colour import ColourSpace, by_chromaticities, converted
+from scumble.errors import BadOutput, BadPlate, BadSettings
 from scumble.files import spool, written_whole
-from scumble.frames import Frame, FrameRange, Pixels, format_frames
-from scumble.media import STILLS, Plate, WriterSettings, check_size, formats, other_kind
+from scumble.frames import NO_MARGIN, Frame, FrameRange, Margin, Metadata, Pixels, format_frames
+from scumble.media import STILLS, Plate, PlateOptions, WriterSettings, check_size, formats, other_kind
+from scumble.media.exr import MARK, Chosen, choose, encoded, interop_of, parts_of, straight
 from scumble.media.pattern import Pattern, folder_pattern, parse_pattern
 
-FLOAT_FORMATS = {".exr"}
+LINEAR_FORMATS = {".exr"}
 PREMULTIPLIED = {".exr"}  # colours are stored multiplied by alpha
 DEPTHS = {"uint8": 8, "uint10": 10, "uint12": 12, "uint16": 16, "half": 16, "float": 32}
+# OpenImageIO's names for what a format itself has to say, and for what another file could not mean
+OWN_ATTRIBUTES = re.compile(
+    r"(oiio|openexr|tiff|png|jpeg|webp|dpx|scumble)(:.*)?|exif:(color|pixel).*|orientation|icc:.*|compression.*"
+    r"|planarconfig|pixelaspectratio|[xy]?resolution.*|chromaticities|colorinteropid|capdate|datetime|software"
+    r"|framespersecond|smpte:.*|reelname|screenwindow.*|cicp|multiview|.*thumbnail.*",
+    re.IGNORECASE,
+)
+MOST_APART = 65536  # pixels between the borders of data and display window: more is a damaged header
+LOGARITHMIC = ("logarithmic", "printing density")  # what DPX calls scans of film
 
 
-def open_stills(path: Path, first_frame: int | None = None) -> StillsPlate:
+def open_stills(path: Path, first_frame: int | None = None, options: PlateOptions = PlateOptions()) -> StillsPlate:
     """A pattern, a folder with one sequence, or a single picture. Raises BadPlate."""
     pattern = parse_pattern(path)
     if path.is_dir():
@@ -32,47 +48,73 @@ def open_stills(path: Path, first_frame: int | None = None) -> StillsPlate:
             raise BadPlate(f"{path}: {path.suffix or 'no suffix'} is not a format that Scumble reads; {formats()}")
         if not path.is_file():
             raise BadPlate(f"{path}: no such file; check its name and folder")
-        return StillsPlate(path, "still", {1 if first_frame is None else first_frame: path})
+        return StillsPlate(path, "still", {1 if first_frame is None else first_frame: path}, None, options)
     files = pattern.find()
     if not files:
         raise BadPlate(f"{pattern}: no frame of this sequence found; check the folder and the number of digits")
     if first_frame is not None:
         moved = first_frame - min(files)
         files = {number + moved: file for number, file in files.items()}
-    return StillsPlate(path, "sequence", files, pattern)
+    return StillsPlate(path, "sequence", files, pattern, options)
 
 
 class StillsPlate(Plate):
     """See `scumble.media.Plate`."""
 
-    frame_rate: Fraction | None = None
-
-    def __init__(self, path: Path, kind: str, files: dict[int, Path], pattern: Pattern | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        kind: str,
+        files: dict[int, Path],
+        pattern: Pattern | None = None,
+        options: PlateOptions = PlateOptions(),
+    ) -> None:
         self.path, self.kind, self.files, self.pattern = path, kind, files, pattern
+        self.layer, self.held = options.layer, frozenset[int]()
         self.numbers = tuple(files)
         first = next(iter(files.values()))
-        spec = _spec(first)
-        # the display window is the picture; phones turn theirs by a tag
-        turned = spec.get_int_attribute("Orientation", 1) >= 5
-        self.size = (spec.full_height, spec.full_width) if turned else (spec.full_width, spec.full_height)
-        self.bits = DEPTHS.get(str(spec.format), 8)
-        self.bits = int(spec.get_int_attribute("oiio:BitsPerSample", self.bits))
-        linear = first.suffix.lower() in FLOAT_FORMATS
-        self.colour_space = colour.LINEAR if linear else colour.DISPLAY
-        rate = spec.getattribute("FramesPerSecond")
-        if isinstance(rate, tuple) and len(rate) == 2 and rate[1]:
-            self.frame_rate = Fraction(int(rate[0]), int(rate[1]))
+        header = read_header(first, options.layer)
+        if options.layer and header.chosen is None:
+            raise BadPlate(f"{first}: layers are for EXR; leave --layer out")
+        self.size, self.bits, self.has_alpha = header.size, header.bits, header.has_alpha
+        self.colour_space, self.colour_note = _space(first, header, options)
+        self.frame_rate = header.metadata.frame_rate
+        self.pixel_aspect = header.metadata.pixel_aspect
 
     @property
     def frame_range(self) -> FrameRange:
         """First to last number on disk."""
         return FrameRange(self.numbers[0], self.numbers[-1])
 
+    def holding(self, holes: Sequence[int]) -> StillsPlate:
+        """The plate with each missing frame a repetition of the one before it, of the first one at its beginning."""
+        files = dict(self.files)
+        for hole in holes:
+            before = bisect_right(self.numbers, hole) - 1
+            files[hole] = self.files[self.numbers[max(0, before)]]
+        found = copy(self)
+        found.files, found.held = dict(sorted(files.items())), frozenset(holes)
+        found.numbers = tuple(found.files)
+        return found
+
     def files_of(self, numbers: Sequence[int]) -> list[Path]:
         """See `scumble.media.Plate.files_of`."""
         return [self.files[n] for n in numbers]
 
-    def read(self, numbers: Sequence[int]) -> Iterator[Frame]:
+    def metadata(self, number: int) -> Metadata:
+        """See `scumble.media.Plate.metadata`."""
+        return read_header(self.files[number], self.layer).metadata
+
+    def overscan(self, numbers: Sequence[int]) -> Margin:
+        """See `scumble.media.Plate.overscan`."""
+        found = Margin()
+        for number in numbers:
+            if self.files[number].suffix.lower() == ".exr":
+                own = read_header(self.files[number], self.layer).overscan
+                found = Margin(*(max(a, b) for a, b in zip(found, own, strict=True)))
+        return found
+
+    def read(self, numbers: Sequence[int], margin: Margin = NO_MARGIN) -> Iterator[Frame]:
         """See `scumble.media.Plate.read`."""
         missing = [n for n in numbers if n not in self.files]
         if missing:
@@ -82,99 +124,261 @@ class StillsPlate(Plate):
             )
         for number in numbers:
             try:
-                pixels, alpha = read_picture(self.files[number])
+                frame = read_frame(self.files[number], number, self.colour_space, self.layer, margin)
             except BadPlate as error:
                 raise BadPlate(f"frame {number}: {error}" if self.pattern else str(error)) from error
-            if (pixels.shape[1], pixels.shape[0]) != self.size:
+            height, width = margin.of(frame.pixels).shape[:2]
+            if (width, height) != self.size:
                 raise BadPlate(
-                    f"{self.files[number]}: frame {number} is {pixels.shape[1]}x{pixels.shape[0]},"
+                    f"{self.files[number]}: frame {number} is {width}x{height},"
                     f" the plate {self.size[0]}x{self.size[1]}; a plate has one size: leave it out with --frames"
                 )
-            yield Frame(number, pixels, self.colour_space, alpha)
+            yield frame
 
 
-def read_picture(path: Path) -> tuple[Pixels, Pixels | None]:
+@dataclass(frozen=True)
+class Header:
+    """What a picture says of itself before its pixels are read."""
+
+    size: tuple[int, int]
+    """Width and height of the display window, upright."""
+    bits: int
+    """Bits a channel, 32 for float; half is 16."""
+    is_float: bool
+    """Half or float."""
+    has_alpha: bool
+    """Whether the colour layer has alpha."""
+    metadata: Metadata
+    overscan: Margin
+    """Pixels that the data window has beyond the display window."""
+    chosen: Chosen | None
+    """The colour layer of an EXR."""
+    says: Mapping[str, Any]
+    """Attributes that speak of colour, and by which an output names how it was made."""
+
+
+def read_header(path: Path, layer: str = "") -> Header:
+    """Raises BadPlate."""
+    source, spec, chosen = _opened(path, layer)
+    source.close()
+    # the display window is the picture; phones turn theirs by a tag
+    turned = _orientation(spec) >= 5
+    size = (spec.full_height, spec.full_width) if turned else (spec.full_width, spec.full_height)
+    kind = str(spec.channelformat(chosen.colours[0]))
+    bits = int(spec.get_int_attribute("oiio:BitsPerSample", DEPTHS.get(kind, 8)))
+    beyond = Margin(*(max(0, side) for side in _window(spec)))
+    is_exr = path.suffix.lower() == ".exr"
+    says = {
+        name: spec.getattribute(name)
+        for name in ("oiio:ColorSpace", "colorInteropID", "chromaticities", "dpx:Transfer", "Software", MARK)
+        if spec.getattribute(name) is not None
+    }
+    return Header(
+        size,
+        bits,
+        kind in ("half", "float"),
+        chosen.alpha is not None,
+        _metadata(spec),
+        beyond,
+        chosen if is_exr else None,
+        says,
+    )
+
+
+def _metadata(spec: Any) -> Metadata:
+    rate, aspect = spec.getattribute("FramesPerSecond"), spec.get_float_attribute("PixelAspectRatio", 1.0)
+    if rate is None and (frames := spec.get_float_attribute("dpx:FrameRate", 0.0)) > 0:
+        rate = Fraction(frames).limit_denominator(1001).as_integer_ratio()
+    is_rate = isinstance(rate, tuple) and len(rate) == 2 and rate[1] and rate[0] > 0
+    reel = spec.get_string_attribute("reelName") or spec.get_string_attribute("dpx:InputDevice")
+    return Metadata(
+        _timecode(spec.getattribute("smpte:TimeCode")),
+        Fraction(int(rate[0]), int(rate[1])) if is_rate else None,
+        reel or None,
+        Fraction(aspect).limit_denominator(10000) if 0.01 < aspect < 100 and aspect != 1 else None,
+        {p.name: (str(p.type), p.value) for p in spec.extra_attribs if not OWN_ATTRIBUTES.fullmatch(p.name)},
+    )
+
+
+def _timecode(words: Any) -> str | None:
+    """Text of a SMPTE ST 12-1 timecode word as OpenImageIO gives it, in binary coded decimals."""
+    if not isinstance(words, tuple) or not words:
+        return None
+    word = int(words[0]) & 0xFFFFFFFF
+    frame, second, minute, hour = (
+        ((word >> shift) & mask) // 16 * 10 + ((word >> shift) & 15)
+        for shift, mask in ((0, 0x3F), (8, 0x7F), (16, 0x7F), (24, 0x3F))
+    )
+    if frame > 59 or second > 59 or minute > 59 or hour > 23:  # FF where a format has none
+        return None
+    return f"{hour:02}:{minute:02}:{second:02}{';' if word & 0x40 else ':'}{frame:02}"
+
+
+def _space(path: Path, header: Header, options: PlateOptions) -> tuple[ColourSpace, str]:
+    """A plate's colour space and where that is known from: a wish, its own tags, else its kind."""
+    if options.in_space:
+        return options.colours.space(options.in_space), "--in-space"
+    says = header.says
+    if path.suffix.lower() in LINEAR_FORMATS:
+        interop = str(says.get("colorInteropID", ""))
+        if interop and interop not in ("data", "unknown"):
+            try:
+                return options.colours.space(interop), "its colorInteropID"
+            except BadSettings:
+                pass  # an id of another kind of picture; the chromaticities may know better
+        if "chromaticities" in says and _are_chromaticities(says["chromaticities"]):
+            known = interop_of(says["chromaticities"])
+            if known is None:
+                return by_chromaticities(says["chromaticities"]), "its chromaticities"
+            return options.colours.space(known), "its chromaticities"
+        return colour.LINEAR, "assumed: an EXR without tags"
+    transfer = str(says.get("dpx:Transfer", ""))
+    if transfer.lower() in LOGARITHMIC:
+        return options.colours.space("ADX10"), f"its transfer {transfer!r}"
+    if transfer.lower() == "linear" or (header.is_float and path.suffix.lower() in (".tif", ".tiff")):
+        return colour.LINEAR, f"its transfer {transfer!r}" if transfer else "assumed: floating point"
+    tag = str(says.get("oiio:ColorSpace", ""))
+    if tag in ("lin_rec709_scene", "lin_p3d65_scene", "lin_rec2020_scene", "lin_ap1_scene", "srgb_p3d65_scene",
+               "srgb_p3d65_display", "g22_adobergb_scene", "g22_rec709_scene", "g18_rec709_scene"):  # fmt: skip
+        with suppress(BadSettings):
+            return options.colours.space(tag), "its tags"
+    return colour.DISPLAY, "assumed: display-referred"  # the library says sRGB of every picture without tags
+
+
+def _are_chromaticities(values: Any) -> bool:
+    return isinstance(values, tuple) and len(values) == 8 and all(isinstance(v, float) for v in values)
+
+
+def read_picture(path: Path, layer: str = "") -> tuple[Pixels, Pixels | None]:
     """RGB (H, W, 3), not premultiplied, and alpha (H, W, 1) or None; float32, upright; integers become [0, 1].
 
     Of an EXR the display window is read. Raises BadPlate.
     """
-    source, spec = _opened(path)
+    frame = read_frame(path, 0, colour.DISPLAY, layer)
+    return frame.pixels, frame.alpha
+
+
+def read_frame(path: Path, number: int, space: ColourSpace, layer: str = "", margin: Margin = NO_MARGIN) -> Frame:
+    """A picture's colour layer as a frame; `margin` is read around its display window. Raises BadPlate.
+
+    Outside the data window the display window is 0; beyond both the last pixels are repeated.
+    """
+    source, spec, chosen = _opened(path, layer)
+    places = [*chosen.colours, *([] if chosen.alpha is None else [chosen.alpha])]
+    first = min(places)
+    codes: Any
     try:
-        codes, reason = source.read_image(oiio.FLOAT), source.geterror()
+        codes = source.read_image(chosen.part, 0, first, max(places) + 1, oiio.FLOAT)
+        reason = source.geterror()
     except UnicodeDecodeError:  # the file's own bytes in the library's message
         codes, reason = None, ""
     source.close()
     if codes is None or reason:
         raise BadPlate(f"{path}: the picture is damaged ({_first_line(reason)}); take another copy of it")
-    buffer = oiio.ImageBuf(spec)
-    buffer.set_pixels(buffer.roi, codes)
-    if buffer.roi != buffer.roi_full:
-        buffer = oiio.ImageBufAlgo.crop(buffer, buffer.roi_full)
-    if buffer.orientation != 1:
-        buffer = oiio.ImageBufAlgo.reorient(buffer)
-    pixels: Any = buffer.get_pixels(oiio.FLOAT)
-    colours, alpha_at = _channels([str(name) for name in buffer.spec().channelnames])
-    rgb = np.ascontiguousarray(pixels[:, :, colours], np.float32)
-    if alpha_at is None:
-        return rgb, None
-    alpha = np.ascontiguousarray(pixels[:, :, [alpha_at]], np.float32)
-    if path.suffix.lower() in PREMULTIPLIED:
-        rgb = np.where(alpha > 0, rgb / np.maximum(alpha, 1e-8), rgb).astype(np.float32)
-    return rgb, alpha
+    planes: Pixels = codes.reshape(spec.height, spec.width, -1)[:, :, [place - first for place in places]]
+    planes = _framed(planes, _window(spec), margin)
+    if _orientation(spec) != 1:
+        planes = _upright(planes, _orientation(spec))
+    rgb = np.ascontiguousarray(planes[:, :, :3], np.float32)
+    alpha = None
+    if chosen.alpha is not None:
+        alpha = np.ascontiguousarray(planes[:, :, 3:], np.float32)
+        if path.suffix.lower() in PREMULTIPLIED:
+            rgb = straight(rgb, alpha)
+    return Frame(number, rgb, space, alpha, _metadata(spec), margin, path)
+
+
+def _framed(planes: Pixels, window: Margin, margin: Margin) -> Pixels:
+    """Pixels of a data window, which reaches `window` beyond the display window, as display window and `margin`."""
+    if window == margin:
+        return planes
+    display = (planes.shape[0] - window.top - window.bottom, planes.shape[1] - window.left - window.right)
+    found = np.zeros((display[0] + sum(margin[1::2]), display[1] + sum(margin[::2]), planes.shape[2]), np.float32)
+    rows, row = _shared(margin.top - window.top, planes.shape[0], found.shape[0])
+    columns, column = _shared(margin.left - window.left, planes.shape[1], found.shape[1])
+    found[rows, columns] = planes[row, column]
+    # what is neither data nor display window
+    known = [
+        (min(before, there.start), max(before + length, there.stop))
+        for before, length, there in zip((margin.top, margin.left), display, (rows, columns), strict=True)
+    ]
+    (top, bottom), (left, right) = known
+    beyond = ((top, found.shape[0] - bottom), (left, found.shape[1] - right), (0, 0))
+    return np.pad(found[top:bottom, left:right], beyond, mode="edge") if np.any(beyond) else found
+
+
+def _shared(first: int, length: int, size: int) -> tuple[slice, slice]:
+    """Where `length` places from `first` on lie in `size`, and which of them those are."""
+    start = min(max(0, first), size)
+    stop = max(start, min(size, first + length))
+    return slice(start, stop), slice(start - first, stop - first) if stop > start else slice(0, 0)
+
+
+def _orientation(spec: Any) -> int:
+    """How a picture lies, as EXIF numbers it; what is no such number is upright."""
+    found = spec.get_int_attribute("Orientation", 1)
+    return found if 1 <= found <= 8 else 1
+
+
+def _upright(planes: Pixels, orientation: int) -> Pixels:
+    buffer = oiio.ImageBuf(np.ascontiguousarray(planes))
+    buffer.orientation = orientation
+    return np.asarray(oiio.ImageBufAlgo.reorient(buffer).get_pixels(oiio.FLOAT), np.float32)
 
 
 def channel_names(path: Path) -> list[str]:
-    """Names of all channels of a picture's first part. Raises BadPlate."""
-    return [str(name) for name in _spec(path).channelnames]
-
-
-def read_channels(path: Path, names: Sequence[str]) -> Pixels:
-    """Some channels (H, W, C) of a picture's display window as they are, 0 outside the data. Raises BadPlate."""
-    source, spec = _opened(path)
-    known = [str(name) for name in spec.channelnames]
-    missing = [name for name in names if name not in known]
-    if missing:
-        source.close()
-        raise BadPlate(f"{path}: no channel {missing[0]}; it has {', '.join(known[:20])}")
-    codes = source.read_image(oiio.FLOAT)
+    """Names of all channels of a picture, of all its parts. Raises BadPlate."""
+    source, _, _ = _opened(path)
+    names = [name for _, channels in parts_of(path, source) for name in channels]
     source.close()
-    if codes is None:
-        raise BadPlate(f"{path}: the picture is damaged ({_first_line(source.geterror())}); take another copy of it")
-    found = np.zeros((spec.full_height, spec.full_width, len(names)), np.float32)
-    top, left = spec.y - spec.full_y, spec.x - spec.full_x
-    rows = slice(max(0, top), min(spec.full_height, top + spec.height))
-    columns = slice(max(0, left), min(spec.full_width, left + spec.width))
-    own = codes[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
-    found[rows, columns] = own[:, :, [known.index(name) for name in names]]
-    return found
+    return names
+
+
+def read_channels(path: Path, names: Sequence[str], margin: Margin = NO_MARGIN) -> Pixels:
+    """Some channels (H, W, C) of one part of a picture as they are, in the display window and `margin`.
+
+    0 outside the data. Raises BadPlate.
+    """
+    source, _, _ = _opened(path)
+    parts = parts_of(path, source)
+    part = next((i for i, (_, known) in enumerate(parts) if set(names) <= set(known)), None)
+    if part is None:
+        known = [name for _, channels in parts for name in channels]
+        missing = next((name for name in names if name not in known), names[0])
+        source.close()
+        raise BadPlate(f"{path}: no channel {missing}; it has {', '.join(known[:20])}")
+    if len(parts) > 1:
+        source.seek_subimage(part, 0)
+    spec = source.spec()
+    codes = source.read_image(part, 0, 0, spec.nchannels, oiio.FLOAT)
+    reason = source.geterror()
+    source.close()
+    if codes is None or reason:
+        raise BadPlate(f"{path}: the picture is damaged ({_first_line(reason)}); take another copy of it")
+    planes = codes.reshape(spec.height, spec.width, -1)[:, :, [parts[part][1].index(name) for name in names]]
+    return np.ascontiguousarray(_framed(planes, _window(spec), margin), np.float32)
+
+
+def _window(spec: Any) -> Margin:
+    """How far a data window reaches beyond its display window; less than 0 where it ends inside."""
+    return Margin(
+        spec.full_x - spec.x,
+        spec.full_y - spec.y,
+        spec.x + spec.width - spec.full_x - spec.full_width,
+        spec.y + spec.height - spec.full_y - spec.full_height,
+    )
 
 
 def embedded_profile(path: Path) -> bytes | None:
     """The ICC profile in a picture, where it has one. Raises BadPlate."""
-    profile = _spec(path).getattribute("ICCProfile")
+    source, spec, _ = _opened(path)
+    source.close()
+    profile = spec.getattribute("ICCProfile")
     return bytes(profile) if profile is not None else None
 
 
-def _channels(names: list[str]) -> tuple[list[int], int | None]:
-    """Places of red, green, blue and alpha: plain names first, else the first layer that has all three colours."""
-    layers = ["", *dict.fromkeys(name.rpartition(".")[0] for name in names)]
-    for layer in layers:
-        at = {name.rpartition(".")[2].upper(): i for i, name in enumerate(names) if name.rpartition(".")[0] == layer}
-        if all(c in at for c in "RGB"):
-            return [at[c] for c in "RGB"], at.get("A")
-    grey = names.index("Y") if "Y" in names else 0
-    return [grey] * 3, names.index("A") if "A" in names else None
-
-
-def _spec(path: Path) -> Any:
-    """The header of a picture. Raises BadPlate."""
-    source, spec = _opened(path)
-    source.close()
-    return spec
-
-
-def _opened(path: Path) -> tuple[Any, Any]:
-    """A picture's reader and header, found fit to be read. Raises BadPlate."""
+def _opened(path: Path, layer: str = "") -> tuple[Any, Any, Chosen]:
+    """A picture's reader, and header and places of its colour layer, found fit to be read. Raises BadPlate."""
     if not path.is_file():
         if path.is_dir():
             raise BadPlate(f"{path}: a folder, not a picture; name a file in it")
@@ -187,18 +391,26 @@ def _opened(path: Path) -> tuple[Any, Any]:
         raise BadPlate(
             f"{path}: {other_kind(path) or f'not a picture that can be read ({reason}); take another copy of it'}"
         )
-    spec = source.spec()
+    is_exr = path.suffix.lower() == ".exr"  # the pages of a TIFF are no layers
     try:
-        names = spec.channelnames
+        names = [str(name) for name in source.spec().channelnames]
+        parts = parts_of(path, source) if is_exr else [("", names)]
     except UnicodeDecodeError as error:
         raise BadPlate(f"{path}: the names of its channels are damaged; take another copy of it") from error
-    if not names:
+    if not parts or not parts[0][1]:
         raise BadPlate(f"{path}: a picture without channels; take another copy of it")
+    chosen = choose(parts, layer, path)
+    if is_exr:
+        source.seek_subimage(chosen.part, 0)
+    spec = source.spec()
     if spec.deep:  # OpenImageIO's plain reader crashes on these
         raise BadPlate(f"{path}: a deep picture; flatten it first (Nuke: DeepToImage)")
     check_size(path, spec.full_width, spec.full_height)
     check_size(path, spec.width, spec.height)
-    return source, spec
+    apart = max(map(abs, _window(spec)))
+    if apart > MOST_APART:
+        raise BadPlate(f"{path}: its data lies {apart} pixels off its picture; take another copy of it")
+    return source, spec, chosen
 
 
 def _why_not(path: Path) -> str:
@@ -248,22 +460,40 @@ class StillsWriter:
 def write_picture(path: Path, frame: Frame, settings: WriterSettings) -> None:
     """Write one picture; its format and depth follow suffix and plate. Raises BadOutput."""
     suffix = path.suffix.lower()
-    pixels = frame.pixels
-    linear_file = suffix in FLOAT_FORMATS
-    if linear_file and frame.colour_space == colour.DISPLAY:
-        pixels = colour.srgb_to_linear(pixels)
-    elif not linear_file and frame.colour_space == colour.LINEAR:
-        pixels = colour.linear_to_srgb(pixels)
-    takes_alpha = suffix in {".exr", ".png", ".tif", ".tiff", ".webp"}
-    if frame.alpha is not None and takes_alpha:
-        if suffix in PREMULTIPLIED:
-            pixels = np.where(frame.alpha > 0, pixels * frame.alpha, pixels)
-        pixels = np.concatenate([pixels, frame.alpha], axis=2)
+    mark = settings.mark_of(frame.number)
+    space = settings.out_space or space_of(path, frame.colour_space, settings.bits)
+    if suffix == ".exr":
+        file = encoded(frame, space, settings.bits, mark, settings.layer, settings.out_layer, path)
+        with spool(suffix) as spooled:
+            try:
+                file.write(str(spooled))
+            except (RuntimeError, TypeError, ValueError) as error:
+                raise BadOutput(
+                    f"{path}: frame {frame.number} cannot be encoded ({error}); name another plate"
+                ) from error
+            data = spooled.read_bytes()
+    else:
+        data = _encoded_by_oiio(path, frame, space, settings, mark)
+    with written_whole(path, f"frame {frame.number}") as part:
+        part.write_bytes(data)
+
+
+def space_of(path: Path, plate: ColourSpace, bits: int) -> ColourSpace:
+    """The space in which a picture is written unless asked otherwise: the plate's own, where its format can hold it."""
+    if path.suffix.lower() in LINEAR_FORMATS:
+        return plate if plate.kind == "scene" else colour.LINEAR
+    is_float = path.suffix.lower() in (".tif", ".tiff") and bits == 32
+    return plate if plate.kind == "display" or not plate.is_linear or is_float else colour.DISPLAY
+
+
+def _encoded_by_oiio(path: Path, frame: Frame, space: ColourSpace, settings: WriterSettings, mark: str) -> bytes:
+    suffix = path.suffix.lower()
+    pixels = converted(frame.margin.of(frame.pixels), frame.colour_space, space)
+    if frame.alpha is not None and suffix in {".png", ".tif", ".tiff", ".webp"}:
+        pixels = np.concatenate([pixels, frame.margin.of(frame.alpha)], axis=2)
     kind: Any
-    if linear_file or (suffix in {".tif", ".tiff"} and settings.bits == 32):
-        kind = oiio.FLOAT if settings.bits == 32 else oiio.HALF
-        if kind == oiio.HALF:
-            pixels = np.where(np.isfinite(pixels), np.clip(pixels, -65504, 65504), pixels)
+    if suffix in {".tif", ".tiff"} and settings.bits == 32:
+        kind = oiio.FLOAT
     elif suffix == ".dpx":
         # OpenImageIO cuts 16-bit codes down to the file's depth: rounded here, they survive it
         bits = 10 if settings.bits == 8 else min(settings.bits, 16)
@@ -275,19 +505,15 @@ def write_picture(path: Path, frame: Frame, settings: WriterSettings) -> None:
         kind, pixels = oiio.UINT16, quantised(pixels, 16)
     height, width, channels = pixels.shape
     spec = oiio.ImageSpec(width, height, channels, kind)
-    if linear_file:
-        spec.attribute("compression", "zip")
-        spec.attribute("oiio:ColorSpace", colour.LINEAR)
-    else:
-        spec.attribute("oiio:ColorSpace", "sRGB")
-        spec.attribute("CompressionQuality", settings.quality)
-        if suffix == ".dpx":
-            spec.attribute("oiio:BitsPerSample", bits)
+    _describe(spec, frame, space, suffix)
+    spec.attribute("CompressionQuality", settings.quality)
+    if suffix == ".dpx":
+        spec.attribute("oiio:BitsPerSample", bits)
     # a write time in the header would make every render's bytes different
     spec.attribute("DateTime", "2000:01:01 00:00:00")
-    spec.attribute("oiio:UnassociatedAlpha", int(suffix not in PREMULTIPLIED))
-    for name, text in settings.notes.items():
-        spec.attribute(name, text)
+    spec.attribute("oiio:UnassociatedAlpha", 1)
+    if mark:
+        spec.attribute("Software", mark)
     with spool(suffix) as spooled:
         output = oiio.ImageOutput.create(f"picture{suffix}")
         if output is None or not output.open(str(spooled), spec):
@@ -296,9 +522,37 @@ def write_picture(path: Path, frame: Frame, settings: WriterSettings) -> None:
         reason = output.geterror()
         if not (output.close() and done):
             raise BadOutput(f"{path}: frame {frame.number} cannot be encoded ({reason.strip()}); write an EXR")
-        data = spooled.read_bytes()
-    with written_whole(path, f"frame {frame.number}") as part:
-        part.write_bytes(data)
+        return spooled.read_bytes()
+
+
+def _describe(spec: Any, frame: Frame, space: ColourSpace, suffix: str) -> None:
+    """The frame's metadata in a header; a format leaves out what it has no place for."""
+    metadata = frame.metadata
+    for name, (kind, value) in metadata.attributes.items():
+        # a profile says what the numbers mean: it goes back with the numbers of a picture that had it
+        if suffix != ".webp" and (name != "ICCProfile" or space == frame.colour_space):
+            spec.attribute(name, oiio.TypeDesc(kind), value)
+    if metadata.timecode is not None:
+        word = int(metadata.timecode.replace(";", "").replace(":", ""), 16)  # binary coded decimals
+        spec.attribute(
+            "smpte:TimeCode", oiio.TypeDesc("timecode"), (word | (0x40 if ";" in metadata.timecode else 0), 0)
+        )
+    if metadata.frame_rate is not None:
+        rate = metadata.frame_rate
+        spec.attribute("FramesPerSecond", oiio.TypeDesc("rational"), (rate.numerator, rate.denominator))
+        spec.attribute("dpx:FrameRate", float(rate))
+    if metadata.reel is not None:
+        spec.attribute("reelName", metadata.reel)
+        spec.attribute("dpx:InputDevice", metadata.reel)
+    if metadata.pixel_aspect is not None:
+        spec.attribute("PixelAspectRatio", float(metadata.pixel_aspect))
+    if space == colour.DISPLAY:
+        spec.attribute("oiio:ColorSpace", "srgb_rec709_scene")
+    elif space == colour.LINEAR:
+        spec.attribute("oiio:ColorSpace", "lin_rec709_scene")
+    if suffix == ".dpx":
+        linear = "Linear" if space.is_linear else "ITU-R 709-4"
+        spec.attribute("dpx:Transfer", linear if space.kind == "display" or space.is_linear else "Printing density")
 
 
 def quantised(pixels: Pixels, bits: int) -> Any:

@@ -13,7 +13,7 @@ from PIL import Image, ImageCms, ImageOps, features
 from scumble.colour import DISPLAY, LINEAR, to_working
 from scumble.errors import BadPlate
 from scumble.media import check_size
-from scumble.media.stills import FLOAT_FORMATS, embedded_profile, read_picture
+from scumble.media.stills import LINEAR_FORMATS, embedded_profile, read_picture
 
 # OpenImageIO reads depths, layouts and colour models of these that Pillow does not
 BY_OIIO = {".exr", ".dpx", ".tif", ".tiff", ".hdr", ".tga"}
@@ -30,11 +30,11 @@ def load_picture(path: Path) -> Image.Image:
     """RGB, upright, in sRGB. Raises BadPlate naming what is wrong with the file."""
     if path.suffix.lower() in BY_OIIO:
         pixels, alpha = read_picture(path)
-        display = to_working(pixels, LINEAR if path.suffix.lower() in FLOAT_FORMATS else DISPLAY).pixels
+        display = to_working(pixels, LINEAR if path.suffix.lower() in LINEAR_FORMATS else DISPLAY).pixels
         if alpha is not None:
             display = display * alpha + (1 - alpha)
         picture = Image.fromarray((np.nan_to_num(display).clip(0, 1) * 255 + 0.5).astype(np.uint8))
-        if path.suffix.lower() not in FLOAT_FORMATS:
+        if path.suffix.lower() not in LINEAR_FORMATS:
             picture = _by_profile(picture, embedded_profile(path))
     else:
         picture = _by_pillow(path)

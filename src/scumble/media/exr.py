@@ -1,0 +1,288 @@
+"""EXR: the colour layer of a plate is painted; every other channel, part and attribute goes back as it came.
+
+OpenEXR's own binding is used because it keeps each channel in its own type (32-bit object numbers among
+them) and each attribute in its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import OpenImageIO as oiio
+
+from scumble.colour import ColourSpace, converted
+from scumble.errors import BadOutput, BadPlate
+from scumble.frames import Frame, Pixels
+
+HALF_MOST = 65504  # the largest half
+# in the order of linear spaces that one meets [ASWF Color Interop Forum]
+INTEROP = {
+    "lin_rec709": "lin_rec709_scene",
+    "Linear Rec.709 (sRGB)": "lin_rec709_scene",
+    "ACEScg": "lin_ap1_scene",
+    "ACES2065-1": "lin_ap0_scene",
+    "Linear Rec.2020": "lin_rec2020_scene",
+    "Linear P3-D65": "lin_p3d65_scene",
+    "Linear AdobeRGB": "lin_adobergb_scene",
+}
+BEAUTY = ("beauty", "combined", "rgba", "rgb", "color", "colour", "main")
+MARK = "scumble"  # attribute in which an output names how it was made
+# what OpenEXR derives from the pixels or asks to be told anew
+STRUCTURE = {"channels", "chunkCount", "type", "version", "maxSamplesPerPixel"}
+
+
+class Chosen(NamedTuple):
+    """The colour layer of a picture: its part, and places of red, green, blue and of alpha in it."""
+
+    part: int
+    colours: tuple[int, int, int]
+    alpha: int | None
+    names: tuple[str, ...]  # of all channels of the part
+
+    @property
+    def layer(self) -> str:
+        """The layer's name; empty for plain R, G, B."""
+        return self.names[self.colours[0]].rpartition(".")[0]
+
+
+def choose(parts: Sequence[tuple[str, Sequence[str]]], layer: str, path: Path) -> Chosen:
+    """The layer `layer` among parts of (name, channels), else the first with colours. Raises BadPlate.
+
+    Without a name plain R, G, B of the first part go first, then what renderers call the beauty, then any layer
+    with all three by name, then a single channel as grey. A part's own name is that of the plain channels in it.
+    """
+    found: list[tuple[tuple[int, str, int], Chosen]] = []
+    for place, (part, names) in enumerate(parts):
+        for prefix in {name.rpartition(".")[0] for name in names}:
+            at = {n.rpartition(".")[2].upper(): i for i, n in enumerate(names) if n.rpartition(".")[0] == prefix}
+            if set("RGB") <= at.keys() and layer in ("", prefix or part):
+                one = Chosen(place, (at["R"], at["G"], at["B"]), at.get("A"), tuple(names))
+                last = (prefix or part).rpartition(".")[2].lower()
+                rank = 0 if not prefix and place == 0 else 1 if last in BEAUTY else 2 if not prefix else 3
+                found.append(((rank, prefix or part, place), one))
+    if found:
+        return min(found, key=lambda ranked: ranked[0])[1]
+    if layer:
+        raise BadPlate(f"{path}: no layer {layer!r} with R, G and B; it has {', '.join(layers(parts)) or 'none'}")
+    names = parts[0][1]
+    grey = names.index("Y") if "Y" in names else 0
+    return Chosen(0, (grey,) * 3, names.index("A") if "A" in names else None, tuple(names))
+
+
+def layers(parts: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
+    """Names of the layers that have colours, as `--layer` takes them."""
+    found: list[str] = []
+    for part, names in parts:
+        for prefix in dict.fromkeys(name.rpartition(".")[0] for name in names):
+            channels = {n.rpartition(".")[2].upper() for n in names if n.rpartition(".")[0] == prefix}
+            if set("RGB") <= channels and (prefix or part):
+                found.append(prefix or part)
+    return found
+
+
+def straight(pixels: Pixels, alpha: Pixels) -> Pixels:
+    """Colours that are not multiplied by alpha (H, W, 1); where nothing is, light that was added stays."""
+    return np.where(alpha > 0, pixels / np.maximum(alpha, 1e-8), pixels).astype(np.float32)
+
+
+def encoded(frame: Frame, space: ColourSpace, bits: int, mark: str, layer: str, out_layer: str, path: Path) -> Any:
+    """The file of a frame in `space`, to be written: an `OpenEXR.File`. Raises BadPlate, BadOutput.
+
+    A frame that was read from an EXR gives all that stands beside its colour layer. `path` is for messages.
+    """
+    import OpenEXR
+
+    pixels = converted(frame.pixels, frame.colour_space, space)
+    if frame.source is None or frame.source.suffix.lower() != ".exr":
+        kind = np.float32 if bits == 32 else np.float16
+        if frame.alpha is not None:
+            pixels = np.concatenate([np.where(frame.alpha > 0, pixels * frame.alpha, pixels), frame.alpha], axis=2)
+        planes = {c: _typed(pixels[:, :, i], kind) for i, c in enumerate("RGBA"[: pixels.shape[2]])}
+        return OpenEXR.File({"compression": OpenEXR.ZIP_COMPRESSION, **_header(frame, space, mark)}, planes)
+    file = opened(frame.source)
+    parts = [(str(part.header.get("name", "")), sorted(part.channels)) for part in file.parts]
+    chosen = choose(parts, layer, frame.source)
+    changed = [
+        OpenEXR.Part(
+            {**_kept(part.header), MARK: mark, **(_colour(space, frame) if place == chosen.part else {})},
+            _painted(part, chosen, frame, pixels, space, out_layer, path) if place == chosen.part else part.channels,
+        )
+        for place, part in enumerate(file.parts)
+    ]
+    return OpenEXR.File(changed)
+
+
+def opened(path: Path) -> Any:
+    """All parts of an EXR with every channel by itself. Raises BadPlate for one that cannot go back as it came."""
+    import OpenEXR
+
+    source = oiio.ImageInput.open(str(path))
+    if source is not None and source.seek_subimage(1, 0):
+        check_whole(path)  # the binding leaves out parts that it cannot read; a single one has been read before
+    oiio.geterror()
+    try:
+        file = OpenEXR.File(str(path), separate_channels=True)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise BadPlate(f"{path}: its channels cannot be passed through ({error}); take another copy of it") from error
+    for part in file.parts:
+        (left, top), (right, bottom) = part.header["dataWindow"]
+        size = (bottom - top + 1, right - left + 1)
+        if part.header.get("type") in (OpenEXR.deepscanline, OpenEXR.deeptile):
+            raise BadPlate(f"{path}: has a deep part; flatten it first (Nuke: DeepToImage)")
+        for name, channel in part.channels.items():
+            whole = (-(-size[0] // channel.ySampling), -(-size[1] // channel.xSampling))
+            if channel.pixels is None or channel.pixels.shape[:2] != whole:
+                raise BadPlate(f"{path}: channel {name} is damaged; take another copy of it")
+    return file
+
+
+def _painted(
+    part: Any, chosen: Chosen, frame: Frame, pixels: Pixels, space: ColourSpace, out_layer: str, path: Path
+) -> dict[str, Any]:
+    """The part's channels with the painting in its colour layer, or in a layer of its own beside it."""
+    import OpenEXR
+
+    (left, top), (right, bottom) = part.header["dataWindow"]
+    (full_left, full_top), _ = part.header["displayWindow"]
+    # the frame's first pixel stands at the display window's corner less its margin
+    x, y = left - full_left + frame.margin.left, top - full_top + frame.margin.top
+    rows, columns = _overlap(y, bottom - top + 1, pixels.shape[0]), _overlap(x, right - left + 1, pixels.shape[1])
+    channels = dict(part.channels)
+    names = [chosen.names[i] for i in chosen.colours]
+    grey = len(set(names)) < 3
+    old = np.stack([channels[n].pixels.astype(np.float32) for n in names], axis=2)
+    inside = (slice(rows.start - y, rows.stop - y), slice(columns.start - x, columns.stop - x))
+    new, before = pixels[rows, columns], old[inside]
+    if chosen.alpha is not None:
+        alpha = channels[chosen.names[chosen.alpha]].pixels.astype(np.float32)[inside][:, :, None]
+        before = straight(before, alpha)
+        result = np.where(alpha > 0, new * alpha, new)
+    else:
+        result = new
+    if space == frame.colour_space:  # what is as it was keeps its very code
+        result = np.where((new == before) | (~np.isfinite(new) & ~np.isfinite(before)), old[inside], result)
+    if out_layer:
+        targets = [f"{out_layer}.{c}" for c in "RGB"]
+        taken = next((t for t in targets if t in channels), None)
+        if taken:
+            raise BadOutput(f"{path}: frame {frame.number}: the plate has a channel {taken}; give another --out-layer")
+    else:
+        targets = ["R", "G", "B"] if grey else names
+        if grey:
+            del channels[names[0]]
+    for i, (name, target) in enumerate(zip(names, targets, strict=True)):
+        kind = part.channels[name].pixels.dtype
+        plane = part.channels[name].pixels.copy()
+        plane[inside] = _typed(result[:, :, i], np.float16 if kind == np.uint32 else kind)
+        channels[target] = OpenEXR.Channel(plane, 1, 1)
+    return channels
+
+
+def _overlap(first: int, length: int, size: int) -> slice:
+    """Of `length` places from `first` those that are in 0 to `size`."""
+    return slice(max(0, first), max(0, first, min(size, first + length)))
+
+
+def _typed(plane: Pixels, kind: Any) -> Any:
+    if kind == np.float16:
+        plane = np.where(np.isfinite(plane), np.clip(plane, -HALF_MOST, HALF_MOST), plane)
+    return np.ascontiguousarray(plane, kind)
+
+
+def _kept(header: dict[str, Any]) -> dict[str, Any]:
+    """A part's attributes as they go back; compressions that lose something, and small pictures of it, do not."""
+    import OpenEXR
+
+    kept = {k: v for k, v in header.items() if k not in STRUCTURE | {"preview"} or k == "type"}
+    lossy = (
+        OpenEXR.DWAA_COMPRESSION,
+        OpenEXR.DWAB_COMPRESSION,
+        OpenEXR.B44_COMPRESSION,
+        OpenEXR.B44A_COMPRESSION,
+    )
+    if kept.get("compression") in lossy:  # what passes through would lose a second time
+        kept["compression"] = OpenEXR.ZIP_COMPRESSION
+    if "tiles" in kept:
+        kept["tiles"].mode = OpenEXR.ONE_LEVEL
+    return {k: v for k, v in kept.items() if v is not None}
+
+
+def _colour(space: ColourSpace, frame: Frame) -> dict[str, Any]:
+    """Attributes that say what the numbers mean, where painting has changed that."""
+    return {} if space == frame.colour_space else colour_attributes(space)
+
+
+def colour_attributes(space: ColourSpace) -> dict[str, Any]:
+    """`chromaticities` and `colorInteropID` of a linear space that has them."""
+    import OpenEXR
+
+    interop = INTEROP.get(space.name)
+    if interop is None:
+        return {"oiio:ColorSpace": space.name}
+    known = OpenEXR.colorInteropIDToChromaticities(interop)
+    return {"colorInteropID": interop, **({"chromaticities": known} if known is not None else {})}
+
+
+def interop_of(chromaticities: Sequence[float]) -> str | None:
+    """The interop id of a linear space by its primaries and white point, where there is one."""
+    import OpenEXR
+
+    found = OpenEXR.chromaticitiesToColorInteropID(tuple(chromaticities))
+    return str(found) if found else None
+
+
+def _header(frame: Frame, space: ColourSpace, mark: str) -> dict[str, Any]:
+    """Attributes of a new file: all that the frame knows and EXR has a type for."""
+    metadata = frame.metadata
+    header: dict[str, Any] = {}
+    for name, (kind, value) in metadata.attributes.items():
+        if kind in ("string", "float", "int") and not name.lower().startswith(("oiio:", "openexr:", "png:", "tiff:")):
+            header[name] = value
+    if metadata.frame_rate is not None:
+        header["framesPerSecond"] = metadata.frame_rate
+    if metadata.reel is not None:
+        header["reelName"] = metadata.reel
+    if metadata.timecode is not None:
+        header["timeCode"] = _timecode(metadata.timecode)
+    if metadata.pixel_aspect is not None:
+        header["pixelAspectRatio"] = float(metadata.pixel_aspect)
+    return {**header, **colour_attributes(space), MARK: mark}
+
+
+def _timecode(text: str) -> Any:
+    import OpenEXR
+
+    hours, minutes, seconds, frame = (int(part) for part in text.replace(";", ":").split(":"))
+    drop = ";" in text
+    return OpenEXR.TimeCode(
+        hours, minutes, seconds, frame, drop, False, False, False, False, False, 0, 0, 0, 0, 0, 0, 0, 0
+    )
+
+
+def check_whole(path: Path) -> None:
+    """Raises BadPlate for a picture of which some part cannot be decoded to its end."""
+    source = oiio.ImageInput.open(str(path))
+    place, reason = 0, "" if source is not None else oiio.geterror()
+    while source is not None and not reason and (place == 0 or source.seek_subimage(place, 0)):
+        codes = source.read_image(place, 0, 0, 1, oiio.HALF)
+        reason = source.geterror() or ("" if codes is not None else "not readable")
+        place += 1
+    oiio.geterror()  # the end of the parts is no error
+    if reason:
+        raise BadPlate(f"{path}: the picture is damaged ({reason.strip().splitlines()[0]}); take another copy of it")
+
+
+def parts_of(path: Path, source: Any) -> list[tuple[str, list[str]]]:
+    """Name and channels of every part, of a file that OpenImageIO has open."""
+    found = []
+    place = 0
+    while source.seek_subimage(place, 0):
+        spec = source.spec()
+        found.append((spec.get_string_attribute("oiio:subimagename"), [str(name) for name in spec.channelnames]))
+        place += 1
+    source.seek_subimage(0, 0)
+    oiio.geterror()  # the end of the parts is no error
+    return found

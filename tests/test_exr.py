@@ -1,0 +1,261 @@
+"""EXR plates: the colour layer is painted, everything else goes back as it came."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import OpenEXR
+import pytest
+from conftest import picture, random_look, scene
+from test_bad_input import scumble
+
+from scumble.colour import LINEAR, srgb_to_linear
+from scumble.look import identity_look
+from scumble.media import PlateOptions, open_plate
+from scumble.render import RenderSettings, plan, render
+
+HEIGHT, WIDTH = 48, 80
+
+
+def tool(name: str) -> str:
+    """A client of the Python packages or of the system; the test is left out where there is none."""
+    found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def layered(path: Path, seed: int = 0, **header: Any) -> dict[str, Any]:
+    """An EXR as a renderer writes it: beauty, vectors, depth, object numbers, Cryptomatte, camera; its channels."""
+    rng = np.random.default_rng(seed)
+    linear = srgb_to_linear(scene(seed, HEIGHT, WIDTH))
+    linear[5, 40] = (np.nan, 1, 2)
+    linear[6, 41] = (np.inf, 0, 0)
+    alpha = np.ones((HEIGHT, WIDTH), np.float32)
+    alpha[:, :10], alpha[:, 10:14] = 0, 0.5
+    channels: dict[str, Any] = {
+        f"ViewLayer.Combined.{c}": (linear[:, :, i] * alpha).astype(np.float16) for i, c in enumerate("RGB")
+    }
+    channels["ViewLayer.Combined.A"] = alpha.astype(np.float16)
+    channels |= {f"ViewLayer.AO.{c}": rng.random((HEIGHT, WIDTH)).astype(np.float16) for c in "RGB"}
+    channels |= {f"ViewLayer.Vector.{c}": rng.normal(0, 3, (HEIGHT, WIDTH)).astype(np.float32) for c in "XYZW"}
+    channels["ViewLayer.Depth.Z"] = rng.uniform(1, 1e10, (HEIGHT, WIDTH)).astype(np.float32)
+    channels["ViewLayer.IndexOB.X"] = rng.integers(0, 1 << 32, (HEIGHT, WIDTH), dtype=np.uint32)
+    numbers = rng.integers(1, 0x7F7FFFFF, (HEIGHT, WIDTH), dtype=np.uint32)
+    channels |= {f"ViewLayer.CryptoObject00.{c}": numbers.view(np.float32) for c in "RG"}
+    written = {
+        "compression": OpenEXR.PIZ_COMPRESSION,
+        "cryptomatte/d593bc3/name": "ViewLayer.CryptoObject",
+        "cryptomatte/d593bc3/manifest": '{"Cube":"72c73bdb"}',
+        "worldToCamera": np.eye(4, dtype=np.float32),
+        "framesPerSecond": Fraction(24000, 1001),
+        "capDate": "2026:11:23 10:00:00",
+        "owner": "a studio",
+        **header,
+    }
+    OpenEXR.File(written, dict(channels)).write(str(path))
+    return channels
+
+
+def read(path: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Header and channels of every part."""
+    parts = OpenEXR.File(str(path), separate_channels=True).parts
+    return [(dict(p.header), {n: c.pixels for n, c in p.channels.items()}) for p in parts]
+
+
+def same(a: Any, b: Any) -> bool:
+    return bool(a.dtype == b.dtype and a.tobytes() == b.tobytes())
+
+
+def test_only_the_colour_layer_is_changed(tmp_path: Path) -> None:
+    channels = layered(tmp_path / "p.1001.exr")
+    channels2 = layered(tmp_path / "p.1002.exr", 1)
+    done = render(tmp_path / "p.####.exr", random_look(1), tmp_path / "o.####.exr", RenderSettings())
+    for file, own, number in zip(done.files, (channels, channels2), (1001, 1002), strict=True):
+        ((header, written),) = read(file)
+        ((before, _),) = read(tmp_path / f"p.{number}.exr")
+        changed = {name for name in own if not same(own[name], written[name])}
+        assert changed == {f"ViewLayer.Combined.{c}" for c in "RGB"}
+        assert written.keys() == own.keys()
+        assert header.pop("scumble").startswith("Scumble ")
+        for name in header.keys() | before.keys():
+            if name != "channels":
+                np.testing.assert_equal(header[name], before[name])
+        # premultiplied: where nothing is nothing is painted, and edges are as light as their alpha
+        red = written["ViewLayer.Combined.R"]
+        assert same(np.ascontiguousarray(red[:, :10]), np.ascontiguousarray(own["ViewLayer.Combined.R"][:, :10]))
+        assert np.isnan(written["ViewLayer.Combined.R"][5, 40])
+        assert np.isposinf(written["ViewLayer.Combined.R"][6, 41])
+
+
+def test_an_outside_client_finds_every_other_channel_identical(tmp_path: Path) -> None:
+    oiiotool, idiff = tool("oiiotool"), tool("idiff")
+    layered(tmp_path / "p.exr")
+    render(tmp_path / "p.exr", random_look(1), tmp_path / "o.exr")
+    for name in ("p", "o"):
+        others = "ViewLayer.Vector.X,ViewLayer.Vector.Y,ViewLayer.Vector.Z,ViewLayer.Vector.W,ViewLayer.Depth.Z"
+        command = [oiiotool, tmp_path / f"{name}.exr", "--ch", others, "-d", "float", "-o", tmp_path / f"{name}_.exr"]
+        subprocess.run(command, check=True, capture_output=True)
+    subprocess.run([idiff, tmp_path / "p_.exr", tmp_path / "o_.exr"], check=True, capture_output=True)
+    whole = subprocess.run([idiff, tmp_path / "p.exr", tmp_path / "o.exr"], check=False, capture_output=True)
+    assert whole.returncode != 0  # the painting itself is another picture
+    said = subprocess.run([tool("exrheader"), tmp_path / "o.exr"], check=True, capture_output=True, text=True).stdout
+    assert '"a studio"' in said
+    assert "24000/1001" in said
+
+
+@pytest.mark.parametrize("kind", ["half", "float", "tiled", "multipart", "lossy"])
+def test_structures_come_back(kind: str, tmp_path: Path) -> None:
+    pixels = srgb_to_linear(picture(HEIGHT, WIDTH)).astype(np.float32 if kind == "float" else np.float16)
+    colours = {c: np.ascontiguousarray(pixels[:, :, i]) for i, c in enumerate("RGB")}
+    depth = {"Z": np.random.default_rng(0).random((HEIGHT, WIDTH)).astype(np.float32)}
+    path = tmp_path / "p.exr"
+    if kind == "multipart":
+        parts = [OpenEXR.Part({"name": "depth"}, dict(depth)), OpenEXR.Part({"name": "beauty"}, dict(colours))]
+        OpenEXR.File(parts).write(str(path))
+    else:
+        header: dict[str, Any] = {}
+        if kind == "tiled":
+            tiles = OpenEXR.TileDescription()
+            tiles.xSize, tiles.ySize, tiles.mode = 32, 16, OpenEXR.ONE_LEVEL
+            header = {"type": OpenEXR.tiledimage, "tiles": tiles}
+        if kind == "lossy":
+            header = {"compression": OpenEXR.DWAA_COMPRESSION}
+        OpenEXR.File(header, {**colours, **depth}).write(str(path))
+    before = read(path)
+    for look, changes in ((identity_look(), False), (random_look(0), True)):
+        out = tmp_path / f"o{changes}.exr"
+        render(path, look, out)
+        after = read(out)
+        assert [h["type"] for h, _ in after] == [h["type"] for h, _ in before]
+        if kind == "tiled":
+            assert (after[0][0]["tiles"].xSize, after[0][0]["tiles"].ySize) == (32, 16)
+        for (_, old), (_, new) in zip(before, after, strict=True):
+            for name in old:
+                assert same(old[name], new[name]) == (not changes or name == "Z"), name
+
+
+def test_a_layer_is_chosen_by_name_and_painted_beside_the_beauty(tmp_path: Path) -> None:
+    own = layered(tmp_path / "p.exr")
+    chosen = plan(tmp_path / "p.exr", random_look(1), tmp_path / "o.exr", RenderSettings(layer="ViewLayer.AO"))
+    assert chosen.plate.has_alpha is False
+    render(tmp_path / "p.exr", random_look(1), tmp_path / "o.exr", RenderSettings(layer="ViewLayer.AO"))
+    ((_, written),) = read(tmp_path / "o.exr")
+    assert {n for n in own if not same(own[n], written[n])} == {f"ViewLayer.AO.{c}" for c in "RGB"}
+    render(tmp_path / "p.exr", random_look(1), tmp_path / "l.exr", RenderSettings(out_layer="paint"))
+    render(tmp_path / "p.exr", random_look(1), tmp_path / "b.exr", RenderSettings())
+    ((_, beside),), ((_, beauty),) = read(tmp_path / "l.exr"), read(tmp_path / "b.exr")
+    assert all(same(own[n], beside[n]) for n in own)
+    assert beside.keys() - own.keys() == {"paint.R", "paint.G", "paint.B"}
+    for c in "RGB":
+        assert same(beside[f"paint.{c}"], beauty[f"ViewLayer.Combined.{c}"])
+    for flags, words in (
+        (["--layer", "Beauty"], "no layer 'Beauty' with R, G and B; it has ViewLayer.AO, ViewLayer.Combined"),
+        (["--out-layer", "ViewLayer.AO"], "the plate has a channel ViewLayer.AO.R; give another --out-layer"),
+    ):
+        done = scumble("render", tmp_path / "p.exr", "--look", "identity", "-o", tmp_path / "x.exr", *flags)
+        assert done.returncode == 2
+        assert words in done.stderr
+        assert not (tmp_path / "x.exr").exists()
+
+
+def windowed(path: Path, whole: Any, left: int, top: int, width: int, height: int) -> None:
+    """`whole` is a wide world; the file holds a window of it, the display window stands at (100, 60)."""
+    window = whole[top : top + height, left : left + width]
+    corner = np.array([left - 100, top - 60], np.int32)
+    header = {
+        "dataWindow": (corner, corner + np.array([width - 1, height - 1], np.int32)),
+        "displayWindow": (np.array([0, 0], np.int32), np.array([159, 89], np.int32)),
+    }
+    planes = {c: np.ascontiguousarray(window[:, :, i], np.float32) for i, c in enumerate("RGB")}
+    OpenEXR.File(header, planes).write(str(path))
+
+
+@pytest.mark.parametrize("lines", [None, 60, 45])
+def test_data_windows_are_kept_and_do_not_swim(lines: int | None, tmp_path: Path) -> None:
+    world = srgb_to_linear(scene(3, 420, 560))
+    look = random_look(2)
+    # overscan, wider overscan, a crop inside the display window
+    places = {1: (10, 10, 450, 330), 2: (3, 1, 520, 400), 3: (120, 80, 64, 48)}
+    for n, (left, top, width, height) in places.items():
+        windowed(tmp_path / f"p.{n:04d}.exr", world, left, top, width, height)
+    stats = tmp_path / "s.json"
+    done = render(tmp_path / "p.####.exr", look, tmp_path / "o.####.exr", RenderSettings(lines=lines, stats=stats))
+    found = {n: read(f)[0] for n, f in zip((1, 2, 3), done.files, strict=True)}
+    for n, (left, top, width, height) in places.items():
+        (x, y), (right, bottom) = found[n][0]["dataWindow"]
+        assert (x, y, right - x + 1, bottom - y + 1) == (left - 100, top - 60, width, height)
+    # well inside, the same place of the world is painted the same, whatever window it is seen in
+    one, two = (np.stack([found[n][1][c] for c in "RGB"], axis=2) for n in (1, 2))
+    inner = one[120:-120, 120:-120]
+    np.testing.assert_array_equal(inner, two[129 : 129 + inner.shape[0], 127 : 127 + inner.shape[1]])
+    # any frame alone equals its frame in the shot, whose canvas is wider
+    alone = render(
+        tmp_path / "p.####.exr", look, tmp_path / "a.exr", RenderSettings(lines=lines, stats=stats, frames=(1,))
+    )
+    np.testing.assert_array_equal(read(alone.files[0])[0][1]["R"], found[1][1]["R"])
+
+
+def test_identity_keeps_every_code_of_every_window(tmp_path: Path) -> None:
+    world = srgb_to_linear(scene(3, 210, 360))
+    for n, place in {1: (84, 44, 192, 122), 2: (120, 80, 64, 48), 3: (10, 5, 50, 20), 4: (100, 60, 160, 90)}.items():
+        windowed(tmp_path / f"p.{n:04d}.exr", world, *place)
+    done = render(tmp_path / "p.####.exr", identity_look(), tmp_path / "o.####.exr", RenderSettings())
+    for n, file in enumerate(done.files, start=1):
+        assert all(
+            same(a, b)
+            for a, b in zip(read(tmp_path / f"p.{n:04d}.exr")[0][1].values(), read(file)[0][1].values(), strict=True)
+        )
+
+
+def test_the_same_render_gives_the_same_bytes(tmp_path: Path) -> None:
+    layered(tmp_path / "p.exr")
+    for suffix in ("exr", "png"):
+        files = [tmp_path / f"{name}.{suffix}" for name in "ab"]
+        for file in files:
+            render(tmp_path / "p.exr", random_look(1), file)
+        assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_a_plate_of_one_channel_is_painted_in_colour(tmp_path: Path) -> None:
+    grey = srgb_to_linear(picture(HEIGHT, WIDTH))[:, :, 1].astype(np.float16)
+    OpenEXR.File({}, {"Y": grey}).write(str(tmp_path / "y.exr"))
+    render(tmp_path / "y.exr", random_look(1), tmp_path / "o.exr")
+    ((_, written),) = read(tmp_path / "o.exr")
+    assert set(written) == {"R", "G", "B"}
+
+
+def test_a_damaged_other_part_is_said_before_anything_is_written(tmp_path: Path) -> None:
+    layered(tmp_path / "p.exr")
+    data = (tmp_path / "p.exr").read_bytes()
+    (tmp_path / "p.exr").write_bytes(data[: len(data) * 4 // 5])
+    done = scumble("render", tmp_path / "p.exr", "--look", "identity", "-o", tmp_path / "o.exr", "--progress", "none")
+    assert done.returncode == 2
+    assert "p.exr: the picture is damaged" in done.stderr
+    assert not (tmp_path / "o.exr").exists()
+
+
+def test_a_damaged_part_beside_the_beauty_is_not_passed_on(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    colours = {c: rng.random((HEIGHT, WIDTH)).astype(np.float16) for c in "RGB"}
+    depth = {"Z": rng.random((HEIGHT, WIDTH)).astype(np.float32)}
+    parts = [OpenEXR.Part({"name": "beauty"}, colours), OpenEXR.Part({"name": "depth"}, depth)]
+    OpenEXR.File(parts).write(str(tmp_path / "p.exr"))
+    data = (tmp_path / "p.exr").read_bytes()
+    (tmp_path / "p.exr").write_bytes(data[:-200])
+    done = scumble("render", tmp_path / "p.exr", "--look", "identity", "-o", tmp_path / "o.exr", "--progress", "none")
+    assert done.returncode == 2
+    assert "p.exr: the picture is damaged" in done.stderr
+    assert not (tmp_path / "o.exr").exists()
+
+
+def test_colours_of_a_layer_are_told_by_the_file(tmp_path: Path) -> None:
+    layered(tmp_path / "p.exr", colorInteropID="lin_ap1_scene")
+    assert open_plate(tmp_path / "p.exr").colour_space.name == "ACEScg"
+    assert open_plate(tmp_path / "p.exr", None, PlateOptions(in_space="lin_rec709")).colour_space == LINEAR
