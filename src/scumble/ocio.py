@@ -81,8 +81,8 @@ def _config(name: str) -> Any:
 
     try:
         return PyOpenColorIO.Config.CreateFromFile(name)
-    except PyOpenColorIO.Exception as error:
-        reason = str(error).strip().splitlines()[0]
+    except (PyOpenColorIO.Exception, PyOpenColorIO.ExceptionMissingFile) as error:
+        reason = str(error).strip().splitlines()[0][:200]
         raise BadSettings(f"{name}: not an OpenColorIO configuration ({reason}); check --ocio and $OCIO") from error
 
 
@@ -135,8 +135,8 @@ def _processor(config_name: str, name: str, scene: bool, there: bool) -> Any:
             processor = PyOpenColorIO.Config.GetProcessorFromConfigs(built_in, reference, own, name)
         # without the approximations that the default takes for pow and log
         return processor.getOptimizedCPUProcessor(PyOpenColorIO.OPTIMIZATION_LOSSLESS)
-    except PyOpenColorIO.Exception as error:
-        reason = str(error).strip().splitlines()[0]
+    except (PyOpenColorIO.Exception, PyOpenColorIO.ExceptionMissingFile) as error:
+        reason = str(error).strip().splitlines()[0][:200]
         raise BadSettings(
             f"{config_name}: no way between {name} and {reference} ({reason}); the configuration needs the role"
             " aces_interchange, and spaces that can be inverted"

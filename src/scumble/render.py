@@ -8,7 +8,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -195,6 +195,11 @@ class Plan:
         _, sound = _sound(self)
         if sound.startswith("left out"):
             said.append(f"sound {sound}")
+        tells = self.plate.kind != "movie" and self.plate.colour_space.kind == "scene"
+        if tells and self.plate.colour_note.startswith("assumed"):
+            said.append(
+                f"the plate does not say its colour space: taken for {self.plate.colour_space}; --in-space says"
+            )
         if self.held:
             said.append(f"frames {format_frames(sorted(self.held))} are missing: each repeats the one before it")
         if isinstance(self.plate, MoviePlate):
@@ -436,22 +441,21 @@ def run(job: Plan, on_event: Callable[[FrameDone], None] = lambda _: None) -> Re
     wanted = len(job.numbers)
     check_writable(job.files[0])  # first: what cannot be written is said at once
     painters = Painters(job)
-    marks = {n: _mark(job, painters, n) for n in job.numbers} if not is_movie(job.output) else {}
-    if marks and parse_pattern(job.output) is not None and not job.settings.overwrite:
-        done = {n for n, file in zip(job.numbers, job.files, strict=True) if _is_done(file, marks[n])}
-        left = [(n, f) for n, f in zip(job.numbers, job.files, strict=True) if n not in done]
+    if parse_pattern(job.output) is not None and not job.settings.overwrite:
+        frames = zip(job.numbers, job.files, strict=True)
+        left = [(n, f) for n, f in frames if not f.exists() or not _is_done(f, _mark(job, painters, n))]
         if not left:
             return Rendered(job.files, 0, time.monotonic() - started, wanted)
         job = replace(job, numbers=tuple(n for n, _ in left), files=tuple(f for _, f in left))
-    _paint(job, painters, marks, lambda n: on_event(FrameDone(job.plate.path.name, n, time.monotonic() - started)))
+    _paint(job, painters, lambda n: on_event(FrameDone(job.plate.path.name, n, time.monotonic() - started)))
     files = job.files if is_movie(job.output) else _output_files(job.output, job.numbers)
     return Rendered(files, len(job.numbers), time.monotonic() - started, wanted - len(job.numbers))
 
 
-def _paint(job: Plan, painters: Painters, marks: Mapping[int, str], written: Callable[[int], None]) -> None:
+def _paint(job: Plan, painters: Painters, written: Callable[[int], None]) -> None:
     """Paint and write the frames of a plan, decoding ahead and encoding behind."""
     plate, settings = job.plate, job.settings
-    writer = open_writer(job.output, _writer_settings(job, marks))
+    writer = open_writer(job.output, _writer_settings(job, lambda n: _mark(job, painters, n)))
     try:
         shown, steady = _shown_and_steadied(job, painters)
         wanted = _painted(job, painters, steady)
@@ -535,21 +539,25 @@ def _mark(job: Plan, painters: Painters, number: int) -> str:
     return f"Scumble {__version__} render {render}, {words}"
 
 
-@lru_cache(maxsize=64)
 def _digest(path: Path) -> str:
     """Of a file's bytes; of a large one, a movie, of its size, both its ends and its time."""
-    size = path.stat().st_size
-    digest = hashlib.blake2b(str(size).encode(), digest_size=16)
     try:
-        with path.open("rb") as f:
-            if size <= MOST_HASHED:
-                digest.update(f.read())
-            else:
-                digest.update(f.read(1 << 20))
-                f.seek(-(1 << 20), os.SEEK_END)
-                digest.update(f.read() + str(path.stat().st_mtime_ns).encode())
+        facts = path.stat()
+        return _digest_of(path, facts.st_size, facts.st_mtime_ns)
     except OSError as error:
         raise BadPlate(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+
+
+@lru_cache(maxsize=64)  # the stabiliser asks for the same files again and again
+def _digest_of(path: Path, size: int, time_ns: int) -> str:
+    digest = hashlib.blake2b(str(size).encode(), digest_size=16)
+    with path.open("rb") as f:
+        if size <= MOST_HASHED:
+            digest.update(f.read())
+        else:
+            digest.update(f.read(1 << 20))
+            f.seek(-(1 << 20), os.SEEK_END)
+            digest.update(f.read() + str(time_ns).encode())
     return digest.hexdigest()
 
 
@@ -743,7 +751,7 @@ def _sound(job: Plan) -> tuple[tuple[Fraction, Fraction | None] | None, str]:
     return (plate.seconds(numbers[0]), end), "copied"
 
 
-def _writer_settings(job: Plan, marks: Mapping[int, str]) -> WriterSettings:
+def _writer_settings(job: Plan, frame_mark: Callable[[int], str]) -> WriterSettings:
     plate, settings = job.plate, job.settings
     span, _ = _sound(job)
     times = _times(job) if is_movie(job.output) else ()
@@ -765,7 +773,7 @@ def _writer_settings(job: Plan, marks: Mapping[int, str]) -> WriterSettings:
         codec=settings.codec,
         metadata=plate.metadata(job.numbers[0]),
         mark=f"Scumble {__version__}, look {_looks_in_words(job)}, {job.precision}, strength {settings.strength}",
-        marks=marks,
+        frame_mark=frame_mark,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -102,12 +102,12 @@ class WriterSettings:
     """Of a movie's first frame."""
     mark: str = ""
     """What the header should say of the render: version, look, precision, settings."""
-    marks: Mapping[int, str] = field(default_factory=dict)
-    """The same by frame, where each has its own."""
+    frame_mark: Callable[[int], str] | None = None
+    """The same of each frame by itself, asked for when it is written."""
 
     def mark_of(self, number: int) -> str:
         """What the header of a frame's file should say."""
-        return self.marks.get(number, self.mark)
+        return self.mark if self.frame_mark is None else self.frame_mark(number)
 
 
 def is_movie(path: Path) -> bool:

@@ -73,9 +73,9 @@ class StillsPlate(Plate):
         self.layer, self.held = options.layer, frozenset[int]()
         self.numbers = tuple(files)
         first = next(iter(files.values()))
-        header = read_header(first, options.layer)
-        if options.layer and header.chosen is None:
+        if options.layer and first.suffix.lower() != ".exr":
             raise BadPlate(f"{first}: layers are for EXR; leave --layer out")
+        header = read_header(first, options.layer)
         self.size, self.bits, self.has_alpha = header.size, header.bits, header.has_alpha
         self.colour_space, self.colour_note = _space(first, header, options)
         self.frame_rate = header.metadata.frame_rate
@@ -151,8 +151,6 @@ class Header:
     metadata: Metadata
     overscan: Margin
     """Pixels that the data window has beyond the display window."""
-    chosen: Chosen | None
-    """The colour layer of an EXR."""
     says: Mapping[str, Any]
     """Attributes that speak of colour, and by which an output names how it was made."""
 
@@ -167,7 +165,6 @@ def read_header(path: Path, layer: str = "") -> Header:
     kind = str(spec.channelformat(chosen.colours[0]))
     bits = int(spec.get_int_attribute("oiio:BitsPerSample", DEPTHS.get(kind, 8)))
     beyond = Margin(*(max(0, side) for side in _window(spec)))
-    is_exr = path.suffix.lower() == ".exr"
     says = {
         name: spec.getattribute(name)
         for name in ("oiio:ColorSpace", "colorInteropID", "chromaticities", "dpx:Transfer", "Software", MARK)
@@ -180,7 +177,6 @@ def read_header(path: Path, layer: str = "") -> Header:
         chosen.alpha is not None,
         _metadata(spec),
         beyond,
-        chosen if is_exr else None,
         says,
     )
 
