@@ -228,3 +228,24 @@ def test_another_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         Colours(str(tmp_path / "bad.ocio")).space("ACEScg")
     with pytest.raises(BadPlate, match="span no colours"):
         by_chromaticities((0.3, 0.3) * 4)
+
+
+half = st.floats(-0.0078125, 200, width=16) | st.sampled_from([float("nan"), float("inf"), float("-inf"), 0.18])
+
+
+@given(values=st.lists(st.tuples(half, half, half), min_size=1, max_size=48), space=st.sampled_from(["ACEScg", None]))
+@settings(max_examples=12)
+def test_the_identity_returns_every_half(
+    values: list[tuple[float, float, float]], space: str | None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("identity")
+    plate = np.resize(np.array(values, np.float16), (48, 64, 3))
+    header: dict[str, Any] = {"chromaticities": AP1} if space else {}
+    OpenEXR.File(header, {c: np.ascontiguousarray(plate[:, :, i]) for i, c in enumerate("RGB")}).write(
+        str(folder / "p.exr")
+    )
+    for lines in (None, 24):  # at fewer lines than the plate's as well
+        done = render(folder / "p.exr", identity_look(), folder / f"{lines}.exr", RenderSettings(lines=lines))
+        written = OpenEXR.File(str(done.files[0]), separate_channels=True).channels()
+        for i, c in enumerate("RGB"):
+            np.testing.assert_array_equal(written[c].pixels, plate[:, :, i])

@@ -946,6 +946,21 @@ def qc(
     first_frame: Annotated[
         int | None, typer.Option("--first-frame", help="Number of the plate's first frame (movies: 1).")
     ] = None,
+    layer: Annotated[
+        str, typer.Option("--layer", metavar="NAME", help="Colour layer of the plate, as in scumble render.")
+    ] = "",
+    out_layer: Annotated[
+        str, typer.Option("--out-layer", metavar="NAME", help="Layer of the painting in the render.")
+    ] = "",
+    in_space: Annotated[
+        str, typer.Option("--in-space", metavar="SPACE", help="Colour space of the plate, as in scumble render.")
+    ] = "",
+    out_space: Annotated[
+        str, typer.Option("--out-space", metavar="SPACE", help="Colour space of the render; its tags otherwise.")
+    ] = "",
+    ocio: Annotated[
+        str | None, typer.Option("--ocio", metavar="FILE|ocio://NAME", help="As in scumble render.")
+    ] = None,
     probe: Annotated[
         str | None, typer.Option("--probe", metavar="LOOK", help="Certify a look on this machine instead.")
     ] = None,
@@ -963,6 +978,8 @@ def qc(
     from scumble import qc as q
     from scumble import report
     from scumble.frames import parse_frames
+    from scumble.media import PlateOptions
+    from scumble.ocio import Colours
     from scumble.settings import load
 
     if plate is None or rendered is None:
@@ -973,7 +990,16 @@ def qc(
     with _counting() as tell:
         numbers = parse_frames(frames) if frames else None
         done = q.examine(
-            plate, rendered, motion, numbers, vectors, lambda n, total: tell("frames", n, total), cuts, first_frame
+            plate,
+            rendered,
+            motion,
+            numbers,
+            vectors,
+            lambda n, total: tell("frames", n, total),
+            cuts,
+            first_frame,
+            PlateOptions(layer, in_space, Colours(ocio)),
+            PlateOptions(out_layer or (layer if rendered.suffix.lower() == ".exr" else ""), out_space, Colours(ocio)),
         )
     facts = q.as_json(done, kept)
     if output is not None:

@@ -58,7 +58,9 @@ def painting_of(
     painted = found[0]
     if len(found) > 1:
         painted = sum((np.float32(w.share) * p for w, p in zip(looks, found, strict=True)), np.float32(0) * painted)
-    if painted.shape != plate.shape:
+    if np.array_equal(painted, proxy):  # nothing was painted: the plate itself, not what the proxy has left of it
+        painted = plate
+    elif painted.shape != plate.shape:
         painted = (
             joint_upsample(painted, proxy, plate)
             if painted.shape[0] < plate.shape[0]

@@ -22,7 +22,7 @@ from scumble.baking import shots_of
 from scumble.colour import DISPLAY, converted, to_working
 from scumble.errors import BadInput, BadPlate
 from scumble.frames import Frame, format_frames
-from scumble.media import Plate, open_plate
+from scumble.media import Plate, PlateOptions, open_plate
 from scumble.media.movie import MoviePlate
 from scumble.media.stills import StillsPlate
 from scumble.motion import Motion, OpticalFlow, RenderedVectors, consistent, inside, resized_flow, vectors_of, warp
@@ -145,17 +145,19 @@ def examine(
     tick: Callable[[int, int], None] = lambda *_: None,
     cuts: str | None = None,
     first_frame: int | None = None,
+    plate_options: PlateOptions = PlateOptions(),
+    render_options: PlateOptions = PlateOptions(),
 ) -> Examination:
     """Measure every frame of the render that the plate has. Raises BadPlate, BadInput.
 
     `first_frame` numbers the plate as `scumble render` did; nothing is compared across the plate's `cuts`.
     """
-    plate = open_plate(plate_path, first_frame)
+    plate = open_plate(plate_path, first_frame, plate_options)
     outside = next((n for n in frames or () if n not in plate.numbers), None)
     if outside is not None:
         raise BadInput(f"{plate_path}: frame {outside} is not in the plate, which has {plate.frame_range}")
     wanted = plate.numbers if frames is None else tuple(frames)
-    render = open_plate(render_path)
+    render = open_plate(render_path, None, render_options)
     if isinstance(render, MoviePlate):
         # a movie's frames have no numbers of their own: they are the plate's, or the ones asked for, in order
         whole = next((n for n in (plate.numbers, wanted) if len(n) == len(render.numbers)), None)
