@@ -20,6 +20,16 @@ make_env() {
     export PIP_DISABLE_PIP_VERSION_CHECK=1
 }
 
+# install_package FOLDER [EXTRAS]: Scumble from this checkout into $env_python, anew when its requirements have changed
+install_package() {
+    local asked
+    asked="$(cksum < pyproject.toml) ${2:-}"
+    [ "$(cat "$1/.installed" 2>/dev/null)" != "$asked" ] || return 0
+    echo "installing Scumble into $1 ..."
+    "$env_python" -m pip install --quiet -e ".${2:-}"
+    echo "$asked" > "$1/.installed"
+}
+
 # torch for the CPU: from PyTorch's CPU index where it answers, else whatever the default index has
 # (on Linux that is the large CUDA build; it works too).
 install_torch() {
