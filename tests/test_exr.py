@@ -259,3 +259,74 @@ def test_colours_of_a_layer_are_told_by_the_file(tmp_path: Path) -> None:
     layered(tmp_path / "p.exr", colorInteropID="lin_ap1_scene")
     assert open_plate(tmp_path / "p.exr").colour_space.name == "ACEScg"
     assert open_plate(tmp_path / "p.exr", None, PlateOptions(in_space="lin_rec709")).colour_space == LINEAR
+
+
+def test_held_frames_keep_their_own_data(tmp_path: Path) -> None:
+    own = {n: layered(tmp_path / f"p.{n}.exr", n, owner=f"frame {n}") for n in range(1001, 1005)}
+    done = render(tmp_path / "p.####.exr", random_look(1), tmp_path / "o.####.exr", RenderSettings(on=2))
+    for n, file in zip(own, done.files, strict=True):
+        ((header, written),) = read(file)
+        assert header["owner"] == f"frame {n}"
+        colours = {f"ViewLayer.Combined.{c}" for c in "RGB"}
+        assert all(same(own[n][name], written[name]) for name in own[n].keys() - colours)
+    opaque = slice(20, None)
+    one, two = (read(f)[0][1]["ViewLayer.Combined.G"][:, opaque] for f in done.files[:2])
+    np.testing.assert_array_equal(one, two)
+
+
+def test_another_space_is_told_by_every_part(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    chroma = {"chromaticities": (0.713, 0.293, 0.165, 0.830, 0.128, 0.044, 0.32168, 0.33767)}
+    parts = [
+        OpenEXR.Part({"name": "beauty", **chroma}, {c: rng.random((HEIGHT, WIDTH)).astype(np.float16) for c in "RGB"}),
+        OpenEXR.Part({"name": "depth", **chroma}, {"Z": rng.random((HEIGHT, WIDTH)).astype(np.float32)}),
+    ]
+    OpenEXR.File(parts).write(str(tmp_path / "p.exr"))
+    assert str(open_plate(tmp_path / "p.exr").colour_space) == "ACEScg"
+    for space in ("lin_rec709", "ACEScct", "Linear Rec.2020"):
+        out = tmp_path / f"{space[:3]}{space[-4:]}.exr"
+        render(tmp_path / "p.exr", identity_look(), out, RenderSettings(out_space=space))
+        assert str(open_plate(out).colour_space) == space
+        assert len(read(out)) == 2
+
+
+def test_foreign_files_of_the_format_are_left_alone(tmp_path: Path) -> None:
+    layered(tmp_path / "p.1001.exr")
+    foreign = (tmp_path / "p.1001.exr").read_bytes()
+    (tmp_path / "o.1001.exr").write_bytes(foreign[:300])  # still being written, or damaged
+    done = scumble("render", tmp_path / "p.####.exr", "--look", "identity", "-o", tmp_path / "o.####.exr")
+    assert done.returncode == 2
+    assert "give --overwrite to replace it" in done.stderr
+    assert (tmp_path / "o.1001.exr").read_bytes() == foreign[:300]
+
+
+def test_a_grey_channel_beside_alpha_is_the_picture(tmp_path: Path) -> None:
+    grey = srgb_to_linear(picture(HEIGHT, WIDTH))[:, :, 1].astype(np.float16)
+    alpha = np.ones((HEIGHT, WIDTH), np.float16)
+    OpenEXR.File({}, {"A": alpha, "mask": grey}).write(str(tmp_path / "y.exr"))
+    (frame,) = open_plate(tmp_path / "y.exr").read((1,))
+    np.testing.assert_array_equal(frame.pixels[:, :, 0], grey.astype(np.float32))
+    render(tmp_path / "y.exr", random_look(1), tmp_path / "o.exr")
+    ((_, written),) = read(tmp_path / "o.exr")
+    assert set(written) == {"R", "G", "B", "A"}
+    assert same(written["A"], alpha)
+
+
+def test_windows_that_have_gone_astray_are_refused(tmp_path: Path) -> None:
+    world = srgb_to_linear(scene(3, 210, 360))
+    windowed(tmp_path / "p.0001.exr", world, 84, 44, 192, 122)
+    window = (np.array([-3000, -9000], np.int32), np.array([-2990, -8990], np.int32))
+    OpenEXR.File(
+        {"dataWindow": window, "displayWindow": (np.zeros(2, np.int32), np.array([159, 89], np.int32))},
+        {c: np.zeros((11, 11), np.float16) for c in "RGB"},
+    ).write(str(tmp_path / "p.0002.exr"))
+    done = scumble("render", tmp_path / "p.####.exr", "--look", "identity", "-o", tmp_path / "o.####.exr")
+    assert done.returncode == 2
+    assert "crop its data windows" in done.stderr
+
+
+def test_the_tag_of_a_turned_photograph_means_nothing_in_exr(tmp_path: Path) -> None:
+    layered(tmp_path / "p.exr", Orientation=6)
+    before = read(tmp_path / "p.exr")[0][1]
+    render(tmp_path / "p.exr", identity_look(), tmp_path / "o.exr")
+    assert all(same(a, b) for a, b in zip(before.values(), read(tmp_path / "o.exr")[0][1].values(), strict=True))

@@ -20,7 +20,7 @@ from conftest import scene
 from test_bad_input import scumble
 from test_exr import tool
 
-from scumble.colour import DISPLAY, LINEAR, srgb_to_linear
+from scumble.colour import DISPLAY, LINEAR, linear_to_srgb, srgb_to_linear
 from scumble.frames import Frame, Metadata
 from scumble.look import identity_look
 from scumble.media import WriterSettings, open_plate
@@ -75,7 +75,7 @@ PROBED = {
     "dnxhr-hq": ("dnxhd", "DNXHR HQ", "yuv422p"),
     "dnxhr-hqx": ("dnxhd", "DNXHR HQX", "yuv422p10le"),
     "dnxhr-444": ("dnxhd", "DNXHR 444", "yuv444p10le"),
-    "ffv1": ("ffv1", "", "gbrp"),
+    "ffv1": ("ffv1", "", "bgr0"),
     "ffv1-10": ("ffv1", "", "gbrp10le"),
     "ffv1-16": ("ffv1", "", "gbrp16le"),
 }
@@ -266,6 +266,69 @@ def test_a_varying_rate_is_kept_from_movie_to_movie(tmp_path: Path) -> None:
         with av.open(str(tmp_path / f"{name}.mp4")) as container:
             found = sorted(float(p.pts * p.time_base) for p in container.demux(video=0) if p.pts is not None)
         np.testing.assert_allclose(found, [float(t) for t in times[:-1]], atol=1e-3)
+
+
+def test_alpha_is_kept_as_its_file_holds_it(tmp_path: Path) -> None:
+    """Associated and unassociated TIFF, straight PNG to premultiplied EXR, and what has no alpha stands over black."""
+    straight, alpha = np.full((32, 48, 3), 0.5, np.float32), np.full((32, 48, 1), 0.5, np.float32)
+    alpha[:, :8] = 0
+    straight[:, :8] = 1
+    spec = oiio.ImageSpec(48, 32, 4, oiio.UINT16)
+    spec.attribute("oiio:UnassociatedAlpha", 0)
+    output = oiio.ImageOutput.create(str(tmp_path / "p.tif"))
+    output.open(str(tmp_path / "p.tif"), spec)
+    output.write_image(np.concatenate([straight * alpha, alpha], axis=2))
+    output.close()
+    render(tmp_path / "p.tif", identity_look(), tmp_path / "o.tif")
+    subprocess.run([tool("idiff"), "-fail", "0.00004", tmp_path / "p.tif", tmp_path / "o.tif"], check=True)
+    write_picture(tmp_path / "p.png", Frame(1, straight, DISPLAY, alpha), WriterSettings(bits=16))
+    render(tmp_path / "p.png", identity_look(), tmp_path / "o.exr")
+    pixels = oiio.ImageInput.open(str(tmp_path / "o.exr")).read_image(oiio.FLOAT)
+    np.testing.assert_allclose(pixels[5, 20], [*(srgb_to_linear(np.float32([0.5])) * 0.5).repeat(3), 0.5], rtol=2e-3)
+    np.testing.assert_array_equal(pixels[5, 2], 0)
+    done = scumble("render", tmp_path / "p.png", "--look", "identity", "-o", tmp_path / "o.jpg", "--quality", "100")
+    assert "what is transparent stands over black" in done.stderr + done.stdout
+    shown = read_picture(tmp_path / "o.jpg")[0]
+    assert shown[5, 2].max() < 3 / 255
+    half = linear_to_srgb(srgb_to_linear(np.float32([0.5])) * 0.5)
+    np.testing.assert_allclose(shown[5, 30], half.repeat(3), atol=2 / 255)
+
+
+@pytest.mark.parametrize("rate", [Fraction(50), Fraction(60000, 1001)])
+def test_timecode_above_thirty_frames_counts_pairs(rate: Fraction, tmp_path: Path) -> None:
+    settings = WriterSettings(size=(64, 48), frame_rate=rate, metadata=Metadata("01:00:00:45", rate))
+    writer = MovieWriter(tmp_path / "p.mov", settings)
+    for n in range(6):
+        writer.write(Frame(n, shown(n)[:48, :64], DISPLAY))
+    writer.close()
+    wanted = [later("01:00:00:45", n, rate) for n in range(6)]
+    for suffix in ("exr", "dpx"):
+        render(tmp_path / "p.mov", identity_look(), tmp_path / f"s.####.{suffix}", RenderSettings(cuts="none"))
+        found = open_plate(tmp_path / f"s.####.{suffix}")
+        assert [found.metadata(n).timecode for n in found.numbers] == wanted
+
+
+def test_timecode_and_pixel_aspect_in_matroska(tmp_path: Path) -> None:
+    metadata = Metadata("10:00:00:00", Fraction(24), None, Fraction(2))
+    for codec in ("h264", "prores", "ffv1", "ffv1-16"):
+        path = tmp_path / f"{codec}.mkv"
+        writer = MovieWriter(path, WriterSettings(size=(WIDTH, HEIGHT), codec=codec, metadata=metadata))
+        for n in range(3):
+            writer.write(Frame(n, shown(n), DISPLAY))
+        writer.close()
+        assert open_plate(path).metadata(3).timecode == "10:00:00:02"
+        assert open_plate(path).pixel_aspect == 2, codec
+
+
+def test_text_that_is_not_utf8_goes_along(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    exif = image.Exif()
+    exif[0x010F] = b"Caf\xe9"
+    image.fromarray((shown(0) * 255).astype(np.uint8)).save(tmp_path / "p.jpg", exif=exif)
+    for suffix in ("jpg", "png", "tif", "exr"):
+        done = scumble("render", tmp_path / "p.jpg", "--look", "identity", "-o", tmp_path / f"o.{suffix}")
+        assert done.returncode == 0, done.stderr
+    assert open_plate(tmp_path / "o.png").metadata(1).attributes["Make"] == ("string", "Café")
 
 
 def test_interlace_is_said(tmp_path: Path) -> None:

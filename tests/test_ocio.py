@@ -22,7 +22,7 @@ from scumble.colour import DISPLAY, LINEAR, by_chromaticities, converted, from_w
 from scumble.errors import BadPlate, BadSettings
 from scumble.frames import Frame
 from scumble.look import identity_look
-from scumble.media import WriterSettings, open_plate
+from scumble.media import PlateOptions, WriterSettings, open_plate
 from scumble.media.movie import MovieWriter
 from scumble.media.stills import read_picture, write_picture
 from scumble.ocio import CONFIG, Colours
@@ -249,3 +249,69 @@ def test_the_identity_returns_every_half(
         written = OpenEXR.File(str(done.files[0]), separate_channels=True).channels()
         for i, c in enumerate("RGB"):
             np.testing.assert_array_equal(written[c].pixels, plate[:, :, i])
+
+
+def test_what_a_format_cannot_say_is_written_in_one_that_it_can(tmp_path: Path) -> None:
+    """Log scans and HDR movies become linear EXR; wide movies become sRGB pictures."""
+    for name, space, suffix, wanted in (
+        ("pq", "Rec.2100-PQ - Display", "exr", "lin_rec709"),
+        ("pq", "Rec.2100-PQ - Display", "png", "sRGB"),
+        ("p3", "Display P3 - Display", "png", "sRGB"),
+    ):
+        chosen = Colours().space(space)
+        writer = MovieWriter(tmp_path / f"{name}.mov", WriterSettings(size=(64, 64), bits=10, out_space=chosen))
+        plain = np.full((64, 64, 3), 0.4, np.float32)
+        writer.write(Frame(1, plain, LINEAR if chosen.kind == "scene" else DISPLAY))
+        writer.close()
+        render(tmp_path / f"{name}.mov", identity_look(), tmp_path / f"{name}.####.{suffix}")
+        again = open_plate(tmp_path / f"{name}.####.{suffix}")
+        assert str(again.colour_space) == wanted
+        (frame,) = again.read(again.numbers)
+        same = converted(frame.pixels, again.colour_space, LINEAR if chosen.kind == "scene" else DISPLAY)
+        np.testing.assert_allclose(same[20:40, 20:40], 0.4, atol=0.01)
+
+
+def test_a_configuration_that_names_things_otherwise(tmp_path: Path) -> None:
+    config = PyOpenColorIO.Config.CreateFromBuiltinConfig("cg-config-v2.2.0_aces-v1.3_ocio-v2.4")
+    for space in list(config.getColorSpaces()):
+        if not any(config.getColorSpace(r[1]).getName() == space.getName() for r in config.getRoles()):
+            config.removeColorSpace(space.getName())
+    for alias in ("ACEScg",):
+        space = config.getColorSpace(alias)
+        for name in list(space.getAliases()):
+            space.removeAlias(name)
+        config.addColorSpace(space)
+    own = PyOpenColorIO.ColorSpace(name="camera", family="camera")  # says nothing of its encoding
+    own.setTransform(
+        PyOpenColorIO.LogTransform(2.0, PyOpenColorIO.TRANSFORM_DIR_INVERSE), PyOpenColorIO.COLORSPACE_DIR_TO_REFERENCE
+    )
+    config.addColorSpace(own)
+    (tmp_path / "show.ocio").write_text(config.serialize())
+    write_exr(tmp_path / "p.exr", np.full((40, 64, 3), 0.18, np.float32), "ACEScg")
+    options = PlateOptions(colours=Colours(str(tmp_path / "show.ocio")))
+    assert open_plate(tmp_path / "p.exr", None, options).colour_space.name == "ACEScg"
+    assert options.colours.space("camera").kind == "scene"
+
+
+def test_nan_in_a_display_space_stays_where_it_is(tmp_path: Path) -> None:
+    pixels = scene(1, 48, 64)
+    pixels[7, 9] = np.nan
+    OpenEXR.File({}, {c: np.ascontiguousarray(pixels[:, :, i]) for i, c in enumerate("RGB")}).write(
+        str(tmp_path / "p.exr")
+    )
+    for space in ("sRGB", "Rec.1886 Rec.709 - Display"):
+        out = tmp_path / f"{len(space)}.exr"
+        render(tmp_path / "p.exr", random_look(1), out, RenderSettings(in_space=space, out_space=space))
+        written = OpenEXR.File(str(out), separate_channels=True).channels()["R"].pixels
+        assert np.isnan(written).sum() == 1
+        assert np.isnan(written[7, 9])
+
+
+def test_wide_holes_are_filled_from_around() -> None:
+    plate = np.full((300, 400, 3), 0.25, np.float32)
+    plate[:, 200:] = 0.75
+    plate[20:280, 20:380] = np.inf
+    filled = to_working(plate, LINEAR).pixels
+    assert np.isfinite(filled).all()
+    np.testing.assert_allclose(srgb_to_linear(filled[150, 25:30]), 0.25, atol=0.05)
+    np.testing.assert_allclose(srgb_to_linear(filled[150, 370:375]), 0.75, atol=0.05)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -153,6 +154,18 @@ def converted(pixels: Pixels, source: ColourSpace, target: ColourSpace) -> Pixel
     return target.from_reference(found)
 
 
+def over_black(pixels: Pixels, alpha: Pixels, space: ColourSpace) -> Pixels:
+    """Straight colours (H, W, 3) over black by alpha (H, W, 1), in linear light: for files without alpha."""
+    if (alpha == 1).all():
+        return pixels
+    if space.is_linear:
+        return pixels * alpha
+    linear = space.to_reference(pixels)
+    if space.kind == "scene":
+        return space.from_reference(linear * alpha)
+    return space.from_reference(linear_to_srgb(srgb_to_linear(linear) * alpha))
+
+
 class Working(NamedTuple):
     """A plate's frame in the working space and what is needed to take the painting back."""
 
@@ -160,18 +173,16 @@ class Working(NamedTuple):
     space: ColourSpace
     linear: Pixels | None  # of a scene-referred plate: linear Rec. 709
     gain: Pixels | None  # (H, W, 1), plate / compressed
-    bad: NDArray[np.bool_] | None  # (H, W) NaN or infinite: the plate's own pixel passes
+    bad: NDArray[np.bool_]  # (H, W) NaN or infinite: the plate's own pixel passes
     plate: Pixels
 
 
 def to_working(pixels: Pixels, space: ColourSpace) -> Working:
     """Plate pixels (H, W, 3) to the working space."""
-    if space.kind == "display":
-        return Working(space.to_reference(pixels), space, None, None, None, pixels)
     bad = np.asarray(~np.isfinite(pixels).all(axis=2))
-    clean = np.where(bad[:, :, None], np.float32(0), pixels)
-    if bad.any():
-        clean = _inpainted(clean, bad)
+    clean = _inpainted(pixels, bad) if bad.any() else pixels
+    if space.kind == "display":
+        return Working(space.to_reference(clean), space, None, None, bad, pixels)
     linear = space.to_reference(clean)
     above = np.maximum(linear, 0)
     peak = above.max(axis=2, keepdims=True)
@@ -189,8 +200,9 @@ def from_working(painted: Pixels, working: Working) -> Pixels:
     or outside the working space.
     """
     space = working.space
-    if working.gain is None or working.linear is None or working.bad is None:
-        return space.from_reference(painted)
+    if working.gain is None or working.linear is None:
+        result = space.from_reference(painted)
+        return result if not working.bad.any() else np.where(working.bad[:, :, None], working.plate, result)
     change = (srgb_to_linear(painted) - srgb_to_linear(working.pixels)) * working.gain
     if space.is_linear:
         result = working.plate + space.from_reference(change)
@@ -200,22 +212,17 @@ def from_working(painted: Pixels, working: Working) -> Pixels:
 
 
 def _inpainted(pixels: Pixels, bad: NDArray[np.bool_]) -> Pixels:
-    """Bad pixels filled with the mean of the good ones around them, growing inwards."""
-    pixels = pixels.copy()
-    known = ~bad
-    if not known.any():
-        return pixels
-    while not known.all():
-        total, count = np.zeros_like(pixels), np.zeros(known.shape, np.float32)
-        for dy, dx in ((0, 1), (0, -1), (1, 0), (-1, 0)):
-            beside = np.roll(known, (dy, dx), (0, 1))
-            if dy:
-                beside[0 if dy > 0 else -1] = False
-            else:
-                beside[:, 0 if dx > 0 else -1] = False
-            total += np.roll(pixels, (dy, dx), (0, 1)) * beside[:, :, None]
-            count += beside
-        new = ~known & (count > 0)
-        pixels[new] = total[new] / count[new, None]
-        known |= new
-    return pixels
+    """Bad pixels (H, W) of (H, W, 3) filled from around: from ever smaller averages of the good ones, and up again."""
+    weight = (~bad).astype(np.float32)[:, :, None]
+    levels = [(np.where(bad[:, :, None], np.float32(0), pixels), weight)]
+    while not (levels[-1][1] > 0).all() and max(levels[-1][1].shape[:2]) > 1:
+        premultiplied, weight = levels[-1]
+        size = ((weight.shape[1] + 1) // 2, (weight.shape[0] + 1) // 2)
+        smaller = cv2.resize(np.concatenate([premultiplied, weight], axis=2), size, interpolation=cv2.INTER_AREA)
+        known = np.asarray(smaller, np.float32)
+        levels.append((known[:, :, :3], known[:, :, 3:]))
+    filled: Pixels = np.zeros((1, 1, 3), np.float32)
+    for premultiplied, weight in reversed(levels):
+        coarser = cv2.resize(filled, weight.shape[1::-1], interpolation=cv2.INTER_LINEAR).reshape(premultiplied.shape)
+        filled = np.where(weight > 0, premultiplied / np.maximum(weight, np.float32(1e-12)), coarser).astype(np.float32)
+    return np.where(bad[:, :, None], filled, pixels).astype(np.float32)

@@ -4,18 +4,46 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from scumble.errors import BadOutput
 
+_HOST = re.sub(r"[^A-Za-z0-9-]", "-", platform.node())[:40] or "host"
+_PART = re.compile(rf"\.(.*)\.{re.escape(_HOST)}\.(\d{{1,9}})\.part(\.\w+)")
+
 
 def part_of(path: Path) -> Path:
     """The temporary name beside `path`; it keeps the suffix, by which libraries choose the format."""
-    return path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    return path.with_name(f".{path.stem}.{_HOST}.{os.getpid()}.part{path.suffix}")
+
+
+def clear_parts(files: Iterable[Path]) -> None:
+    """Remove what processes of this machine that are no more have left half-written at these places."""
+    if os.name == "nt":  # there is no harmless way to ask for a process there
+        return
+    wanted = {(f.parent, f.stem, f.suffix) for f in files}
+    for folder in {folder for folder, _, _ in wanted}:
+        for part in folder.glob(f".*.{_HOST}.*.part*") if folder.is_dir() else ():
+            found = _PART.fullmatch(part.name)
+            if found and (folder, found[1], found[3]) in wanted and not _lives(int(found[2])):
+                with suppress(OSError):
+                    part.unlink()
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 @contextmanager

@@ -134,6 +134,8 @@ class Metadata:
     """Name of the reel or camera roll."""
     pixel_aspect: Fraction | None = None
     """Width of a pixel to its height, where it is not square."""
+    premultiplied: bool = False
+    """Whether the file holds colours multiplied by alpha."""
     attributes: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
     """Everything else, by OpenImageIO's name: type and value."""
 

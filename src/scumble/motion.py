@@ -215,11 +215,12 @@ class RenderedVectors:
     def see(self, number: int, picture: Pixels) -> None:
         """See `Motion`."""
         size = (picture.shape[1], picture.shape[0])
-        for step, convention in ((1, self.vectors.forward), (-1, self.vectors.backward)):
-            if convention is not None:
-                read = read_channels(self.files[number], (convention.x, convention.y), self.margin)
-                flow = np.nan_to_num(read) * np.array([convention.sign_x, convention.sign_y], np.float32)
-                self.steps[number, 1 if step > 0 else -1] = resized_flow(np.ascontiguousarray(flow, np.float32), size)
+        known = [(step, c) for step, c in ((1, self.vectors.forward), (-1, self.vectors.backward)) if c is not None]
+        names = [name for _, convention in known for name in (convention.x, convention.y)]
+        read = np.nan_to_num(read_channels(self.files[number], names, self.margin))
+        for place, (step, convention) in enumerate(known):
+            flow = read[:, :, 2 * place : 2 * place + 2] * np.array([convention.sign_x, convention.sign_y], np.float32)
+            self.steps[number, 1 if step > 0 else -1] = resized_flow(np.ascontiguousarray(flow, np.float32), size)
 
     def forget(self, number: int) -> None:
         """See `Motion`."""

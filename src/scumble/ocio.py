@@ -38,6 +38,11 @@ class Colours:
     def __init__(self, name: str | None = None) -> None:
         self.name = name or os.environ.get("OCIO") or CONFIG
 
+    @property
+    def key(self) -> str:
+        """Changes when the configuration does."""
+        return f"{self.name} {_config(self.name).getCacheID()}"
+
     def space(self, name: str) -> ColourSpace:
         """A space by its name, alias or role. Raises BadSettings for one that is not in the configuration."""
         if self.name == CONFIG and name.lower() in OWN:
@@ -56,7 +61,7 @@ class Colours:
         own = {config.getColorSpace(n).getName(): s for n, s in OWN.items() if config.getColorSpace(n) is not None}
         if self.name == CONFIG and found.getName() in own:
             return own[found.getName()]
-        encoding = _encoding(config, found)
+        encoding = _encoding(self.name, config, found)
         scene = encoding != "sdr-video"
         white = WHITE if encoding == "hdr-video" else 1.0
         conversion = _Conversion(self.name, found.getName(), scene, white)
@@ -64,7 +69,7 @@ class Colours:
         return ColourSpace(found.getName(), "scene" if scene else "display", conversion, encoding == "scene-linear")
 
 
-def _encoding(config: Any, space: Any) -> str:
+def _encoding(name: str, config: Any, space: Any) -> str:
     """scene-linear, log, hdr-video or sdr-video; guessed where a configuration does not say."""
     import PyOpenColorIO
 
@@ -72,7 +77,9 @@ def _encoding(config: Any, space: Any) -> str:
         return str(space.getEncoding())
     if config.isColorSpaceLinear(space.getName(), PyOpenColorIO.REFERENCE_SPACE_SCENE):
         return "scene-linear"
-    return "log" if "log" in space.getName().lower() else "sdr-video"
+    # a log encoding's 1 is far above white; a display's is white
+    scene = _processor(name, space.getName(), True, True).applyRGB([1.0, 1.0, 1.0])
+    return "log" if max(scene) > 1.5 else "sdr-video"
 
 
 @cache

@@ -34,6 +34,12 @@ class Painting:
     working: Working
     pixels: Pixels
     grain: Pixels | None = None
+    held_from: int | None = None
+
+    @property
+    def key(self) -> int:
+        """Number of the frame that was painted: another one's where it is held."""
+        return self.frame.number if self.held_from is None else self.held_from
 
 
 def paint_frame(looks: Sequence[Weighted], frame: Frame, size: tuple[int, int], strength: float) -> Pixels:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +22,7 @@ from scumble.baking import shot_statistics, shots_of
 from scumble.colour import DISPLAY, ColourSpace
 from scumble.engine import Precision, find_engine, open_engine
 from scumble.errors import BadInput, BadOutput, BadPlate, BadSettings
-from scumble.files import check_writable
+from scumble.files import check_writable, clear_parts
 from scumble.frames import Frame, Margin, format_frames
 from scumble.keys import Keys
 from scumble.look import Look, bake
@@ -53,15 +53,7 @@ from scumble.tiling import canvas, on_grid
 LINES = 720  # the network's size unless asked otherwise: what it was trained to see
 HASH = 16  # digits of the hash that names how a frame was made
 MOST_HASHED = 1 << 28  # bytes of a source file that are all hashed; more is a movie
-BEGINS = {  # first four bytes of formats
-    ".exr": (b"\x76\x2f\x31\x01",),
-    ".png": (b"\x89PNG",),
-    ".tif": (b"II*\0", b"MM\0*"),
-    ".tiff": (b"II*\0", b"MM\0*"),
-    ".dpx": (b"SDPX", b"XPDS"),
-    ".jpg": (b"\xff\xd8\xff\xe0", b"\xff\xd8\xff\xe1"),
-    ".jpeg": (b"\xff\xd8\xff\xe0", b"\xff\xd8\xff\xe1"),
-}
+MOST_OVERSCAN = 16  # times the picture's pixels: more is a window that has gone astray
 QUEUE = 4  # frames read ahead and waiting to be written
 
 
@@ -204,6 +196,8 @@ class Plan:
             said.append(f"frames {format_frames(sorted(self.held))} are missing: each repeats the one before it")
         if isinstance(self.plate, MoviePlate):
             said += _notes_of_movie(self, self.plate)
+        if self.plate.has_alpha and not _keeps_alpha(self):
+            said.append("the output has no alpha: what is transparent stands over black; prores-4444 or EXR keep it")
         if self.settings.stabilize == "vectors":
             vectors = _vectors(self)
             if vectors.backward is None or vectors.forward is None:
@@ -218,6 +212,12 @@ class Plan:
     def held(self) -> frozenset[int]:
         """Frames that the plate lacks and that repeat others."""
         return self.plate.held if isinstance(self.plate, StillsPlate) else frozenset()
+
+    @cached_property
+    def configuration(self) -> str:
+        """What the colour spaces hang on, where they are not Scumble's own."""
+        own = self.plate.colour_space.conversion is None and self.space.conversion is None
+        return "" if own else self.settings.plate_options.colours.key
 
     @property
     def canvas_size(self) -> tuple[int, int]:
@@ -328,7 +328,8 @@ def plan(source: Path | Plate, look: Look | Sequence[tuple[int, Look]], output: 
         codec = codec_of(output, plate.bits, settings.codec, plate.size)[1]
         space = _movie_space(plate.colour_space, codec.bits)
     else:
-        space = space_of(output, plate.colour_space, plate.bits)
+        read_from = None if plate.kind == "movie" else plate.files_of(plate.numbers[:1])[0]
+        space = space_of(output, plate.colour_space, plate.bits, read_from)
         if settings.codec:
             raise BadSettings(f"{output}: --codec is for movies")
     if settings.out_space:
@@ -336,9 +337,15 @@ def plan(source: Path | Plate, look: Look | Sequence[tuple[int, Look]], output: 
     is_exr = output.suffix.lower() == ".exr"
     margin = Margin()
     if is_exr and isinstance(plate, StillsPlate):  # of the whole plate, so that all chunks see it at one size
-        margin = plate.overscan(plate.numbers)
+        margin = plate.overscan(plate.numbers, numbers)
         if any(margin):
             size, margin = on_grid(plate.size, size, margin, looks[0][1].architecture.stride)
+            width, height = plate.size[0] + margin.left + margin.right, plate.size[1] + margin.top + margin.bottom
+            if width * height > MOST_OVERSCAN * plate.size[0] * plate.size[1]:
+                raise BadPlate(
+                    f"{name}: with all its overscan the plate is {width}x{height}, its picture {plate.size[0]}x"
+                    f"{plate.size[1]}; crop its data windows (Nuke: Crop, reformat off)"
+                )
     if settings.out_layer and not (is_exr and plate.files_of(numbers)[0].suffix.lower() == ".exr"):
         raise BadSettings("--out-layer puts the painting beside the beauty of an EXR; give an EXR plate and output")
     job = Plan(plate, looks, output, numbers, files, size, margin, space, precision, settings)
@@ -357,15 +364,15 @@ def _movie_space(plate: ColourSpace, bits: int) -> ColourSpace:
 
 
 def _ours(path: Path) -> bool:
-    """Whether a picture was made by Scumble, or is of its format but not whole, so that nobody misses it."""
+    """Whether a picture was made by Scumble, whole or not; an empty file is nobody's."""
     if not path.is_file():
         return False
-    try:
+    with suppress(BadPlate):
         return made_by(path) is not None
-    except BadPlate:
-        with suppress(OSError), path.open("rb") as f:
-            return f.read(4) in (b"", *BEGINS.get(path.suffix.lower(), ()))
-        return False
+    with suppress(OSError), path.open("rb") as f:  # not whole: the mark itself may be there
+        begin = f.read(1 << 20)
+        return not begin or (b"Scumble " in begin and b" render " in begin)
+    return False
 
 
 def _notes_of_movie(job: Plan, plate: MoviePlate) -> list[str]:
@@ -384,6 +391,12 @@ def _notes_of_movie(job: Plan, plate: MoviePlate) -> list[str]:
     ):
         said.append("the output's codec has no alpha; take prores-4444 to keep it")
     return said
+
+
+def _keeps_alpha(job: Plan) -> bool:
+    if is_movie(job.output):
+        return bool(codec_of(job.output, job.plate.bits, job.settings.codec)[1].with_alpha)
+    return job.output.suffix.lower() not in (".jpg", ".jpeg", ".dpx")
 
 
 def _times(job: Plan) -> tuple[Fraction, ...]:
@@ -440,6 +453,7 @@ def run(job: Plan, on_event: Callable[[FrameDone], None] = lambda _: None) -> Re
     started = time.monotonic()
     wanted = len(job.numbers)
     check_writable(job.files[0])  # first: what cannot be written is said at once
+    clear_parts(job.files)
     painters = Painters(job)
     if parse_pattern(job.output) is not None and not job.settings.overwrite:
         frames = zip(job.numbers, job.files, strict=True)
@@ -472,7 +486,12 @@ def _paint(job: Plan, painters: Painters, written: Callable[[int], None]) -> Non
             for painting in paintings:
                 strength = settings.strength
                 share = strength.at(painting.frame.number) if isinstance(strength, Keys) else strength
-                behind.put(replace(painting.frame, pixels=finished(painting, share)), written)
+                done = replace(painting.frame, pixels=finished(painting, share))
+                if done.number != painting.key:  # held: all that is not painted is the frame's own
+                    (own,) = plate.files_of((done.number,))
+                    source = own if done.source is not None else None
+                    done = replace(done, metadata=plate.metadata(done.number), source=source)
+                behind.put(done, written)
         writer.close()
     except BaseException:
         writer.abort()
@@ -507,7 +526,7 @@ def _mark(job: Plan, painters: Painters, number: int) -> str:
 
     The hash comes first: DPX cuts the text after 100 characters.
     """
-    settings = job.settings
+    settings, sources = job.settings, painters.sources(number)
     looks = painters.of_words(number)
     strength = settings.strength.at(number) if isinstance(settings.strength, Keys) else settings.strength
     words = f"look {_looks_in_words(job)}, {job.precision}, strength {strength:g}" + "".join(
@@ -530,10 +549,11 @@ def _mark(job: Plan, painters: Painters, number: int) -> str:
             *(settings.window, settings.grain, settings.on, settings.on_warp, settings.vectors, settings.layer),
             settings.out_layer,
         ],
-        "spaces": [str(job.plate.colour_space), str(job.space), settings.ocio],
-        "size": [job.network_size, job.plate.size, job.plate.bits, job.precision],
-        "plate": [_digest(file) for file in job.plate.files_of(painters.sources(number))],
-        "frame": number if job.plate.kind == "movie" else 0,
+        "spaces": [str(job.plate.colour_space), str(job.space), job.configuration],
+        "size": [job.network_size, job.margin, job.plate.size, job.plate.bits, job.precision],
+        "plate": [_digest(file) for file in job.plate.files_of(sources)],
+        "frames": [n - number for n in sources],
+        "place": number - job.plate.numbers[0] if job.plate.kind == "movie" else 0,
     }
     render = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:HASH]
     return f"Scumble {__version__} render {render}, {words}"
@@ -765,9 +785,7 @@ def _writer_settings(job: Plan, frame_mark: Callable[[int], str]) -> WriterSetti
         out_layer=settings.out_layer,
         sound_from=plate.path if span else None,
         sound_span=span or (Fraction(0), None),
-        alpha=isinstance(plate, StillsPlate) or plate.has_alpha
-        if isinstance(plate, StillsPlate | MoviePlate)
-        else False,
+        alpha=plate.has_alpha,
         times=times,
         time_base=plate.time_base if times and isinstance(plate, MoviePlate) else Fraction(1, 90000),
         codec=settings.codec,

@@ -88,7 +88,7 @@ def held(
                 motion.see(painting.frame.number, painting.working.pixels)
         if motion is None:
             shown = known[key]
-            yield replace(shown, frame=replace(shown.frame, number=number))
+            yield replace(shown, frame=replace(shown.frame, number=number), held_from=key)
         else:
             yield _carried(known[number], known[key], motion)
             motion.forget(key - 1)

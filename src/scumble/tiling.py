@@ -60,7 +60,7 @@ def canvas(size: tuple[int, int], network: tuple[int, int], margin: Margin) -> t
 
 def _ratio(size: tuple[int, int], network: tuple[int, int]) -> Fraction:
     scale = Fraction(network[1], size[1])
-    return scale.limit_denominator(12) or Fraction(1, round(1 / scale))
+    return scale.limit_denominator(64) or Fraction(1, round(1 / scale))
 
 
 def paint(

@@ -45,8 +45,8 @@ class Plate(Protocol):
         """What the plate says of a frame beside its pixels."""
         ...
 
-    def overscan(self, numbers: Sequence[int]) -> Margin:
-        """The most that these frames have beyond the display window."""
+    def overscan(self, numbers: Sequence[int], wanted: Sequence[int] = ()) -> Margin:
+        """The most that these frames have beyond the display window. Raises BadPlate for a `wanted` one only."""
         ...
 
     def read(self, numbers: Sequence[int], margin: Margin = NO_MARGIN) -> Iterator[Frame]:

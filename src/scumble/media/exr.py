@@ -7,6 +7,7 @@ them) and each attribute in its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +32,7 @@ INTEROP = {
 BEAUTY = ("beauty", "combined", "rgba", "rgb", "color", "colour", "main")
 MARK = "scumble"  # attribute in which an output names how it was made
 # what OpenEXR derives from the pixels or asks to be told anew
+COLOUR = {"chromaticities", "colorInteropID", "acesImageContainerFlag", "oiio:ColorSpace"}
 STRUCTURE = {"channels", "chunkCount", "type", "version", "maxSamplesPerPixel"}
 
 
@@ -68,8 +70,8 @@ def choose(parts: Sequence[tuple[str, Sequence[str]]], layer: str, path: Path) -
     if layer:
         raise BadPlate(f"{path}: no layer {layer!r} with R, G and B; it has {', '.join(layers(parts)) or 'none'}")
     names = parts[0][1]
-    grey = names.index("Y") if "Y" in names else 0
-    return Chosen(0, (grey,) * 3, names.index("A") if "A" in names else None, tuple(names))
+    single = "Y" if "Y" in names else min((name for name in names if name != "A"), default=names[0])
+    return Chosen(0, (names.index(single),) * 3, names.index("A") if "A" in names else None, tuple(names))
 
 
 def layers(parts: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
@@ -98,8 +100,8 @@ def encoded(frame: Frame, space: ColourSpace, bits: int, mark: str, layer: str, 
     pixels = converted(frame.pixels, frame.colour_space, space)
     if frame.source is None or frame.source.suffix.lower() != ".exr":
         kind = np.float32 if bits == 32 else np.float16
-        if frame.alpha is not None:
-            pixels = np.concatenate([np.where(frame.alpha > 0, pixels * frame.alpha, pixels), frame.alpha], axis=2)
+        if frame.alpha is not None:  # straight colours where nothing is are no light
+            pixels = np.concatenate([pixels * frame.alpha, frame.alpha], axis=2)
         planes = {c: _typed(pixels[:, :, i], kind) for i, c in enumerate("RGBA"[: pixels.shape[2]])}
         return OpenEXR.File({"compression": OpenEXR.ZIP_COMPRESSION, **_header(frame, space, mark)}, planes)
     file = opened(frame.source)
@@ -107,7 +109,7 @@ def encoded(frame: Frame, space: ColourSpace, bits: int, mark: str, layer: str, 
     chosen = choose(parts, layer, frame.source)
     changed = [
         OpenEXR.Part(
-            {**_kept(part.header), MARK: mark, **(_colour(space, frame) if place == chosen.part else {})},
+            {**_kept(part.header, space if space != frame.colour_space else None), MARK: mark},
             _painted(part, chosen, frame, pixels, space, out_layer, path) if place == chosen.part else part.channels,
         )
         for place, part in enumerate(file.parts)
@@ -192,11 +194,16 @@ def _typed(plane: Pixels, kind: Any) -> Any:
     return np.ascontiguousarray(plane, kind)
 
 
-def _kept(header: dict[str, Any]) -> dict[str, Any]:
-    """A part's attributes as they go back; compressions that lose something, and small pictures of it, do not."""
+def _kept(header: dict[str, Any], changed: ColourSpace | None) -> dict[str, Any]:
+    """A part's attributes as they go back; compressions that lose something, and small pictures of it, do not.
+
+    Where painting has `changed` the colour space all parts say so: they may not differ in it.
+    """
     import OpenEXR
 
     kept = {k: v for k, v in header.items() if k not in STRUCTURE | {"preview"} or k == "type"}
+    if changed is not None:
+        kept = {k: v for k, v in kept.items() if k not in COLOUR} | colour_attributes(changed)
     lossy = (
         OpenEXR.DWAA_COMPRESSION,
         OpenEXR.DWAB_COMPRESSION,
@@ -208,11 +215,6 @@ def _kept(header: dict[str, Any]) -> dict[str, Any]:
     if "tiles" in kept:
         kept["tiles"].mode = OpenEXR.ONE_LEVEL
     return {k: v for k, v in kept.items() if v is not None}
-
-
-def _colour(space: ColourSpace, frame: Frame) -> dict[str, Any]:
-    """Attributes that say what the numbers mean, where painting has changed that."""
-    return {} if space == frame.colour_space else colour_attributes(space)
 
 
 def colour_attributes(space: ColourSpace) -> dict[str, Any]:
@@ -246,20 +248,22 @@ def _header(frame: Frame, space: ColourSpace, mark: str) -> dict[str, Any]:
     if metadata.reel is not None:
         header["reelName"] = metadata.reel
     if metadata.timecode is not None:
-        header["timeCode"] = _timecode(metadata.timecode)
+        header["timeCode"] = _timecode(metadata.timecode, metadata.frame_rate)
     if metadata.pixel_aspect is not None:
         header["pixelAspectRatio"] = float(metadata.pixel_aspect)
     return {**header, **colour_attributes(space), MARK: mark}
 
 
-def _timecode(text: str) -> Any:
+def _timecode(text: str, rate: Fraction | None) -> Any:
     import OpenEXR
 
     hours, minutes, seconds, frame = (int(part) for part in text.replace(";", ":").split(":"))
-    drop = ";" in text
-    return OpenEXR.TimeCode(
-        hours, minutes, seconds, frame, drop, False, False, False, False, False, 0, 0, 0, 0, 0, 0, 0, 0
-    )
+    # above 30 frames/s two frames share a number, told apart by the field mark [SMPTE ST 12-1]
+    second_of_pair = rate is not None and rate > 30 and frame % 2 == 1
+    if rate is not None and rate > 30:
+        frame //= 2
+    flags = (";" in text, False, second_of_pair, False, False, False)
+    return OpenEXR.TimeCode(hours, minutes, seconds, min(frame, 29), *flags, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def check_whole(path: Path) -> None:

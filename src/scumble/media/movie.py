@@ -78,7 +78,7 @@ CODECS = {
     "dnxhr-hq": _dnxhr("dnxhr_hq", "yuv422p"),
     "dnxhr-hqx": _dnxhr("dnxhr_hqx", "yuv422p10le"),
     "dnxhr-444": _dnxhr("dnxhr_444", "yuv444p10le"),
-    "ffv1": Codec("ffv1", "gbrp", (".mkv",), {"level": "3", "slicecrc": "1"}, "gbrap10le"),
+    "ffv1": Codec("ffv1", "bgr0", (".mkv",), {"level": "3", "slicecrc": "1"}, "gbrap10le"),
     "ffv1-10": Codec("ffv1", "gbrp10le", (".mkv",), {"level": "3", "slicecrc": "1"}, "gbrap10le"),
     "ffv1-16": Codec("ffv1", "gbrp16le", (".mkv",), {"level": "3", "slicecrc": "1"}, "gbrap16le"),
 }
@@ -159,8 +159,8 @@ class MoviePlate(Plate):
                 if self._times:
                     self.rotation, self.interlaced, tags = self._first()
                 said = (stream.metadata, *(d.metadata for d in container.streams), container.metadata)
-                self._timecode = next((m["timecode"] for m in said if "timecode" in m), None)
-                self._reel = next((m["reel_name"] for m in said if "reel_name" in m), None)
+                facts = {name.lower(): text for m in reversed(said) for name, text in m.items()}  # Matroska: TIMECODE
+                self._timecode, self._reel = facts.get("timecode"), facts.get("reel_name")
                 self.has_alpha = any(c.is_alpha for c in components)
                 if self.rotation % 180:
                     self.size = (self.size[1], self.size[0])
@@ -208,7 +208,7 @@ class MoviePlate(Plate):
         code = self._timecode and later(self._timecode, number - self.numbers[0], self.frame_rate)
         return Metadata(code, self.frame_rate, self._reel, self.pixel_aspect)
 
-    def overscan(self, numbers: Sequence[int]) -> Margin:
+    def overscan(self, numbers: Sequence[int], wanted: Sequence[int] = ()) -> Margin:
         """See `scumble.media.Plate.overscan`."""
         return Margin()
 
@@ -431,6 +431,7 @@ class MovieWriter:
         stream.pix_fmt = self.pixels
         if settings.metadata.pixel_aspect:
             stream.sample_aspect_ratio = settings.metadata.pixel_aspect
+            stream.codec_context.sample_aspect_ratio = settings.metadata.pixel_aspect
         context = stream.codec_context
         self.time_base = settings.time_base if settings.times else 1 / settings.frame_rate
         context.time_base = self.time_base
@@ -458,7 +459,10 @@ class MovieWriter:
 
     def write(self, frame: Frame) -> None:
         """Encode one frame; sound up to its time goes with it."""
-        pixels = colour.converted(frame.margin.of(frame.pixels), frame.colour_space, self.space)
+        pixels = frame.margin.of(frame.pixels)
+        if frame.alpha is not None and self.pixels != self.codec.with_alpha:
+            pixels = colour.over_black(pixels, frame.margin.of(frame.alpha), frame.colour_space)
+        pixels = colour.converted(pixels, frame.colour_space, self.space)
         sides = ((0, -pixels.shape[0] % self.even[1]), (0, -pixels.shape[1] % self.even[0]), (0, 0))
         if yuv.known(self.pixels):
             alpha = None if frame.alpha is None else np.pad(frame.margin.of(frame.alpha), sides, mode="edge")

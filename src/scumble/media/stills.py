@@ -23,15 +23,17 @@ from scumble.frames import NO_MARGIN, Frame, FrameRange, Margin, Metadata, Pixel
 from scumble.media import STILLS, Plate, PlateOptions, WriterSettings, check_size, formats, other_kind
 from scumble.media.exr import MARK, Chosen, choose, encoded, interop_of, parts_of, straight
 from scumble.media.pattern import Pattern, folder_pattern, parse_pattern
+from scumble.ocio import CONFIG, Colours
 
 LINEAR_FORMATS = {".exr"}
 PREMULTIPLIED = {".exr"}  # colours are stored multiplied by alpha
 DEPTHS = {"uint8": 8, "uint10": 10, "uint12": 12, "uint16": 16, "half": 16, "float": 32}
 # OpenImageIO's names for what a format itself has to say, and for what another file could not mean
 OWN_ATTRIBUTES = re.compile(
-    r"(oiio|openexr|tiff|png|jpeg|webp|dpx|scumble)(:.*)?|exif:(color|pixel).*|orientation|icc:.*|compression.*"
+    r"(oiio|openexr|tiff|png|jpeg|webp|scumble)(:.*)?|dpx:(transfer|colorimetric|packing|version|imagedescriptor|"
+    r"endof.*|dittokey|signal|timecode|userbits|framerate|inputdevice|.*quantity|.*code(value)?)|exif:(color|pixel).*|orientation|icc:.*|compression.*"
     r"|planarconfig|pixelaspectratio|[xy]?resolution.*|chromaticities|colorinteropid|capdate|datetime|software"
-    r"|framespersecond|smpte:.*|reelname|screenwindow.*|cicp|multiview|.*thumbnail.*",
+    r"|framespersecond|smpte:.*|reelname|screenwindow.*|multiview|.*thumbnail.*",
     re.IGNORECASE,
 )
 MOST_APART = 65536  # pixels between the borders of data and display window: more is a damaged header
@@ -105,12 +107,17 @@ class StillsPlate(Plate):
         """See `scumble.media.Plate.metadata`."""
         return read_header(self.files[number], self.layer).metadata
 
-    def overscan(self, numbers: Sequence[int]) -> Margin:
+    def overscan(self, numbers: Sequence[int], wanted: Sequence[int] = ()) -> Margin:
         """See `scumble.media.Plate.overscan`."""
-        found = Margin()
+        found, must = Margin(), set(wanted)
         for number in numbers:
             if self.files[number].suffix.lower() == ".exr":
-                own = read_header(self.files[number], self.layer).overscan
+                try:
+                    own = read_header(self.files[number], self.layer).overscan
+                except BadPlate:
+                    if number in must:
+                        raise
+                    continue
                 found = Margin(*(max(a, b) for a, b in zip(found, own, strict=True)))
         return found
 
@@ -160,7 +167,7 @@ def read_header(path: Path, layer: str = "") -> Header:
     source, spec, chosen = _opened(path, layer)
     source.close()
     # the display window is the picture; phones turn theirs by a tag
-    turned = _orientation(spec) >= 5
+    turned = _orientation(path, spec) >= 5
     size = (spec.full_height, spec.full_width) if turned else (spec.full_width, spec.full_height)
     kind = str(spec.channelformat(chosen.colours[0]))
     bits = int(spec.get_int_attribute("oiio:BitsPerSample", DEPTHS.get(kind, 8)))
@@ -175,28 +182,41 @@ def read_header(path: Path, layer: str = "") -> Header:
         bits,
         kind in ("half", "float"),
         chosen.alpha is not None,
-        _metadata(spec),
+        _metadata(spec, _is_premultiplied(path, spec)),
         beyond,
         says,
     )
 
 
-def _metadata(spec: Any) -> Metadata:
+def _metadata(spec: Any, premultiplied: bool) -> Metadata:
     rate, aspect = spec.getattribute("FramesPerSecond"), spec.get_float_attribute("PixelAspectRatio", 1.0)
     if rate is None and (frames := spec.get_float_attribute("dpx:FrameRate", 0.0)) > 0:
         rate = Fraction(frames).limit_denominator(1001).as_integer_ratio()
     is_rate = isinstance(rate, tuple) and len(rate) == 2 and rate[1] and rate[0] > 0
     reel = spec.get_string_attribute("reelName") or spec.get_string_attribute("dpx:InputDevice")
+    frame_rate = Fraction(int(rate[0]), int(rate[1])) if is_rate else None
     return Metadata(
-        _timecode(spec.getattribute("smpte:TimeCode")),
-        Fraction(int(rate[0]), int(rate[1])) if is_rate else None,
-        reel or None,
+        _timecode(spec.getattribute("smpte:TimeCode"), frame_rate),
+        frame_rate,
+        _text(reel) or None,
         Fraction(aspect).limit_denominator(10000) if 0.01 < aspect < 100 and aspect != 1 else None,
-        {p.name: (str(p.type), p.value) for p in spec.extra_attribs if not OWN_ATTRIBUTES.fullmatch(p.name)},
+        premultiplied,
+        {
+            _text(p.name): (str(p.type), _text(p.value))
+            for p in spec.extra_attribs
+            if not OWN_ATTRIBUTES.fullmatch(p.name)
+        },
     )
 
 
-def _timecode(words: Any) -> str | None:
+def _text(value: Any) -> Any:
+    """Text that is not UTF-8 is taken for Latin-1, as old headers are; what is no text stays."""
+    if not isinstance(value, str) or not any("\ud800" <= c <= "\udfff" for c in value):
+        return value
+    return value.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def _timecode(words: Any, rate: Fraction | None) -> str | None:
     """Text of a SMPTE ST 12-1 timecode word as OpenImageIO gives it, in binary coded decimals."""
     if not isinstance(words, tuple) or not words:
         return None
@@ -205,9 +225,20 @@ def _timecode(words: Any) -> str | None:
         ((word >> shift) & mask) // 16 * 10 + ((word >> shift) & 15)
         for shift, mask in ((0, 0x3F), (8, 0x7F), (16, 0x7F), (24, 0x3F))
     )
+    if rate is not None and rate > 30:  # two frames share a number
+        frame = 2 * frame + (word >> 15 & 1)
     if frame > 59 or second > 59 or minute > 59 or hour > 23:  # FF where a format has none
         return None
     return f"{hour:02}:{minute:02}:{second:02}{';' if word & 0x40 else ':'}{frame:02}"
+
+
+def _word(timecode: str, rate: Fraction | None) -> int:
+    """The inverse of `_timecode`."""
+    hour, minute, second, frame = (int(part) for part in timecode.replace(";", ":").split(":"))
+    pairs = rate is not None and rate > 30
+    shown = min(frame // 2 if pairs else frame, 39)
+    word = int(f"{hour:02}{minute:02}{second:02}{shown:02}", 16)
+    return word | (0x40 if ";" in timecode else 0) | (0x8000 if pairs and frame % 2 else 0)
 
 
 def _space(path: Path, header: Header, options: PlateOptions) -> tuple[ColourSpace, str]:
@@ -218,27 +249,36 @@ def _space(path: Path, header: Header, options: PlateOptions) -> tuple[ColourSpa
     if path.suffix.lower() in LINEAR_FORMATS:
         interop = str(says.get("colorInteropID", ""))
         if interop and interop not in ("data", "unknown"):
-            try:
-                return options.colours.space(interop), "its colorInteropID"
-            except BadSettings:
-                pass  # an id of another kind of picture; the chromaticities may know better
+            with suppress(BadSettings):  # an id of another kind of picture; the chromaticities may know better
+                return _known(options.colours, interop), "its colorInteropID"
         if "chromaticities" in says and _are_chromaticities(says["chromaticities"]):
             known = interop_of(says["chromaticities"])
             if known is None:
                 return by_chromaticities(says["chromaticities"]), "its chromaticities"
-            return options.colours.space(known), "its chromaticities"
+            return _known(options.colours, known), "its chromaticities"
+        if says.get("oiio:ColorSpace"):  # what Scumble writes where there is no id
+            with suppress(BadSettings):
+                return _known(options.colours, str(says["oiio:ColorSpace"])), "its tags"
         return colour.LINEAR, "assumed: an EXR without tags"
     transfer = str(says.get("dpx:Transfer", ""))
     if transfer.lower() in LOGARITHMIC:
-        return options.colours.space("ADX10"), f"its transfer {transfer!r}"
+        return _known(options.colours, "ADX10"), f"its transfer {transfer!r}"
     if transfer.lower() == "linear" or (header.is_float and path.suffix.lower() in (".tif", ".tiff")):
         return colour.LINEAR, f"its transfer {transfer!r}" if transfer else "assumed: floating point"
     tag = str(says.get("oiio:ColorSpace", ""))
     if tag in ("lin_rec709_scene", "lin_p3d65_scene", "lin_rec2020_scene", "lin_ap1_scene", "srgb_p3d65_scene",
                "srgb_p3d65_display", "g22_adobergb_scene", "g22_rec709_scene", "g18_rec709_scene"):  # fmt: skip
         with suppress(BadSettings):
-            return options.colours.space(tag), "its tags"
+            return _known(options.colours, tag), "its tags"
     return colour.DISPLAY, "assumed: display-referred"  # the library says sRGB of every picture without tags
+
+
+def _known(colours: Colours, name: str) -> ColourSpace:
+    """A space that a tag names: a show's own configuration may call it something else. Raises BadSettings."""
+    try:
+        return colours.space(name)
+    except BadSettings:
+        return Colours(CONFIG).space(name)
 
 
 def _are_chromaticities(values: Any) -> bool:
@@ -273,15 +313,22 @@ def read_frame(path: Path, number: int, space: ColourSpace, layer: str = "", mar
         raise BadPlate(f"{path}: the picture is damaged ({_first_line(reason)}); take another copy of it")
     planes: Pixels = codes.reshape(spec.height, spec.width, -1)[:, :, [place - first for place in places]]
     planes = _framed(planes, _window(spec), margin)
-    if _orientation(spec) != 1:
-        planes = _upright(planes, _orientation(spec))
+    if _orientation(path, spec) != 1:
+        planes = _upright(planes, _orientation(path, spec))
     rgb = np.ascontiguousarray(planes[:, :, :3], np.float32)
     alpha = None
     if chosen.alpha is not None:
         alpha = np.ascontiguousarray(planes[:, :, 3:], np.float32)
-        if path.suffix.lower() in PREMULTIPLIED:
+        if _is_premultiplied(path, spec):
             rgb = straight(rgb, alpha)
-    return Frame(number, rgb, space, alpha, _metadata(spec), margin, path)
+    return Frame(number, rgb, space, alpha, _metadata(spec, _is_premultiplied(path, spec)), margin, path)
+
+
+def _is_premultiplied(path: Path, spec: Any) -> bool:
+    """EXR is, PNG is not, TIFF says."""
+    if path.suffix.lower() in (".tif", ".tiff"):
+        return "A" in spec.channelnames and not spec.get_int_attribute("oiio:UnassociatedAlpha", 0)
+    return path.suffix.lower() in PREMULTIPLIED
 
 
 def _framed(planes: Pixels, window: Margin, margin: Margin) -> Pixels:
@@ -310,10 +357,10 @@ def _shared(first: int, length: int, size: int) -> tuple[slice, slice]:
     return slice(start, stop), slice(start - first, stop - first) if stop > start else slice(0, 0)
 
 
-def _orientation(spec: Any) -> int:
+def _orientation(path: Path, spec: Any) -> int:
     """How a picture lies, as EXIF numbers it; what is no such number is upright."""
     found = spec.get_int_attribute("Orientation", 1)
-    return found if 1 <= found <= 8 else 1
+    return found if 1 <= found <= 8 and path.suffix.lower() != ".exr" else 1  # EXR has none
 
 
 def _upright(planes: Pixels, orientation: int) -> Pixels:
@@ -346,12 +393,14 @@ def read_channels(path: Path, names: Sequence[str], margin: Margin = NO_MARGIN) 
     if len(parts) > 1:
         source.seek_subimage(part, 0)
     spec = source.spec()
-    codes = source.read_image(part, 0, 0, spec.nchannels, oiio.FLOAT)
+    places = [parts[part][1].index(name) for name in names]
+    first = min(places)
+    codes = source.read_image(part, 0, first, max(places) + 1, oiio.FLOAT)
     reason = source.geterror()
     source.close()
     if codes is None or reason:
         raise BadPlate(f"{path}: the picture is damaged ({_first_line(reason)}); take another copy of it")
-    planes = codes.reshape(spec.height, spec.width, -1)[:, :, [parts[part][1].index(name) for name in names]]
+    planes = codes.reshape(spec.height, spec.width, -1)[:, :, [place - first for place in places]]
     return np.ascontiguousarray(_framed(planes, _window(spec), margin), np.float32)
 
 
@@ -457,7 +506,7 @@ def write_picture(path: Path, frame: Frame, settings: WriterSettings) -> None:
     """Write one picture; its format and depth follow suffix and plate. Raises BadOutput."""
     suffix = path.suffix.lower()
     mark = settings.mark_of(frame.number)
-    space = settings.out_space or space_of(path, frame.colour_space, settings.bits)
+    space = settings.out_space or space_of(path, frame.colour_space, settings.bits, frame.source)
     if suffix == ".exr":
         file = encoded(frame, space, settings.bits, mark, settings.layer, settings.out_layer, path)
         with spool(suffix) as spooled:
@@ -474,19 +523,30 @@ def write_picture(path: Path, frame: Frame, settings: WriterSettings) -> None:
         part.write_bytes(data)
 
 
-def space_of(path: Path, plate: ColourSpace, bits: int) -> ColourSpace:
-    """The space in which a picture is written unless asked otherwise: the plate's own, where its format can hold it."""
+def space_of(path: Path, plate: ColourSpace, bits: int, source: Path | None) -> ColourSpace:
+    """The space in which a picture is written unless asked otherwise.
+
+    The plate's own where the format can hold it and say so, else linear Rec. 709 or sRGB. `source` is
+    the picture that the plate was read from, None for movies.
+    """
+    alike = source is not None and source.suffix.lower() == path.suffix.lower()
     if path.suffix.lower() in LINEAR_FORMATS:
-        return plate if plate.kind == "scene" else colour.LINEAR
-    is_float = path.suffix.lower() in (".tif", ".tiff") and bits == 32
-    return plate if plate.kind == "display" or not plate.is_linear or is_float else colour.DISPLAY
+        return plate if plate.is_linear or (alike and plate.kind == "scene") else colour.LINEAR
+    if plate.is_linear:
+        return plate if path.suffix.lower() in (".tif", ".tiff") and bits == 32 else colour.DISPLAY
+    return plate if alike else colour.DISPLAY
 
 
 def _encoded_by_oiio(path: Path, frame: Frame, space: ColourSpace, settings: WriterSettings, mark: str) -> bytes:
     suffix = path.suffix.lower()
-    pixels = converted(frame.margin.of(frame.pixels), frame.colour_space, space)
-    if frame.alpha is not None and suffix in {".png", ".tif", ".tiff", ".webp"}:
-        pixels = np.concatenate([pixels, frame.margin.of(frame.alpha)], axis=2)
+    pixels, alpha = frame.margin.of(frame.pixels), None if frame.alpha is None else frame.margin.of(frame.alpha)
+    takes_alpha = suffix in {".png", ".tif", ".tiff", ".webp"}
+    if alpha is not None and not takes_alpha:
+        pixels = colour.over_black(pixels, alpha, frame.colour_space)
+    pixels = converted(pixels, frame.colour_space, space)
+    associated = suffix in (".tif", ".tiff") and frame.metadata.premultiplied
+    if alpha is not None and takes_alpha:
+        pixels = np.concatenate([pixels * alpha if associated else pixels, alpha], axis=2)
     kind: Any
     if suffix in {".tif", ".tiff"} and settings.bits == 32:
         kind = oiio.FLOAT
@@ -507,7 +567,7 @@ def _encoded_by_oiio(path: Path, frame: Frame, space: ColourSpace, settings: Wri
         spec.attribute("oiio:BitsPerSample", bits)
     # a write time in the header would make every render's bytes different
     spec.attribute("DateTime", "2000:01:01 00:00:00")
-    spec.attribute("oiio:UnassociatedAlpha", 1)
+    spec.attribute("oiio:UnassociatedAlpha", int(not associated))
     if mark:
         spec.attribute("Software", mark)
     with spool(suffix) as spooled:
@@ -526,13 +586,11 @@ def _describe(spec: Any, frame: Frame, space: ColourSpace, suffix: str) -> None:
     metadata = frame.metadata
     for name, (kind, value) in metadata.attributes.items():
         # a profile says what the numbers mean: it goes back with the numbers of a picture that had it
-        if suffix != ".webp" and (name != "ICCProfile" or space == frame.colour_space):
+        theirs = name in ("ICCProfile", "CICP") and space != frame.colour_space
+        if suffix != ".webp" and not theirs and (suffix == ".dpx" or not name.startswith("dpx:")):
             spec.attribute(name, oiio.TypeDesc(kind), value)
     if metadata.timecode is not None:
-        word = int(metadata.timecode.replace(";", "").replace(":", ""), 16)  # binary coded decimals
-        spec.attribute(
-            "smpte:TimeCode", oiio.TypeDesc("timecode"), (word | (0x40 if ";" in metadata.timecode else 0), 0)
-        )
+        spec.attribute("smpte:TimeCode", oiio.TypeDesc("timecode"), (_word(metadata.timecode, metadata.frame_rate), 0))
     if metadata.frame_rate is not None:
         rate = metadata.frame_rate
         spec.attribute("FramesPerSecond", oiio.TypeDesc("rational"), (rate.numerator, rate.denominator))
