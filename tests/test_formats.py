@@ -119,7 +119,7 @@ def test_pictures(row: Still, tmp_path: Path) -> None:
     takes_alpha = "alpha" in row.kept or (row.bits in (16, 32) and row.suffix in ("tif", "png", "exr"))
     source = Frame(
         7, pixels, LINEAR if linear else DISPLAY, alpha if takes_alpha else None,
-        Metadata("01:02:03:04", RATE, "A001C002", None, {"Make": ("string", "ARRI")}),
+        Metadata("01:02:03:04", RATE, "A001C002", attributes={"Make": ("string", "ARRI")}),
     )  # fmt: skip
     write_picture(tmp_path / f"p.1007.{row.suffix}", source, WriterSettings(bits=row.bits))
     plate = open_plate(tmp_path / f"p.####.{row.suffix}")
@@ -310,14 +310,17 @@ def test_timecode_above_thirty_frames_counts_pairs(rate: Fraction, tmp_path: Pat
 
 def test_timecode_and_pixel_aspect_in_matroska(tmp_path: Path) -> None:
     metadata = Metadata("10:00:00:00", Fraction(24), None, Fraction(2))
-    for codec in ("h264", "prores", "ffv1", "ffv1-16"):
-        path = tmp_path / f"{codec}.mkv"
+    for codec, suffix in (("h264", "mkv"), ("prores", "mov"), ("dnxhr-hqx", "mov"), ("ffv1-16", "mkv")):
+        path = tmp_path / f"{codec}.{suffix}"
         writer = MovieWriter(path, WriterSettings(size=(WIDTH, HEIGHT), codec=codec, metadata=metadata))
         for n in range(3):
             writer.write(Frame(n, shown(n), DISPLAY))
         writer.close()
         assert open_plate(path).metadata(3).timecode == "10:00:00:02"
-        assert open_plate(path).pixel_aspect == 2, codec
+        if codec != "ffv1-16":
+            assert open_plate(path).pixel_aspect == 2, codec
+    job = plan(tmp_path / "h264.mkv", identity_look(), tmp_path / "o.mkv", RenderSettings(codec="ffv1"))
+    assert "pixel aspect 2 is lost: ffv1 in .mkv has no place for it" in str(job)
 
 
 def test_text_that_is_not_utf8_goes_along(tmp_path: Path) -> None:

@@ -196,6 +196,11 @@ class Plan:
             said.append(f"frames {format_frames(sorted(self.held))} are missing: each repeats the one before it")
         if isinstance(self.plate, MoviePlate):
             said += _notes_of_movie(self, self.plate)
+        if _aspect_is_lost(self):
+            name = codec_of(self.output, self.plate.bits, self.settings.codec)[0]
+            said.append(
+                f"pixel aspect {self.plate.pixel_aspect} is lost: {name} in .mkv has no place for it; take .mov"
+            )
         if self.plate.has_alpha and not _keeps_alpha(self):
             said.append("the output has no alpha: what is transparent stands over black; prores-4444 or EXR keep it")
         if self.settings.stabilize == "vectors":
@@ -391,6 +396,13 @@ def _notes_of_movie(job: Plan, plate: MoviePlate) -> list[str]:
     ):
         said.append("the output's codec has no alpha; take prores-4444 to keep it")
     return said
+
+
+def _aspect_is_lost(job: Plan) -> bool:
+    """FFmpeg writes Matroska's display size only for codecs that carry the aspect themselves."""
+    if job.output.suffix.lower() != ".mkv" or job.plate.pixel_aspect is None:
+        return False
+    return codec_of(job.output, job.plate.bits, job.settings.codec)[1].encoder in ("ffv1", "prores_ks")
 
 
 def _keeps_alpha(job: Plan) -> bool:
