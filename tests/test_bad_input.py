@@ -222,6 +222,7 @@ CASES: dict[str, tuple[str, str]] = {
     "space that is data": (render("good.exr", "--out-space Raw"), "'Raw' data, not colour"),
     "configuration that is none": (render("good.exr", "--ocio {c}/good.toml --in-space ACEScg"), "good.toml --ocio"),
     "configuration that is not there": (render("good.exr", "--ocio {c}/no.ocio --in-space a"), "no.ocio --ocio"),
+    "configuration for a plain plate": (render("good.png", "--ocio {c}/no.ocio"), "no.ocio --ocio"),
     "codec that nobody knows": ("render {c}/good.png --look identity --codec vp9 -o {o}/a.mp4", "'vp9' h264 prores-hq"),
     "codec in another box": ("render {c}/good.png --look identity --codec prores -o {o}/a.mp4", "prores .mp4 .mov"),
     "codec of a picture": (render("good.png", "--codec h264"), "--codec is for movies"),

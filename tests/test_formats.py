@@ -24,8 +24,9 @@ from scumble.colour import DISPLAY, LINEAR, linear_to_srgb, srgb_to_linear
 from scumble.frames import Frame, Metadata
 from scumble.look import identity_look
 from scumble.media import WriterSettings, open_plate
-from scumble.media.movie import CODECS, MovieWriter, later
+from scumble.media.movie import CODECS, MovieWriter
 from scumble.media.stills import read_picture, write_picture
+from scumble.media.timecode import later
 from scumble.render import RenderSettings, plan, render
 from scumble.upsampling import resized
 
@@ -250,6 +251,16 @@ def test_timecode_reel_and_rate_travel_between_movies_and_sequences(tmp_path: Pa
     assert "29.970" in said
     assert "ProRes" in said
     assert open_plate(tmp_path / "o.mov").metadata(1).timecode == "01:00:00;00"
+
+
+def test_a_frame_that_is_repeated_has_its_own_timecode(tmp_path: Path) -> None:
+    for n in (1, 2, 5):
+        code = Metadata(f"01:00:00:{n:02}", Fraction(24))
+        write_picture(tmp_path / f"p.{n:04}.exr", Frame(n, shown(n), LINEAR, None, code), WriterSettings(bits=16))
+    for suffix in ("exr", "dpx"):
+        render(tmp_path / "p.####.exr", identity_look(), tmp_path / f"o.####.{suffix}", RenderSettings(missing="hold"))
+        found = open_plate(tmp_path / f"o.####.{suffix}")
+        assert [found.metadata(n).timecode for n in found.numbers] == [f"01:00:00:{n:02}" for n in range(1, 6)]
 
 
 def test_a_varying_rate_is_kept_from_movie_to_movie(tmp_path: Path) -> None:

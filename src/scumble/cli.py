@@ -380,8 +380,10 @@ def render(
 
     if (not look) == (not style):
         raise BadSettings("give either --look FILE|NAME or --style PICTURE")
-    options = PlateOptions(layer, in_space, Colours(ocio))
-    plate = open_plate(source, first_frame, options)
+    colours = Colours(ocio)
+    if ocio is not None:
+        colours.check()
+    plate = open_plate(source, first_frame, PlateOptions(layer, in_space, colours))
     settings = r.RenderSettings(
         frames=_frames(frames, start, end, step, plate.frame_range),
         first_frame=first_frame,

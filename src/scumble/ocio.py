@@ -38,6 +38,10 @@ class Colours:
     def __init__(self, name: str | None = None) -> None:
         self.name = name or os.environ.get("OCIO") or CONFIG
 
+    def check(self) -> None:
+        """Raises BadSettings for a configuration that cannot be read."""
+        _config(self.name)
+
     @property
     def key(self) -> str:
         """Changes when the configuration does."""

@@ -119,7 +119,10 @@ class RenderSettings:
     @property
     def plate_options(self) -> PlateOptions:
         """How the plate is to be understood."""
-        return PlateOptions(self.layer, self.in_space, Colours(self.ocio))
+        colours = Colours(self.ocio)
+        if self.ocio is not None:
+            colours.check()
+        return PlateOptions(self.layer, self.in_space, colours)
 
     def __post_init__(self) -> None:
         strengths = self.strength.values if isinstance(self.strength, Keys) else (self.strength,)

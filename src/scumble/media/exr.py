@@ -16,7 +16,7 @@ import OpenImageIO as oiio
 
 from scumble.colour import ColourSpace, converted
 from scumble.errors import BadOutput, BadPlate
-from scumble.frames import Frame, Pixels
+from scumble.frames import Frame, Metadata, Pixels
 
 HALF_MOST = 65504  # the largest half
 # in the order of linear spaces that one meets [ASWF Color Interop Forum]
@@ -107,6 +107,9 @@ def encoded(frame: Frame, space: ColourSpace, bits: int, mark: str, layer: str, 
     file = opened(frame.source)
     parts = [(str(part.header.get("name", "")), sorted(part.channels)) for part in file.parts]
     chosen = choose(parts, layer, frame.source)
+    for part in file.parts:
+        if "timeCode" in part.header and frame.metadata.timecode is not None:  # another one where a frame is repeated
+            part.header["timeCode"] = _counted(part.header["timeCode"], frame.metadata)
     changed = [
         OpenEXR.Part(
             {**_kept(part.header, space if space != frame.colour_space else None), MARK: mark},
@@ -277,6 +280,17 @@ def check_whole(path: Path) -> None:
     oiio.geterror()  # the end of the parts is no error
     if reason:
         raise BadPlate(f"{path}: the picture is damaged ({reason.strip().splitlines()[0]}); take another copy of it")
+
+
+def _counted(own: Any, metadata: Metadata) -> Any:
+    """A file's timecode, or the frame's where that is another one; with the file's own user data."""
+    assert metadata.timecode is not None
+    new = _timecode(metadata.timecode, metadata.frame_rate)
+    parts = ("hours", "minutes", "seconds", "frame", "fieldPhase")
+    if all(getattr(own, part) == getattr(new, part) for part in parts):
+        return own
+    new.userData = own.userData
+    return new
 
 
 def parts_of(path: Path, source: Any) -> list[tuple[str, list[str]]]:

@@ -23,6 +23,7 @@ from scumble.files import not_written, part_of
 from scumble.frames import NO_MARGIN, Frame, FrameRange, Margin, Metadata
 from scumble.media import Plate, PlateOptions, WriterSettings, check_size, yuv
 from scumble.media.stills import quantised
+from scumble.media.timecode import later
 from scumble.ocio import CONFIG, Colours
 
 SD_LINES = 576  # up to here a movie without tags is taken for Rec. 601, above for Rec. 709
@@ -336,25 +337,6 @@ def _space(tags: tuple[int, int], options: PlateOptions) -> tuple[ColourSpace, s
     if primaries == int(ColorPrimaries.SMPTE432):
         return pinned.space("Display P3 - Display"), "its tags"
     return colour.DISPLAY, "assumed: no tags" if tags == (2, 2) else "its tags"
-
-
-def later(timecode: str, frames: int, rate: Fraction) -> str | None:
-    """A timecode so many frames later; None for a rate or text that SMPTE ST 12-1 knows nothing of.
-
-    >>> later("00:00:59;29", 1, Fraction(30000, 1001))
-    '00:01:00;02'
-    """
-    import opentimelineio as otio
-
-    try:
-        first = otio.opentime.from_timecode(timecode, float(rate))
-        found = first + otio.opentime.RationalTime(frames, first.rate)
-        day = otio.opentime.from_timecode("23:59:59:00" if ";" not in timecode else "23:59:59;00", float(rate))
-        whole = day.value + round(first.rate)
-        found = otio.opentime.RationalTime(found.value % whole, found.rate)
-        return str(otio.opentime.to_timecode(found, found.rate, ";" in timecode))
-    except ValueError:
-        return timecode if frames == 0 else None
 
 
 def _open(path: Path) -> Any:

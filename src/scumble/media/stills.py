@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from scumble.frames import NO_MARGIN, Frame, FrameRange, Margin, Metadata, Pixel
 from scumble.media import STILLS, Plate, PlateOptions, WriterSettings, check_size, formats, other_kind
 from scumble.media.exr import MARK, Chosen, choose, encoded, interop_of, parts_of, straight
 from scumble.media.pattern import Pattern, folder_pattern, parse_pattern
+from scumble.media.timecode import later
 from scumble.ocio import CONFIG, Colours
 
 LINEAR_FORMATS = {".exr"}
@@ -105,7 +106,14 @@ class StillsPlate(Plate):
 
     def metadata(self, number: int) -> Metadata:
         """See `scumble.media.Plate.metadata`."""
-        return read_header(self.files[number], self.layer).metadata
+        return self._counted(number, read_header(self.files[number], self.layer).metadata)
+
+    def _counted(self, number: int, metadata: Metadata) -> Metadata:
+        """A frame that repeats another one has a timecode of its own."""
+        if number not in self.held or metadata.timecode is None or metadata.frame_rate is None:
+            return metadata
+        source = next(n for n in self.numbers if n not in self.held and self.files[n] == self.files[number])
+        return replace(metadata, timecode=later(metadata.timecode, number - source, metadata.frame_rate))
 
     def overscan(self, numbers: Sequence[int], wanted: Sequence[int] = ()) -> Margin:
         """See `scumble.media.Plate.overscan`."""
@@ -134,6 +142,7 @@ class StillsPlate(Plate):
                 frame = read_frame(self.files[number], number, self.colour_space, self.layer, margin)
             except BadPlate as error:
                 raise BadPlate(f"frame {number}: {error}" if self.pattern else str(error)) from error
+            frame = replace(frame, metadata=self._counted(number, frame.metadata))
             height, width = margin.of(frame.pixels).shape[:2]
             if (width, height) != self.size:
                 raise BadPlate(
@@ -246,6 +255,8 @@ def _space(path: Path, header: Header, options: PlateOptions) -> tuple[ColourSpa
     if options.in_space:
         return options.colours.space(options.in_space), "--in-space"
     says = header.says
+    if "colorInteropID" in says or "chromaticities" in says:
+        options.colours.check()  # a broken $OCIO is said, not passed over
     if path.suffix.lower() in LINEAR_FORMATS:
         interop = str(says.get("colorInteropID", ""))
         if interop and interop not in ("data", "unknown"):
