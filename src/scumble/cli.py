@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import faulthandler
 import json
 import os
@@ -292,6 +293,35 @@ def render(
         Literal["keep", "remove"] | None,
         typer.Option("--grain", help="Take the plate's grain off before painting; give it back after, or not."),
     ] = None,
+    matte: Annotated[
+        str | None,
+        typer.Option(
+            "--matte",
+            metavar="PATH",
+            help="Paint where this is white only: a sequence, movie or still; alpha where there is one, else red.",
+        ),
+    ] = None,
+    matte_channel: Annotated[
+        str | None, typer.Option("--matte-channel", metavar="NAME", help="Paint where this channel of the plate is 1.")
+    ] = None,
+    crypto: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--crypto", metavar="OBJECT", help="Paint these objects of the plate's Cryptomatte; * stands for anything."
+        ),
+    ] = None,
+    invert_matte: Annotated[bool, typer.Option("--invert-matte", help="Paint outside the matte instead.")] = False,
+    feather: Annotated[
+        float, typer.Option("--feather", metavar="PIXELS", help="Soften the edges of mattes over so many pixels.")
+    ] = 0.0,
+    matte_look: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--matte-look",
+            metavar="MATTE=LOOK",
+            help="Another look in a matte of its own: a path, channel:NAME or crypto:OBJECT; any number of them.",
+        ),
+    ] = None,
     on: Annotated[
         int,
         typer.Option("--on", min=1, max=24, help="Paint every so many frames and hold them between: 2 is on twos."),
@@ -374,11 +404,12 @@ def render(
     from scumble import render as r
     from scumble.baking import make_look, style_picture
     from scumble.keys import Keys
+    from scumble.matte import NOWHERE
     from scumble.media import PlateOptions, open_plate
     from scumble.ocio import Colours
     from scumble.palette import Palette
 
-    if (not look) == (not style):
+    if (not look) == (not style) and (look or not matte_look):
         raise BadSettings("give either --look FILE|NAME or --style PICTURE")
     colours = Colours(ocio)
     if ocio is not None:
@@ -401,6 +432,9 @@ def render(
         stabilize=stabilize,
         window=window,
         grain=grain,
+        matte=_one_matte(matte, matte_channel, crypto),
+        invert_matte=invert_matte,
+        feather=feather,
         on=on,
         on_warp=on_warp,
         vectors=vectors,
@@ -413,8 +447,12 @@ def render(
         codec=codec,
         overwrite=overwrite,
     )
+    if not look and not style:  # the plate shows where no matte has a look
+        if settings.matte:
+            raise BadSettings("a matte is for the look of --look or --style; give one of them")
+        settings, look = dataclasses.replace(settings, matte=NOWHERE), ["identity"]
     chosen: Any = _keyed_looks(look) if look else make_look([(Path(n), w) for n, w in map(weighted, style or [])])
-    job = r.plan(plate, chosen, output, settings)
+    job = r.plan(plate, chosen, output, settings, _looks_in_mattes(matte_look or []))
     if dry_run:
         print(job)
         return
@@ -429,6 +467,30 @@ def render(
         )
         for line in job.notes():
             note.print(f"note: {line}", soft_wrap=True)
+
+
+def _one_matte(path: str | None, channel: str | None, crypto: list[str] | None) -> str:
+    """The matte of the looks, in the words of `RenderSettings.matte`."""
+    given = [
+        *([] if path is None else [path]),
+        *([] if channel is None else [f"channel:{channel}"]),
+        *([] if not crypto else [f"crypto:{','.join(crypto)}"]),
+    ]
+    if len(given) > 1:
+        raise BadSettings("give one of --matte, --matte-channel and --crypto; --matte-look takes others")
+    return given[0] if given else ""
+
+
+def _looks_in_mattes(words: list[str]) -> list[tuple[str, Any]]:
+    from scumble.baking import find_look
+
+    found = []
+    for word in words:
+        matte, equals, look = word.rpartition("=")
+        if not equals or not matte or not look:
+            raise BadSettings(f"--matte-look {word}: write MATTE=LOOK, as in roto.####.png=auvers")
+        found.append((matte, find_look(look)))
+    return found
 
 
 def _keyed_looks(names: list[str]) -> Any:

@@ -166,6 +166,20 @@ def over_black(pixels: Pixels, alpha: Pixels, space: ColourSpace) -> Pixels:
     return space.from_reference(linear_to_srgb(srgb_to_linear(linear) * alpha))
 
 
+def mixed(plate: Pixels, painted: Pixels, share: Pixels, space: ColourSpace) -> Pixels:
+    """`share` (H, W, 1) of `painted` over `plate`, (H, W, 3) both, in linear light; 0 and 1 keep every bit."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        if space.is_linear:
+            mix = plate + share * (painted - plate)
+        else:
+            under, over = space.to_reference(plate), space.to_reference(painted)
+            if space.kind == "display":
+                under, over = srgb_to_linear(under), srgb_to_linear(over)
+            linear = under + share * (over - under)
+            mix = space.from_reference(linear_to_srgb(linear) if space.kind == "display" else linear)
+    return np.where(share <= 0, plate, np.where(share >= 1, painted, mix)).astype(np.float32)
+
+
 class Working(NamedTuple):
     """A plate's frame in the working space and what is needed to take the painting back."""
 

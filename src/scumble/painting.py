@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from scumble import tiling
-from scumble.colour import Working, from_working, to_working
+from scumble.colour import DISPLAY, Working, from_working, mixed, to_working
 from scumble.engine import Painter
 from scumble.frames import Frame, Pixels
 from scumble.grain import removed
@@ -35,6 +35,8 @@ class Painting:
     pixels: Pixels
     grain: Pixels | None = None
     held_from: int | None = None
+    matte: Pixels | None = None
+    """(H, W, 1), how much of the frame is painted; None is all of it."""
 
     @property
     def key(self) -> int:
@@ -75,6 +77,21 @@ def painting_of(
     return Painting(frame, working, painted, working.pixels - plate if grain == "keep" else None)
 
 
+def together(paintings: Sequence[Painting], parts: Sequence[Pixels]) -> Painting:
+    """Paintings of one frame as one, each in its part (H, W, 1) of it; the parts sum to 1 at most.
+
+    They are mixed in linear light. What no part has is the plate's.
+    """
+    total = np.sum(np.stack(parts), axis=0)
+    order = sorted(range(len(parts)), key=lambda i: (parts[i].tobytes(), paintings[i].pixels.tobytes()))
+    pixels, done = paintings[order[0]].pixels, parts[order[0]]
+    for i in order[1:]:
+        share = np.where(done + parts[i] > 0, parts[i] / np.maximum(done + parts[i], np.float32(1e-12)), np.float32(0))
+        pixels = mixed(pixels, paintings[i].pixels, share.astype(np.float32), DISPLAY)
+        done = done + parts[i]
+    return replace(paintings[0], pixels=pixels, matte=np.clip(total, 0, 1).astype(np.float32))
+
+
 def finished(painting: Painting, strength: float) -> Pixels:
     """The painting mixed with its plate, in plate space."""
     frame, working, painted = painting.frame, painting.working, painting.pixels
@@ -83,6 +100,8 @@ def finished(painting: Painting, strength: float) -> Pixels:
     if strength < 1:
         painted = working.pixels + np.float32(strength) * (painted - working.pixels)
     result = from_working(painted, working)
+    if painting.matte is not None:
+        result = mixed(frame.pixels, result, painting.matte, frame.colour_space)
     if frame.alpha is not None:  # where nothing is, nothing is painted
         result = np.where(frame.alpha > 0, result, frame.pixels)
     return result

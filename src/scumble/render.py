@@ -17,6 +17,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from scumble import __version__
 from scumble.baking import shot_statistics, shots_of
 from scumble.colour import DISPLAY, ColourSpace
@@ -26,6 +28,7 @@ from scumble.files import check_writable, clear_parts
 from scumble.frames import Frame, Margin, format_frames
 from scumble.keys import Keys
 from scumble.look import Look, bake
+from scumble.matte import Matte, parse_matte, shaped, shares
 from scumble.media import (
     STILLS,
     Plate,
@@ -43,7 +46,7 @@ from scumble.media.pattern import output_pattern, parse_pattern
 from scumble.media.stills import StillsPlate, read_header, space_of
 from scumble.motion import Motion, OpticalFlow, RenderedVectors, Vectors, vectors_of
 from scumble.ocio import Colours
-from scumble.painting import Painting, Weighted, finished, painting_of
+from scumble.painting import Painting, Weighted, finished, painting_of, together
 from scumble.palette import Palette
 from scumble.sequence import held, keys, steadied, windows
 from scumble.shots import frames_of, own_frames
@@ -93,6 +96,12 @@ class RenderSettings:
     """Frames on each side that the stabiliser sees, 1 to 3."""
     grain: Literal["keep", "remove"] | None = None
     """Take the plate's grain off before painting, and give it back after (keep) or not (remove)."""
+    matte: str = ""
+    """Where to paint: PATH of a sequence, movie or still, channel:NAME of the plate, or crypto:NAME[,NAME...]."""
+    invert_matte: bool = False
+    """Paint outside the matte instead."""
+    feather: float = 0.0
+    """Pixels of the plate over which the edges of mattes are softened."""
     on: int = 1
     """Paint every so many frames and hold them between, as drawn animation does: 2 is on twos."""
     on_warp: Literal["vectors", "flow"] | None = None
@@ -142,6 +151,10 @@ class RenderSettings:
             raise BadSettings("vectors are for --stabilize vectors and --on-warp vectors; give one of them")
         if not 1 <= self.window <= 3:
             raise BadSettings(f"window {self.window}: give 1, 2 or 3 frames on each side")
+        if not 0 <= self.feather <= 1000:
+            raise BadSettings(f"feather {self.feather}: give a number of pixels from 0 to 1000")
+        if self.invert_matte and not self.matte:
+            raise BadSettings("invert-matte turns a matte around; give --matte, --matte-channel or --crypto with it")
         if self.lines is not None and self.lines != 0 and not 16 <= self.lines <= 20000:
             raise BadSettings(f"lines {self.lines}: give a number from 16 to 20000, or full")
         if self.out_layer and self.out_space:
@@ -173,6 +186,8 @@ class Plan:
     space: ColourSpace  # of the output
     precision: Precision
     settings: RenderSettings
+    matte: Matte | None = None  # of the looks; all of the frame without one
+    matte_looks: tuple[tuple[Matte, Look], ...] = ()  # over them, each in a matte of its own
 
     @property
     def look(self) -> Look:
@@ -221,6 +236,11 @@ class Plan:
         """Frames that the plate lacks and that repeat others."""
         return self.plate.held if isinstance(self.plate, StillsPlate) else frozenset()
 
+    @property
+    def mattes(self) -> list[Matte]:
+        """All mattes."""
+        return [*([] if self.matte is None else [self.matte]), *(matte for matte, _ in self.matte_looks)]
+
     @cached_property
     def configuration(self) -> str:
         """What the colour spaces hang on, where they are not Scumble's own."""
@@ -245,6 +265,8 @@ class Plan:
                     f"look       {look.name} ({look.hash})" + (f" at {frame}" if len(self.looks) > 1 else "")
                     for frame, look in self.looks
                 ),
+                *(f"look       {look.name} ({look.hash}) in a matte of its own" for _, look in self.matte_looks),
+                f"matte      {_matte_in_words(self.settings)}",
                 f"strength   {self.settings.strength}",
                 f"network    {self.network_size[0]}x{self.network_size[1]}, {self.settings.engine}, {self.precision}",
                 f"stabilise  {_stabiliser_in_words(self)}",
@@ -267,7 +289,13 @@ class Rendered:
     """Frames that were there already, made in the same way."""
 
 
-def plan(source: Path | Plate, look: Look | Sequence[tuple[int, Look]], output: Path, settings: RenderSettings) -> Plan:
+def plan(
+    source: Path | Plate,
+    look: Look | Sequence[tuple[int, Look]],
+    output: Path,
+    settings: RenderSettings,
+    matte_looks: Sequence[tuple[str, Look]] = (),
+) -> Plan:
     """Open the plate and settle everything that a render needs to know, writing nothing.
 
     Several looks come with the frames at which each stands alone; between those they cross-fade. Raises
@@ -356,7 +384,11 @@ def plan(source: Path | Plate, look: Look | Sequence[tuple[int, Look]], output: 
                 )
     if settings.out_layer and not (is_exr and plate.files_of(numbers)[0].suffix.lower() == ".exr"):
         raise BadSettings("--out-layer puts the painting beside the beauty of an EXR; give an EXR plate and output")
-    job = Plan(plate, looks, output, numbers, files, size, margin, space, precision, settings)
+    matte = (
+        shaped(parse_matte(settings.matte, plate), settings.invert_matte, settings.feather) if settings.matte else None
+    )
+    others = tuple((shaped(parse_matte(words, plate), False, settings.feather), other) for words, other in matte_looks)
+    job = Plan(plate, looks, output, numbers, files, size, margin, space, precision, settings, matte, others)
     if "vectors" in (settings.stabilize, settings.on_warp):  # refused before any work
         vectors = _vectors(job)
         if settings.on_warp == "vectors" and vectors.backward is None:
@@ -423,6 +455,13 @@ def _times(job: Plan) -> tuple[Fraction, ...]:
     return tuple(plate.seconds(n) - plate.seconds(numbers[0]) for n in (*numbers, numbers[-1] + 1))
 
 
+def _matte_in_words(settings: RenderSettings) -> str:
+    if not settings.matte:
+        return "none"
+    feather = f", feather {settings.feather:g}" if settings.feather else ""
+    return f"{settings.matte}{', inverted' if settings.invert_matte else ''}{feather}"
+
+
 def _files_in_words(job: Plan) -> str:
     count = f"{len(job.files)} file{'s' * (len(job.files) != 1)}"
     if not is_movie(job.output):
@@ -458,9 +497,10 @@ def render(
     output: Path,
     settings: RenderSettings = RenderSettings(),
     on_event: Callable[[FrameDone], None] = lambda _: None,
+    matte_looks: Sequence[tuple[str, Look]] = (),
 ) -> Rendered:
     """Paint a shot: `run(plan(...))`."""
-    return run(plan(source, look, output, settings), on_event)
+    return run(plan(source, look, output, settings, matte_looks), on_event)
 
 
 def run(job: Plan, on_event: Callable[[FrameDone], None] = lambda _: None) -> Rendered:
@@ -489,9 +529,7 @@ def _paint(job: Plan, painters: Painters, written: Callable[[int], None]) -> Non
         shown, steady = _shown_and_steadied(job, painters)
         wanted = _painted(job, painters, steady)
         with _ahead(plate.read(wanted, job.margin)) as frames, _Behind(writer) as behind:
-            paintings: Iterator[Painting] = (
-                painting_of(painters.of(f.number), f, job.canvas_size, settings.grain) for f in frames
-            )
+            paintings: Iterator[Painting] = (_painting(job, painters, f) for f in frames)
             if settings.stabilize is not None:
                 motion = _motion(job, settings.stabilize)
                 paintings = steadied(steady, settings.window, painters.together, motion, paintings)
@@ -511,6 +549,21 @@ def _paint(job: Plan, painters: Painters, written: Callable[[int], None]) -> Non
     except BaseException:
         writer.abort()
         raise
+
+
+def _painting(job: Plan, painters: Painters, frame: Frame) -> Painting:
+    """A frame as it is painted in the working space, by all looks, each in its matte."""
+    painting = painting_of(painters.of(frame.number), frame, job.canvas_size, job.settings.grain)
+    if job.matte is None and not job.matte_looks:
+        return painting
+    height, width = frame.pixels.shape[:2]
+    own = np.ones((height, width, 1), np.float32) if job.matte is None else job.matte.of(frame.number, frame.margin)
+    parts = shares([matte.of(frame.number, frame.margin) for matte, _ in job.matte_looks])
+    if not parts:
+        return replace(painting, matte=own)
+    left = np.clip(1 - np.sum(np.stack(parts), axis=0), 0, 1)
+    others = [painting_of(p.of(frame.number), frame, job.canvas_size, job.settings.grain) for p in painters.others]
+    return together([painting, *others], [(own * left).astype(np.float32), *parts])
 
 
 def _is_done(path: Path, mark: str) -> bool:
@@ -568,6 +621,9 @@ def _mark(job: Plan, painters: Painters, number: int) -> str:
         "size": [job.network_size, job.margin, job.plate.size, job.plate.bits, job.precision],
         "plate": [_digest(file) for file in job.plate.files_of(sources)],
         "frames": [n - number for n in sources],
+        "mattes": [settings.matte, settings.invert_matte, settings.feather, len(job.matte_looks)],
+        "matte_looks": [other.of_words(number) for other in painters.others],
+        "matte_files": [_digest(f) for matte in job.mattes for n in sources for f in matte.files_of(n)],
         "place": number - job.plate.numbers[0] if job.plate.kind == "movie" else 0,
     }
     render = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:HASH]
@@ -659,6 +715,8 @@ class Painters:
         for n in job.plate.numbers:
             self.run_of[n] = self.run_of.get(n - 1, n)
         self.ready: dict[tuple[int, int], Weighted] = {}
+        # looks in mattes of their own paint beside these
+        self.others = [Painters(replace(job, looks=((0, look),), matte_looks=())) for _, look in job.matte_looks]
         self.digests: dict[tuple[int, int], str] = {}
 
     def of(self, number: int) -> list[Weighted]:

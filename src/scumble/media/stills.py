@@ -388,6 +388,22 @@ def channel_names(path: Path) -> list[str]:
     return names
 
 
+def read_attributes(path: Path) -> dict[str, Any]:
+    """All of a header's attributes, of all its parts, by OpenImageIO's names. Raises BadPlate."""
+    source, _, _ = _opened(path)
+    found: dict[str, Any] = {}
+    place = 0
+    while source.seek_subimage(place, 0):
+        for p in source.spec().extra_attribs:
+            found.setdefault(_text(p.name), _text(p.value))
+        place += 1
+        if path.suffix.lower() != ".exr":
+            break
+    source.close()
+    oiio.geterror()  # the end of the parts is no error
+    return found
+
+
 def read_channels(path: Path, names: Sequence[str], margin: Margin = NO_MARGIN) -> Pixels:
     """Some channels (H, W, C) of one part of a picture as they are, in the display window and `margin`.
 
