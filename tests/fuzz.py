@@ -91,6 +91,17 @@ def _looks(data: bytes, folder: Path) -> None:
     _keyed_looks([str(_file(folder, "looks.toml", data))])
 
 
+def _matte(data: bytes, folder: Path) -> None:
+    """Cryptomatte manifests and channels of a header, and any picture as a matte."""
+    from scumble.matte import parse_matte
+    from scumble.media import open_plate
+
+    path = _file(folder, "crypto.exr", data)
+    plate = open_plate(path)
+    parse_matte(str(path), plate).of(plate.numbers[0])
+    parse_matte("crypto:cube,tree*", plate).of(plate.numbers[0])
+
+
 def _cuts(data: bytes, folder: Path) -> None:
     from scumble.shots import as_text, own_frames, read_cuts
 
@@ -168,6 +179,7 @@ TARGETS: dict[str, tuple[Target, tuple[str, ...], bool]] = {
     "words": (_words, ("words.txt",), True),
     "limits": (_limits, ("limits.toml",), True),
     "looks": (_looks, ("looks.toml",), True),
+    "matte": (_matte, ("crypto.exr",), False),
     "cuts": (_cuts, ("cuts.txt",), True),
     "statistics": (_statistics, ("stats.json",), True),
     "cached": (_cached, ("stats.json", "shots.json"), True),
@@ -183,6 +195,7 @@ def seeds(folder: Path) -> None:
 
     from conftest import random_statistics
     from corpus import tiny_look, write_valid
+    from test_matte import crypto
 
     from scumble.network import SIZES
     from scumble.shots import Shot
@@ -193,6 +206,7 @@ def seeds(folder: Path) -> None:
     (folder / "limits.toml").write_text("warp_1 = 2.0\nbroken = 3\nsharpness = 0.5\n")
     (folder / "looks.toml").write_text('1001 = "auvers"\n1050 = "mackerel"\n')
     (folder / "cuts.txt").write_text("1001\n1024  # the door\n\n1090\n")
+    crypto(folder / "crypto.exr")
     (folder / "shots.json").write_text(
         json.dumps({"shots": [asdict(Shot(1001, 1023)), asdict(Shot(1020, 1090, 4, "dissolve"))]})
     )

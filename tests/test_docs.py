@@ -54,6 +54,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, vgg: Path, dataset: Path) -
             write_picture(folder / f"plates/sh010.{number}.exr", frame, WriterSettings(bits=16))
         else:
             shutil.copy(folder / "plates/sh010.1001.exr", folder / f"plates/sh010.{number}.exr")
+    for number in range(1001, 1101):
+        matte = Frame(number, (picture(48, 64, 3)[:, :, :1] > 0.5).astype(np.float32).repeat(3, axis=2), colour.DISPLAY)
+        write_picture(folder / f"roto/sh010.{number}.png", matte, WriterSettings())
     for number, pixels in enumerate(moving(5), start=1001):
         exr_with(folder / f"plates/sh020.{number}.exr", pixels, CONVENTIONS["nuke"][0])
     (folder / "limits.toml").write_text(

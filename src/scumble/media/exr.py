@@ -7,6 +7,7 @@ them) and each attribute in its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -127,7 +128,7 @@ def opened(path: Path) -> Any:
     source = oiio.ImageInput.open(str(path))
     if source is not None and source.seek_subimage(1, 0):
         check_whole(path)  # the binding leaves out parts that it cannot read; a single one has been read before
-    oiio.geterror()
+    forget_error()
     try:
         file = OpenEXR.File(str(path), separate_channels=True)
     except (RuntimeError, TypeError, ValueError) as error:
@@ -272,12 +273,15 @@ def _timecode(text: str, rate: Fraction | None) -> Any:
 def check_whole(path: Path) -> None:
     """Raises BadPlate for a picture of which some part cannot be decoded to its end."""
     source = oiio.ImageInput.open(str(path))
-    place, reason = 0, "" if source is not None else oiio.geterror()
-    while source is not None and not reason and (place == 0 or source.seek_subimage(place, 0)):
-        codes = source.read_image(place, 0, 0, 1, oiio.HALF)
-        reason = source.geterror() or ("" if codes is not None else "not readable")
-        place += 1
-    oiio.geterror()  # the end of the parts is no error
+    try:
+        place, reason = 0, "" if source is not None else oiio.geterror()
+        while source is not None and not reason and (place == 0 or source.seek_subimage(place, 0)):
+            codes = source.read_image(place, 0, 0, 1, oiio.HALF)
+            reason = source.geterror() or ("" if codes is not None else "not readable")
+            place += 1
+    except UnicodeDecodeError:  # the file's own bytes in the library's message
+        reason = "not readable"
+    forget_error()  # the end of the parts is no error
     if reason:
         raise BadPlate(f"{path}: the picture is damaged ({reason.strip().splitlines()[0]}); take another copy of it")
 
@@ -293,6 +297,12 @@ def _counted(own: Any, metadata: Metadata) -> Any:
     return new
 
 
+def forget_error() -> None:
+    """What the library has to say and nobody asks for it prints at the end."""
+    with suppress(UnicodeDecodeError):  # the file's own bytes in its message
+        oiio.geterror()
+
+
 def parts_of(path: Path, source: Any) -> list[tuple[str, list[str]]]:
     """Name and channels of every part, of a file that OpenImageIO has open."""
     found = []
@@ -302,5 +312,5 @@ def parts_of(path: Path, source: Any) -> list[tuple[str, list[str]]]:
         found.append((spec.get_string_attribute("oiio:subimagename"), [str(name) for name in spec.channelnames]))
         place += 1
     source.seek_subimage(0, 0)
-    oiio.geterror()  # the end of the parts is no error
+    forget_error()  # the end of the parts is no error
     return found

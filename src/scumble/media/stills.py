@@ -21,7 +21,7 @@ from scumble.errors import BadOutput, BadPlate, BadSettings
 from scumble.files import spool, written_whole
 from scumble.frames import NO_MARGIN, Frame, FrameRange, Margin, Metadata, Pixels, format_frames
 from scumble.media import STILLS, Plate, PlateOptions, WriterSettings, check_size, formats, other_kind
-from scumble.media.exr import MARK, Chosen, choose, encoded, interop_of, parts_of, straight
+from scumble.media.exr import MARK, Chosen, choose, encoded, forget_error, interop_of, parts_of, straight
 from scumble.media.pattern import Pattern, folder_pattern, parse_pattern
 from scumble.media.timecode import later
 from scumble.ocio import CONFIG, Colours
@@ -313,15 +313,7 @@ def read_frame(path: Path, number: int, space: ColourSpace, layer: str = "", mar
     source, spec, chosen = _opened(path, layer)
     places = [*chosen.colours, *([] if chosen.alpha is None else [chosen.alpha])]
     first = min(places)
-    codes: Any
-    try:
-        codes = source.read_image(chosen.part, 0, first, max(places) + 1, oiio.FLOAT)
-        reason = source.geterror()
-    except UnicodeDecodeError:  # the file's own bytes in the library's message
-        codes, reason = None, ""
-    source.close()
-    if codes is None or reason:
-        raise BadPlate(f"{path}: the picture is damaged ({_first_line(reason)}); take another copy of it")
+    codes = _decoded(path, source, chosen.part, first, max(places) + 1)
     planes: Pixels = codes.reshape(spec.height, spec.width, -1)[:, :, [place - first for place in places]]
     planes = _framed(planes, _window(spec), margin)
     if _orientation(path, spec) != 1:
@@ -340,6 +332,18 @@ def _is_premultiplied(path: Path, spec: Any) -> bool:
     if path.suffix.lower() in (".tif", ".tiff"):
         return "A" in spec.channelnames and not spec.get_int_attribute("oiio:UnassociatedAlpha", 0)
     return path.suffix.lower() in PREMULTIPLIED
+
+
+def _decoded(path: Path, source: Any, part: int, first: int, last: int) -> Any:
+    """Channels `first` to before `last` of a part, and the reader closed. Raises BadPlate."""
+    try:
+        codes, reason = source.read_image(part, 0, first, last, oiio.FLOAT), source.geterror()
+    except UnicodeDecodeError:  # the file's own bytes in the library's message
+        codes, reason = None, ""
+    source.close()
+    if codes is None or reason:
+        raise BadPlate(f"{path}: the picture is damaged ({_first_line(reason)}); take another copy of it")
+    return codes
 
 
 def _framed(planes: Pixels, window: Margin, margin: Margin) -> Pixels:
@@ -400,7 +404,7 @@ def read_attributes(path: Path) -> dict[str, Any]:
         if path.suffix.lower() != ".exr":
             break
     source.close()
-    oiio.geterror()  # the end of the parts is no error
+    forget_error()  # the end of the parts is no error
     return found
 
 
@@ -422,11 +426,7 @@ def read_channels(path: Path, names: Sequence[str], margin: Margin = NO_MARGIN) 
     spec = source.spec()
     places = [parts[part][1].index(name) for name in names]
     first = min(places)
-    codes = source.read_image(part, 0, first, max(places) + 1, oiio.FLOAT)
-    reason = source.geterror()
-    source.close()
-    if codes is None or reason:
-        raise BadPlate(f"{path}: the picture is damaged ({_first_line(reason)}); take another copy of it")
+    codes = _decoded(path, source, part, first, max(places) + 1)
     planes = codes.reshape(spec.height, spec.width, -1)[:, :, [place - first for place in places]]
     return np.ascontiguousarray(_framed(planes, _window(spec), margin), np.float32)
 
