@@ -187,8 +187,58 @@ class _Many(TyperCommand):
         return rest
 
 
-@app.command(cls=_Many)
+class _WithSettings(_Many):
+    """A command that takes further flags from the file of `--settings`; its own come first."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        from scumble.settings_file import words_of
+
+        names = {n: p for p in self.params for n in p.opts if n.startswith("-")}
+        given: set[str] = set()
+        file = None
+        for place, word in enumerate(args):
+            name, equals, value = word.partition("=")
+            if name == "--settings":
+                file = value if equals else next(iter(args[place + 1 : place + 2]), "")
+            if name in names:
+                given |= {n.lstrip("-") for n in names[name].opts}
+        if not file:
+            return super().parse_args(ctx, args)
+        flags = {n[2:]: bool(getattr(p, "is_flag", False)) for n, p in names.items() if n.startswith("--")}
+        flags = {n: f for n, f in flags.items() if n not in ("help", "settings", "dump-settings")}
+        words, source = words_of(Path(file), flags, given)
+        if source is not None:
+            try:
+                return super().parse_args(ctx, [*words, *args])
+            except _ClickException as error:
+                if getattr(getattr(error, "param", None), "param_type_name", "") != "argument":
+                    raise
+                words.append(source)  # no INPUT on the command line
+        return super().parse_args(ctx, [*words, *args])
+
+
+def _dumped(ctx: typer.Context) -> str:
+    """The flags that were given, on the command line or in a file, as `--settings` reads them."""
+    from scumble.settings_file import as_toml
+
+    values: dict[str, Any] = {}
+    for p in ctx.command.params:
+        value = ctx.params.get(p.name or "")
+        if p.param_type_name == "argument":
+            values["input"] = value
+        elif value not in (None, [], (), p.default) and p.name not in (
+            "settings_file",
+            "dump_settings",
+            "dry_run",
+            "help",
+        ):
+            values[next(n for n in p.opts if n.startswith("--"))[2:]] = value
+    return as_toml(values)
+
+
+@app.command(cls=_WithSettings)
 def render(
+    ctx: typer.Context,
     source: Annotated[
         Path,
         typer.Argument(
@@ -388,6 +438,17 @@ def render(
             help="Codec of a movie: h264, h264-10, hevc, hevc-10, prores-proxy, -lt, prores, -hq, -4444, -4444xq, dnxhr-lb, -sq, -hq, -hqx, -444, ffv1, ffv1-10, ffv1-16 (default: h264 for 8 bits, else prores-hq in .mov, hevc-10 in .mp4, ffv1 in .mkv).",
         ),
     ] = "",
+    settings_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--settings",
+            metavar="FILE.toml",
+            help="Further flags, by their long names, paths as seen from the file; the command line wins.",
+        ),
+    ] = None,
+    dump_settings: Annotated[
+        bool, typer.Option("--dump-settings", help="Print the flags as a file for --settings, and write nothing.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done and write nothing.")] = False,
     overwrite: Annotated[
         bool,
@@ -409,6 +470,9 @@ def render(
     from scumble.ocio import Colours
     from scumble.palette import Palette
 
+    if dump_settings:
+        print(_dumped(ctx), end="")
+        return
     if (not look) == (not style) and (look or not matte_look):
         raise BadSettings("give either --look FILE|NAME or --style PICTURE")
     colours = Colours(ocio)

@@ -184,6 +184,11 @@ def parse_matte(words: str, plate: Plate) -> Matte:
     return ChannelMatte(plate, name)
 
 
+def is_named(words: str) -> bool:
+    """Whether a matte is asked for by a name in the plate's own files, not by a path."""
+    return words.partition(":")[0] in ("channel", "crypto", "nowhere") and ":" in words
+
+
 def shares(mattes: Sequence[Pixels]) -> list[Pixels]:
     """Mattes of several looks, (H, W, 1) each: where they overlap their sum is brought to 1."""
     if not mattes:

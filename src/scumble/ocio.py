@@ -45,7 +45,7 @@ class Colours:
     @property
     def key(self) -> str:
         """Changes when the configuration does."""
-        return f"{self.name} {_config(self.name).getCacheID()}"
+        return str(_config(self.name).getCacheID())
 
     def space(self, name: str) -> ColourSpace:
         """A space by its name, alias or role. Raises BadSettings for one that is not in the configuration."""

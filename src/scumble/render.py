@@ -28,7 +28,7 @@ from scumble.files import check_writable, clear_parts
 from scumble.frames import Frame, Margin, format_frames
 from scumble.keys import Keys
 from scumble.look import Look, bake
-from scumble.matte import Matte, parse_matte, shaped, shares
+from scumble.matte import Matte, is_named, parse_matte, shaped, shares
 from scumble.media import (
     STILLS,
     Plate,
@@ -621,7 +621,13 @@ def _mark(job: Plan, painters: Painters, number: int) -> str:
         "size": [job.network_size, job.margin, job.plate.size, job.plate.bits, job.precision],
         "plate": [_digest(file) for file in job.plate.files_of(sources)],
         "frames": [n - number for n in sources],
-        "mattes": [settings.matte, settings.invert_matte, settings.feather, len(job.matte_looks)],
+        # files count by their contents alone
+        "mattes": [
+            settings.matte if is_named(settings.matte) else "",
+            settings.invert_matte,
+            settings.feather,
+            len(job.matte_looks),
+        ],
         "matte_looks": [other.of_words(number) for other in painters.others],
         "matte_files": [_digest(f) for matte in job.mattes for n in sources for f in matte.files_of(n)],
         "place": number - job.plate.numbers[0] if job.plate.kind == "movie" else 0,

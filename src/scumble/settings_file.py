@@ -1,0 +1,109 @@
+"""A render's flags in a file: TOML whose keys are the long names of the flags; the command line wins.
+
+Paths are as seen from the file, so that it can move with its shot.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from scumble.errors import BadSettings
+
+PATHS = {"input", "output", "palette", "stats"}  # whose value is always a path
+PERHAPS = {"look", "style", "matte", "matte-look", "cuts", "ocio"}  # whose value is one where it is no name
+
+
+def words_of(path: Path, flags: Mapping[str, bool], given: Collection[str]) -> tuple[list[str], str | None]:
+    """The flags of a file as a command line would have them, and the input that it names.
+
+    `flags` are the long names that there are, True for those without a value; `given` those that the
+    command line has itself. Raises BadSettings naming file and key.
+    """
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadSettings(
+            f"{path}: not a file of settings ({error}); scumble render --dump-settings writes one"
+        ) from error
+    words: list[str] = []
+    source = None
+    for key, value in values.items():
+        name = key.replace("_", "-")
+        if name != "input" and name not in flags:
+            near = difflib.get_close_matches(name, [*flags, "input"], 1)
+            raise BadSettings(f"{path}: {key}: no such setting{f'; did you mean {near[0]}?' if near else ''}")
+        if name in given:
+            continue
+        if flags.get(name, False):
+            if not isinstance(value, bool):
+                raise BadSettings(f"{path}: {key}: give true or false")
+            words += [f"--{name}"] if value else []
+            continue
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, bool) or not isinstance(one, str | int | float):
+                raise BadSettings(f"{path}: {key}: give text or a number, or a list of them")
+            text = _from_file(name, str(one), path.absolute().parent)
+            if name == "input":
+                source = text
+            else:
+                words.append(f"--{name}={text}")
+    return words, source
+
+
+def _from_file(name: str, text: str, folder: Path) -> str:
+    """A value with its path as seen from the file."""
+    if name in PATHS:
+        return str(folder / text)
+    if name not in PERHAPS:
+        return text
+    if name == "matte-look":
+        matte, equals, look = text.rpartition("=")
+        here = matte if matte.partition(":")[0] in ("channel", "crypto") else str(folder / matte)
+        return f"{here}={_from_file('look', look, folder)}" if equals else text
+    if name == "matte":
+        return str(folder / text)
+    if name == "ocio" and text.startswith("ocio://"):
+        return text
+    for tail in ("", *(text[i:] for i, c in enumerate(text) if c in "@:" and i)):  # A@1001, picture.jpg:0.5
+        head = text[: len(text) - len(tail)]
+        if os.path.exists(folder / head):
+            return f"{folder / head}{tail}"
+    return text
+
+
+def as_toml(values: Mapping[str, Any]) -> str:
+    """Settings as `words_of` reads them back, paths in full."""
+    lines = []
+    for name, value in values.items():
+        found = [_in_full(name, one) for one in value] if isinstance(value, list | tuple) else _in_full(name, value)
+        lines.append(f"{name} = {_toml(found)}")
+    return "\n".join(lines) + "\n"
+
+
+def _in_full(name: str, value: Any) -> Any:
+    if isinstance(value, Path) or (name in {"matte", *PATHS} and isinstance(value, str)):
+        return str(Path(value).absolute())
+    if name in PERHAPS and isinstance(value, str):
+        if name == "matte-look":
+            matte, equals, look = value.rpartition("=")
+            kind = matte.partition(":")[0]
+            here = matte if kind in ("channel", "crypto") else str(Path(matte).absolute())
+            return f"{here}={_in_full('look', look)}" if equals else value
+        return _from_file(name, value, Path.cwd()) if not value.startswith("ocio://") else value
+    return value
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'
