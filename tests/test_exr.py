@@ -157,7 +157,7 @@ def test_a_layer_is_chosen_by_name_and_painted_beside_the_beauty(tmp_path: Path)
         assert same(beside[f"paint.{c}"], beauty[f"ViewLayer.Combined.{c}"])
     for flags, words in (
         (["--layer", "Beauty"], "no layer 'Beauty' with R, G and B; it has ViewLayer.AO, ViewLayer.Combined"),
-        (["--out-layer", "ViewLayer.AO"], "the plate has a channel ViewLayer.AO.R; give another --out-layer"),
+        (["--out-layer", "ViewLayer.AO"], "the plate has a channel or part ViewLayer.AO.R; give another --out-layer"),
     ):
         done = scumble("render", tmp_path / "p.exr", "--look", "identity", "-o", tmp_path / "x.exr", *flags)
         assert done.returncode == 2
@@ -330,3 +330,49 @@ def test_the_tag_of_a_turned_photograph_means_nothing_in_exr(tmp_path: Path) -> 
     before = read(tmp_path / "p.exr")[0][1]
     render(tmp_path / "p.exr", identity_look(), tmp_path / "o.exr")
     assert all(same(a, b) for a, b in zip(before.values(), read(tmp_path / "o.exr")[0][1].values(), strict=True))
+
+
+def test_what_is_named_by_the_user_is_told_by_the_output(tmp_path: Path) -> None:
+    plain = {c: np.full((HEIGHT, WIDTH), 0.25, np.float16) for c in "RGB"}
+    OpenEXR.File({}, dict(plain)).write(str(tmp_path / "none.exr"))
+    OpenEXR.File({"colorInteropID": "lin_rec709_scene"}, dict(plain)).write(str(tmp_path / "wrong.exr"))
+    for name in ("none", "wrong"):
+        out = tmp_path / f"{name}_out.exr"
+        render(tmp_path / f"{name}.exr", identity_look(), out, RenderSettings(in_space="ACEScg"))
+        assert str(open_plate(out).colour_space) == "ACEScg"
+        assert same(read(out)[0][1]["R"], plain["R"])
+
+
+def test_depth_alone_is_no_picture_and_suffixes_are_true(tmp_path: Path) -> None:
+    OpenEXR.File({}, {"Z": np.ones((HEIGHT, WIDTH), np.float32)}).write(str(tmp_path / "z.exr"))
+    (tmp_path / "liar.exr").write_bytes((Path(__file__).parents[1] / "docs/steady.jpg").read_bytes())
+    layered(tmp_path / "p.exr")
+    for flags, words in (
+        ([tmp_path / "z.exr"], "no layer with R, G and B, nor one channel of light; it has Z"),
+        ([tmp_path / "liar.exr"], "named .exr, but a picture of jpeg"),
+        ([tmp_path / "p.exr", "--out-layer", "ViewLayer.Vector"], "the plate has a channel or part ViewLayer.Vector.X"),
+        ([tmp_path / "p.exr", "--out-layer", ""], "--out-layer: empty"),
+        ([tmp_path / "p.exr", "--feather", "3"], "feather softens a matte's edges"),
+    ):
+        done = scumble("render", *flags, "--look", "identity", "-o", tmp_path / "o.exr", "--dry-run")
+        assert done.returncode == 2, done.stdout
+        assert words in done.stderr, done.stderr
+
+
+def test_channels_of_parts_are_told_apart(tmp_path: Path) -> None:
+    from scumble.media.stills import channel_names, read_channels
+
+    rng = np.random.default_rng(0)
+    planes = [rng.random((HEIGHT, WIDTH)).astype(np.float32) for _ in range(3)]
+    parts = [
+        OpenEXR.Part({"name": "beauty"}, dict.fromkeys("RGB", planes[0])),
+        OpenEXR.Part({"name": "depth"}, {"Z": planes[1]}),
+        OpenEXR.Part({"name": "diffuse"}, dict.fromkeys("RGB", planes[2])),
+    ]
+    OpenEXR.File(parts).write(str(tmp_path / "p.exr"))
+    assert {"Z", "beauty.R", "diffuse.G"} <= set(channel_names(tmp_path / "p.exr"))
+    for name, wanted in (("Z", 1), ("depth.Z", 1), ("diffuse.R", 2), ("beauty.B", 0)):
+        np.testing.assert_array_equal(read_channels(tmp_path / "p.exr", (name,))[:, :, 0], planes[wanted])
+    done = scumble("render", tmp_path / "p.exr", "--look", "identity", "-o", tmp_path / "o.exr", "--matte-channel", "R")
+    assert done.returncode == 2
+    assert "no channel 'R' for a matte; it has" in done.stderr

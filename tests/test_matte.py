@@ -201,6 +201,10 @@ def test_cryptomatte_by_name(manifest: bool, tmp_path: Path) -> None:
         *([("tree*", coverage["tree_1"] + coverage["tree_2"])] if manifest else []),
     ):
         np.testing.assert_allclose(parse_matte(f"crypto:{words}", plate).of(1)[:, :, 0], wanted, atol=1e-6)
+    if not manifest:
+        done = scumble("render", tmp_path / "p.exr", "--look", "identity", "--crypto", "t*", "-o", tmp_path / "o.exr")
+        assert done.returncode == 2
+        assert "has no manifest: give names in full" in done.stderr
     if manifest:
         done = scumble("render", tmp_path / "p.exr", "--look", "identity", "--crypto", "cub", "-o", tmp_path / "o.exr")
         assert done.returncode == 2
@@ -231,7 +235,7 @@ def test_channels_sizes_and_margins(tmp_path: Path) -> None:
     common = ["render", tmp_path / "p.exr", "--look", "identity", "-o", tmp_path / "o.exr", "--progress", "none"]
     for flags, words in (
         (["--matte", tmp_path / "tall.png"], "frame 1 of the matte is 48x80, the plate 80x48"),
-        (["--matte", tmp_path / "m.####.png"], "the matte of frame 1 is missing; it has 7"),
+        (["--matte", tmp_path / "m.####.png", "--dry-run"], "the matte of frame 1 is missing; it has 7"),
         (["--matte-channel", "spec.R"], "no channel 'spec.R' for a matte; it has"),
         (["--matte", tmp_path / "m.0007.png", "--matte-channel", "mask.Y"], "give one of --matte"),
         (["--crypto", "cube"], "it has no Cryptomatte"),

@@ -200,6 +200,20 @@ def test_stills_without_tags_are_taken_by_their_kind(tmp_path: Path) -> None:
     assert str(open_plate(tmp_path / "o.dpx").colour_space) == "ADX10"
 
 
+@pytest.mark.parametrize("bits", [10, 16])
+def test_a_dpx_that_says_linear_comes_back_as_it_was(bits: int, tmp_path: Path) -> None:
+    spec = oiio.ImageSpec(64, 40, 3, oiio.UINT16)
+    spec.attribute("oiio:BitsPerSample", bits)
+    spec.attribute("dpx:Transfer", "Linear")
+    output = oiio.ImageOutput.create(str(tmp_path / "p.dpx"))
+    output.open(str(tmp_path / "p.dpx"), spec)
+    output.write_image((scene(2, 40, 64) * 65535).astype(np.uint16))
+    output.close()
+    assert str(open_plate(tmp_path / "p.dpx").colour_space) == ("lin_rec709" if bits == 16 else "sRGB")
+    render(tmp_path / "p.dpx", identity_look(), tmp_path / "o.dpx")
+    np.testing.assert_array_equal(read_picture(tmp_path / "o.dpx")[0], read_picture(tmp_path / "p.dpx")[0])
+
+
 def test_another_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = PyOpenColorIO.Config.CreateFromBuiltinConfig("cg-config-v2.2.0_aces-v1.3_ocio-v2.4")
     own = PyOpenColorIO.ColorSpace(name="show_log", family="camera", encoding="log")

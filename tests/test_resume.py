@@ -155,6 +155,16 @@ def test_missing_frames_are_held_skipped_or_named(tmp_path: Path, looks: tuple[P
     assert not np.array_equal(channels[1002], channels[1005])
 
 
+def test_held_paintings_begin_anew_behind_a_hole_that_is_held(tmp_path: Path, looks: tuple[Path, Path]) -> None:
+    plate(tmp_path, 6)
+    (tmp_path / "p.1003.exr").unlink()
+    assert run(tmp_path, looks[0], "exr", "--missing", "hold", "--on", "2").returncode == 0
+    red = [OpenEXR.File(str(tmp_path / f"o.{n}.exr")).channels()["RGB"].pixels for n in range(1001, 1007)]
+    assert np.array_equal(red[0], red[1])
+    assert not np.array_equal(red[2], red[3])
+    assert np.array_equal(red[3], red[4])
+
+
 def test_a_source_that_fails_in_the_middle_leaves_what_was_done(tmp_path: Path, looks: tuple[Path, Path]) -> None:
     plate(tmp_path)
     stats = ("--stats", tmp_path / "s.json")

@@ -470,6 +470,10 @@ def render(
     from scumble.ocio import Colours
     from scumble.palette import Palette
 
+    for flag in ("layer", "out_layer", "in_space", "out_space", "codec", "matte", "matte_channel", "ocio"):
+        given = ctx.get_parameter_source(flag)
+        if ctx.params.get(flag) == "" and given is not None and given.name == "COMMANDLINE":
+            raise BadSettings(f"--{flag.replace('_', '-')}: empty; give a name, or leave it out")
     if dump_settings:
         print(_dumped(ctx), end="")
         return

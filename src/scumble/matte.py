@@ -43,6 +43,23 @@ class FileMatte:
     plate: Plate
     source: Plate
 
+    def check(self, numbers: Sequence[int]) -> None:
+        """Raises BadPlate for frames without a matte, and for one of another shape, before any work."""
+        for number in numbers:
+            self._place(number)
+        self._check_shape(self.source.size, numbers[0])
+
+    def _check_shape(self, own: tuple[int, int], number: int) -> None:
+        size = self.plate.size
+        if abs(own[0] / own[1] - size[0] / size[1]) > SHAPE * size[0] / size[1]:
+            raise BadPlate(
+                f"{self.source.path}: frame {number} of the matte is {own[0]}x{own[1]}, the plate {size[0]}x{size[1]};"
+                " give a matte of the plate's shape"
+            )
+
+    def __str__(self) -> str:
+        return str(self.source.path)
+
     def of(self, number: int, margin: Margin = NO_MARGIN) -> Pixels:
         """See `Matte.of`."""
         place = self._place(number)
@@ -52,11 +69,7 @@ class FileMatte:
         else:
             found = _read(self.source.files_of((place,))[0])
         size, own = self.plate.size, (found.shape[1], found.shape[0])
-        if abs(own[0] / own[1] - size[0] / size[1]) > SHAPE * size[0] / size[1]:
-            raise BadPlate(
-                f"{self.source.path}: frame {number} of the matte is {own[0]}x{own[1]}, the plate {size[0]}x{size[1]};"
-                " give a matte of the plate's shape"
-            )
+        self._check_shape(own, number)
         if own != size:
             how = cv2.INTER_AREA if own[0] > size[0] else cv2.INTER_LINEAR
             found = np.asarray(cv2.resize(found, size, interpolation=how), np.float32).reshape(size[1], size[0], 1)
@@ -91,6 +104,9 @@ class ChannelMatte:
     plate: StillsPlate
     channel: str
 
+    def __str__(self) -> str:
+        return f"channel {self.channel}"
+
     def of(self, number: int, margin: Margin = NO_MARGIN) -> Pixels:
         """See `Matte.of`."""
         return _clean(read_channels(self.plate.files[number], (self.channel,), margin))
@@ -106,6 +122,9 @@ class CryptoMatte:
 
     plate: StillsPlate
     names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"Cryptomatte of {', '.join(self.names)}"
 
     def of(self, number: int, margin: Margin = NO_MARGIN) -> Pixels:
         """See `Matte.of`."""
@@ -130,6 +149,9 @@ class Nowhere:
 
     plate: Plate
 
+    def __str__(self) -> str:
+        return "nowhere"
+
     def of(self, number: int, margin: Margin = NO_MARGIN) -> Pixels:
         """See `Matte.of`."""
         width, height = self.plate.size
@@ -148,6 +170,11 @@ class Shaped:
     invert: bool = False
     feather: float = 0.0  # pixels of the plate over which an edge is softened
 
+    def __str__(self) -> str:
+        return (
+            f"{self.matte}{', inverted' if self.invert else ''}{f', feather {self.feather:g}' if self.feather else ''}"
+        )
+
     def of(self, number: int, margin: Margin = NO_MARGIN) -> Pixels:
         """See `Matte.of`."""
         found = self.matte.of(number, margin)
@@ -164,13 +191,15 @@ class Shaped:
         return self.matte.files_of(number)
 
 
-def parse_matte(words: str, plate: Plate) -> Matte:
-    """`PATH`, `channel:NAME`, `crypto:NAME[,NAME...]` or `nowhere:`. Raises BadPlate, BadSettings."""
+def parse_matte(words: str, plate: Plate, numbers: Sequence[int] = ()) -> Matte:
+    """`PATH`, `channel:NAME`, `crypto:NAME[,NAME...]` or `nowhere:`, for these frames. Raises BadPlate, BadSettings."""
     if words == NOWHERE:
         return Nowhere(plate)
     kind, colon, name = words.partition(":")
     if kind not in ("channel", "crypto") or not colon:
-        return FileMatte(plate, open_plate(Path(words)))
+        found = FileMatte(plate, open_plate(Path(words)))
+        found.check(numbers or plate.numbers[:1])
+        return found
     if not isinstance(plate, StillsPlate) or plate.files[plate.numbers[0]].suffix.lower() != ".exr":
         raise BadSettings(f"{plate.path}: {kind} mattes stand in EXR; give the matte as files")
     first = plate.files[plate.numbers[0]]
@@ -225,6 +254,8 @@ def _objects(path: Path, names: Sequence[str]) -> Mapping[str, NDArray[np.uint32
                 found.setdefault(layer, []).append(number)
                 left -= set(hits)
         known += list(manifest)
+        if not manifest and any(set("*?[") & set(name) for name in names):
+            raise BadSettings(f"{path}: its Cryptomatte {layer} has no manifest: give names in full, without *")
         if not manifest:  # files without one are asked by the hash of the name alone
             found.setdefault(layer, []).extend(_hash(name) for name in names)
             left.clear()
@@ -245,6 +276,8 @@ def _manifests(path: Path) -> Iterator[tuple[str, dict[str, int]]]:
         head = f"cryptomatte/{parts[1]}"
         text = str(attributes.get(f"{head}/manifest", ""))
         beside = path.parent / str(attributes.get(f"{head}/manif_file", ""))
+        if not text and beside != path.parent and not beside.is_file():
+            raise BadPlate(f"{path}: the manifest of its Cryptomatte {value}, {beside}, is not there; bring it along")
         try:
             if not text and beside.is_file():
                 text = beside.read_text("utf-8")

@@ -28,7 +28,7 @@ from scumble.files import check_writable, clear_parts
 from scumble.frames import Frame, Margin, format_frames
 from scumble.keys import Keys
 from scumble.look import Look, bake
-from scumble.matte import Matte, is_named, parse_matte, shaped, shares
+from scumble.matte import NOWHERE, Matte, is_named, parse_matte, shaped, shares
 from scumble.media import (
     STILLS,
     Plate,
@@ -43,7 +43,7 @@ from scumble.media import (
 from scumble.media.exr import MARK, check_whole
 from scumble.media.movie import MoviePlate, codec_of
 from scumble.media.pattern import output_pattern, parse_pattern
-from scumble.media.stills import StillsPlate, read_header, space_of
+from scumble.media.stills import StillsPlate, channel_names, part_names, read_header, space_of
 from scumble.motion import Motion, OpticalFlow, RenderedVectors, Vectors, vectors_of
 from scumble.ocio import Colours
 from scumble.painting import Painting, Weighted, finished, painting_of, together
@@ -237,6 +237,11 @@ class Plan:
         return self.plate.held if isinstance(self.plate, StillsPlate) else frozenset()
 
     @property
+    def matte_words(self) -> list[tuple[str, Look]]:
+        """The looks that have mattes of their own, with those in words."""
+        return [(str(matte), look) for matte, look in self.matte_looks]
+
+    @property
     def mattes(self) -> list[Matte]:
         """All mattes."""
         return [*([] if self.matte is None else [self.matte]), *(matte for matte, _ in self.matte_looks)]
@@ -265,7 +270,7 @@ class Plan:
                     f"look       {look.name} ({look.hash})" + (f" at {frame}" if len(self.looks) > 1 else "")
                     for frame, look in self.looks
                 ),
-                *(f"look       {look.name} ({look.hash}) in a matte of its own" for _, look in self.matte_looks),
+                *(f"look       {look.name} ({look.hash}) in {words}" for words, look in self.matte_words),
                 f"matte      {_matte_in_words(self.settings)}",
                 f"strength   {self.settings.strength}",
                 f"network    {self.network_size[0]}x{self.network_size[1]}, {self.settings.engine}, {self.precision}",
@@ -382,12 +387,24 @@ def plan(
                     f"{name}: with all its overscan the plate is {width}x{height}, its picture {plate.size[0]}x"
                     f"{plate.size[1]}; crop its data windows (Nuke: Crop, reformat off)"
                 )
-    if settings.out_layer and not (is_exr and plate.files_of(numbers)[0].suffix.lower() == ".exr"):
-        raise BadSettings("--out-layer puts the painting beside the beauty of an EXR; give an EXR plate and output")
-    matte = (
-        shaped(parse_matte(settings.matte, plate), settings.invert_matte, settings.feather) if settings.matte else None
+    if settings.out_layer:
+        first = plate.files_of(numbers)[0]
+        if not (is_exr and first.suffix.lower() == ".exr"):
+            raise BadSettings("--out-layer puts the painting beside the beauty of an EXR; give an EXR plate and output")
+        taken = next((c for c in channel_names(first) if c.startswith(f"{settings.out_layer}.")), None)
+        taken = taken or next((part for part in part_names(first) if part == settings.out_layer), None)
+        if taken:
+            raise BadOutput(f"{first}: the plate has a channel or part {taken}; give another --out-layer")
+    if settings.feather and not settings.matte and not matte_looks:
+        raise BadSettings(
+            "feather softens a matte's edges; give --matte, --matte-channel, --crypto or --matte-look with it"
+        )
+    matte = None
+    if settings.matte:
+        matte = shaped(parse_matte(settings.matte, plate, numbers), settings.invert_matte, settings.feather)
+    others = tuple(
+        (shaped(parse_matte(words, plate, numbers), False, settings.feather), other) for words, other in matte_looks
     )
-    others = tuple((shaped(parse_matte(words, plate), False, settings.feather), other) for words, other in matte_looks)
     job = Plan(plate, looks, output, numbers, files, size, margin, space, precision, settings, matte, others)
     if "vectors" in (settings.stabilize, settings.on_warp):  # refused before any work
         vectors = _vectors(job)
@@ -457,7 +474,9 @@ def _times(job: Plan) -> tuple[Fraction, ...]:
 
 def _matte_in_words(settings: RenderSettings) -> str:
     if not settings.matte:
-        return "none"
+        return "none: all of the frame"
+    if settings.matte == NOWHERE:
+        return "the plate shows where no look has one"
     feather = f", feather {settings.feather:g}" if settings.feather else ""
     return f"{settings.matte}{', inverted' if settings.invert_matte else ''}{feather}"
 
@@ -719,7 +738,8 @@ class Painters:
                 self.places.setdefault(n, []).append(place)
         self.run_of: dict[int, int] = {}  # first frame of the run without holes that a frame stands in
         for n in job.plate.numbers:
-            self.run_of[n] = self.run_of.get(n - 1, n)
+            behind_hole = n - 1 in job.held and n not in job.held
+            self.run_of[n] = n if behind_hole else self.run_of.get(n - 1, n)
         self.ready: dict[tuple[int, int], Weighted] = {}
         # looks in mattes of their own paint beside these
         self.others = [Painters(replace(job, looks=((0, look),), matte_looks=())) for _, look in job.matte_looks]
@@ -777,7 +797,7 @@ class Painters:
     def together(self, n: int, m: int) -> bool:
         """Whether two frames stand in one shot of the plate, without a hole between them."""
         between = range(min(n, m), max(n, m) + 1)
-        no_hole = all(k in self.run_of for k in between)
+        no_hole = all(k in self.run_of and k not in self.job.held for k in between)
         return no_hole and not set(self.places.get(n, ())).isdisjoint(self.places.get(m, ()))
 
     def first_of(self, number: int) -> int:
@@ -868,6 +888,7 @@ def _writer_settings(job: Plan, frame_mark: Callable[[int], str]) -> WriterSetti
         times=times,
         time_base=plate.time_base if times and isinstance(plate, MoviePlate) else Fraction(1, 90000),
         codec=settings.codec,
+        told=bool(settings.in_space),
         metadata=plate.metadata(job.numbers[0]),
         mark=f"Scumble {__version__}, look {_looks_in_words(job)}, {job.precision}, strength {settings.strength}",
         frame_mark=frame_mark,

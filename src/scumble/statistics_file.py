@@ -67,8 +67,13 @@ def load(path: Path, look: Look, made_with: Mapping[str, Any]) -> list[Measured]
             " measure again into another file"
         )
     if document.get("made_with") != json.loads(json.dumps(dict(made_with))):
+        then = document.get("made_with")
+        known = then if isinstance(then, dict) else {}
+        differs = next((k for k, v in made_with.items() if known.get(k) != v), "settings")
+        was = known.get(differs)
         raise BadInput(
-            f"{path}: measured with {document.get('made_with')!r:.120}, now {dict(made_with)}; measure again"
+            f"{path}: measured with {differs} {was!r:.60}, this render has {made_with.get(differs)!r:.60};"
+            " measure again into another file"
         )
     try:
         found = [_measured(entry, look) for entry in document["shots"]]

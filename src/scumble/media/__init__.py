@@ -86,6 +86,8 @@ class WriterSettings:
     """The plate's colour layer, in an EXR that has several."""
     out_layer: str = ""
     """Layer for the painting, beside the plate's own, in an EXR."""
+    told: bool = False
+    """Whether the plate's colour space was named by the user, whatever its tags say."""
     sound_from: Path | None = None
     """Movie whose sound is copied."""
     sound_span: tuple[Fraction, Fraction | None] = (Fraction(0), None)

@@ -71,6 +71,11 @@ def choose(parts: Sequence[tuple[str, Sequence[str]]], layer: str, path: Path) -
     if layer:
         raise BadPlate(f"{path}: no layer {layer!r} with R, G and B; it has {', '.join(layers(parts)) or 'none'}")
     names = parts[0][1]
+    colourless = [name for name in names if name.rpartition(".")[2].upper() in ("Z", "ZBACK", "U", "V", "ID")]
+    if path.suffix.lower() == ".exr" and (
+        colourless == list(names) or ("Y" not in names and len(set(names) - {"A"}) > 1)
+    ):
+        raise BadPlate(f"{path}: no layer with R, G and B, nor one channel of light; it has {', '.join(names[:20])}")
     single = "Y" if "Y" in names else min((name for name in names if name != "A"), default=names[0])
     return Chosen(0, (names.index(single),) * 3, names.index("A") if "A" in names else None, tuple(names))
 
@@ -91,9 +96,12 @@ def straight(pixels: Pixels, alpha: Pixels) -> Pixels:
     return np.where(alpha > 0, pixels / np.maximum(alpha, 1e-8), pixels).astype(np.float32)
 
 
-def encoded(frame: Frame, space: ColourSpace, bits: int, mark: str, layer: str, out_layer: str, path: Path) -> Any:
+def encoded(
+    frame: Frame, space: ColourSpace, bits: int, mark: str, layer: str, out_layer: str, path: Path, told: bool = False
+) -> Any:
     """The file of a frame in `space`, to be written: an `OpenEXR.File`. Raises BadPlate, BadOutput.
 
+    `told`: the plate's space was named by the user, so that its own tags are wrong or lacking.
     A frame that was read from an EXR gives all that stands beside its colour layer. `path` is for messages.
     """
     import OpenEXR
@@ -113,7 +121,7 @@ def encoded(frame: Frame, space: ColourSpace, bits: int, mark: str, layer: str, 
             part.header["timeCode"] = _counted(part.header["timeCode"], frame.metadata)
     changed = [
         OpenEXR.Part(
-            {**_kept(part.header, space if space != frame.colour_space else None), MARK: mark},
+            {**_kept(part.header, space if told or space != frame.colour_space else None), MARK: mark},
             _painted(part, chosen, frame, pixels, space, out_layer, path) if place == chosen.part else part.channels,
         )
         for place, part in enumerate(file.parts)

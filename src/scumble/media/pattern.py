@@ -70,6 +70,11 @@ def folder_pattern(folder: Path, suffixes: set[str]) -> Pattern:
         names = ", ".join(f"{before}#{after}" for before, after in found)
         raise BadPlate(f"{folder}: several sequences in this folder ({names}); name one of them")
     ((before, after), numbers) = next(iter(found.items()))
+    twice = next((d for d in numbers if [int(n) for n in numbers].count(int(d)) > 1), None)
+    if twice is not None:
+        raise BadPlate(
+            f"{folder}: several files of frame {int(twice)} ({before}{twice}{after} is one); name a sequence"
+        )
     return Pattern(folder, before, min(map(len, numbers)), after)
 
 

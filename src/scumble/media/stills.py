@@ -274,8 +274,12 @@ def _space(path: Path, header: Header, options: PlateOptions) -> tuple[ColourSpa
     transfer = str(says.get("dpx:Transfer", ""))
     if transfer.lower() in LOGARITHMIC:
         return _known(options.colours, "ADX10"), f"its transfer {transfer!r}"
-    if transfer.lower() == "linear" or (header.is_float and path.suffix.lower() in (".tif", ".tiff")):
-        return colour.LINEAR, f"its transfer {transfer!r}" if transfer else "assumed: floating point"
+    if header.is_float and path.suffix.lower() in (".tif", ".tiff"):
+        return colour.LINEAR, "assumed: floating point"
+    if transfer.lower() == "linear" and header.bits >= 16:
+        return colour.LINEAR, f"its transfer {transfer!r}"
+    if transfer.lower() == "linear":  # FFmpeg says so of every DPX
+        return colour.DISPLAY, f"assumed: {header.bits} bits hold no linear light, whatever its transfer says"
     tag = str(says.get("oiio:ColorSpace", ""))
     if tag in ("lin_rec709_scene", "lin_p3d65_scene", "lin_rec2020_scene", "lin_ap1_scene", "srgb_p3d65_scene",
                "srgb_p3d65_display", "g22_adobergb_scene", "g22_rec709_scene", "g18_rec709_scene"):  # fmt: skip
@@ -385,16 +389,34 @@ def _upright(planes: Pixels, orientation: int) -> Pixels:
 
 
 def channel_names(path: Path) -> list[str]:
-    """Names of all channels of a picture, of all its parts. Raises BadPlate."""
-    source, _, _ = _opened(path)
-    names = [name for _, channels in parts_of(path, source) for name in channels]
+    """Names of all channels of a picture's parts; `part.name` where several have one of that name. Raises BadPlate."""
+    source, _, _ = _opened(path, any_layer=True)
+    found = list(_places(parts_of(path, source)))
     source.close()
-    return names
+    return found
+
+
+def part_names(path: Path) -> list[str]:
+    """Names of a picture's parts. Raises BadPlate."""
+    source, _, _ = _opened(path, any_layer=True)
+    found = [name for name, _ in parts_of(path, source) if name]
+    source.close()
+    return found
+
+
+def _places(parts: Sequence[tuple[str, Sequence[str]]]) -> dict[str, tuple[int, str]]:
+    """Part and channel by the name under which a channel is asked for."""
+    all_names = [name for _, names in parts for name in names]
+    return {
+        name if all_names.count(name) == 1 or not part else f"{part}.{name}": (place, name)
+        for place, (part, names) in enumerate(parts)
+        for name in names
+    }
 
 
 def read_attributes(path: Path) -> dict[str, Any]:
     """All of a header's attributes, of all its parts, by OpenImageIO's names. Raises BadPlate."""
-    source, _, _ = _opened(path)
+    source, _, _ = _opened(path, any_layer=True)
     found: dict[str, Any] = {}
     place = 0
     while source.seek_subimage(place, 0):
@@ -413,14 +435,16 @@ def read_channels(path: Path, names: Sequence[str], margin: Margin = NO_MARGIN) 
 
     0 outside the data. Raises BadPlate.
     """
-    source, _, _ = _opened(path)
+    source, _, _ = _opened(path, any_layer=True)
     parts = parts_of(path, source)
-    part = next((i for i, (_, known) in enumerate(parts) if set(names) <= set(known)), None)
-    if part is None:
-        known = [name for _, channels in parts for name in channels]
-        missing = next((name for name in names if name not in known), names[0])
+    known = _places(parts)
+    # with its part's name a channel is found as well where it needs none
+    known |= {f"{part}.{name}": (i, name) for i, (part, own) in enumerate(parts) if part for name in own}
+    missing = next((name for name in names if name not in known), None)
+    if missing is not None or len({known[name][0] for name in names}) > 1:
         source.close()
-        raise BadPlate(f"{path}: no channel {missing}; it has {', '.join(known[:20])}")
+        raise BadPlate(f"{path}: no channel {missing or names[-1]}; it has {', '.join(list(_places(parts))[:20])}")
+    part, names = known[names[0]][0], [known[name][1] for name in names]
     if len(parts) > 1:
         source.seek_subimage(part, 0)
     spec = source.spec()
@@ -449,8 +473,11 @@ def embedded_profile(path: Path) -> bytes | None:
     return bytes(profile) if profile is not None else None
 
 
-def _opened(path: Path, layer: str = "") -> tuple[Any, Any, Chosen]:
-    """A picture's reader, and header and places of its colour layer, found fit to be read. Raises BadPlate."""
+def _opened(path: Path, layer: str = "", any_layer: bool = False) -> tuple[Any, Any, Chosen]:
+    """A picture's reader, and header and places of its colour layer, found fit to be read. Raises BadPlate.
+
+    With `any_layer` a picture without colours will do.
+    """
     if not path.is_file():
         if path.is_dir():
             raise BadPlate(f"{path}: a folder, not a picture; name a file in it")
@@ -471,7 +498,9 @@ def _opened(path: Path, layer: str = "") -> tuple[Any, Any, Chosen]:
         raise BadPlate(f"{path}: the names of its channels are damaged; take another copy of it") from error
     if not parts or not parts[0][1]:
         raise BadPlate(f"{path}: a picture without channels; take another copy of it")
-    chosen = choose(parts, layer, path)
+    if is_exr and source.format_name() != "openexr":
+        raise BadPlate(f"{path}: named .exr, but a picture of {source.format_name()}; give it the suffix of its format")
+    chosen = Chosen(0, (0, 0, 0), None, tuple(parts[0][1])) if any_layer else choose(parts, layer, path)
     if is_exr:
         source.seek_subimage(chosen.part, 0)
     spec = source.spec()
@@ -535,7 +564,7 @@ def write_picture(path: Path, frame: Frame, settings: WriterSettings) -> None:
     mark = settings.mark_of(frame.number)
     space = settings.out_space or space_of(path, frame.colour_space, settings.bits, frame.source)
     if suffix == ".exr":
-        file = encoded(frame, space, settings.bits, mark, settings.layer, settings.out_layer, path)
+        file = encoded(frame, space, settings.bits, mark, settings.layer, settings.out_layer, path, settings.told)
         with spool(suffix) as spooled:
             try:
                 file.write(str(spooled))
@@ -560,7 +589,8 @@ def space_of(path: Path, plate: ColourSpace, bits: int, source: Path | None) -> 
     if path.suffix.lower() in LINEAR_FORMATS:
         return plate if plate.is_linear or (alike and plate.kind == "scene") else colour.LINEAR
     if plate.is_linear:
-        return plate if path.suffix.lower() in (".tif", ".tiff") and bits == 32 else colour.DISPLAY
+        holds = path.suffix.lower() in (".tif", ".tiff") and bits == 32
+        return plate if holds or (alike and path.suffix.lower() == ".dpx") else colour.DISPLAY
     return plate if alike else colour.DISPLAY
 
 
