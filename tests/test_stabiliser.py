@@ -148,6 +148,23 @@ def test_what_flickers_is_averaged_along_the_motion_and_what_changes_is_left() -
     np.testing.assert_array_equal(steady(2, window, fast), window[2].painted)
 
 
+def test_a_shadow_that_moves_leaves_no_outlines() -> None:
+    """Vectors say nothing of shadows: the ground stands still under one whose edge was outlined at its other places."""
+    ground = 0.5 + 0.4 * scene(4, 120, 200)
+    window = {}
+    for n in range(5):
+        edge = 80 + 6 * n
+        plate = ground.copy()
+        plate[:, :edge] *= 0.6
+        painted = plate.copy()
+        painted[:, edge - 1 : edge + 2] = 0  # the stroke
+        window[n] = Seen(plate, painted)
+    still = steady(2, window, Known(np.zeros((120, 200, 2), np.float32)))
+    beside = (slice(8, -8), [column for n in (0, 1, 3, 4) for column in range(78 + 6 * n, 83 + 6 * n)])
+    assert np.abs(still - window[2].painted)[beside].mean() < 0.01
+    np.testing.assert_allclose(still[8:-8, 92:94], 0, atol=0.01)
+
+
 @pytest.fixture(params=["flow", "vectors"])
 def plate(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, RenderSettings]:
     for n, shown in enumerate(moving(9), start=1001):

@@ -208,7 +208,8 @@ class Plan:
         tells = self.plate.kind != "movie" and self.plate.colour_space.kind == "scene"
         if tells and self.plate.colour_note.startswith("assumed"):
             said.append(
-                f"the plate does not say its colour space: taken for {self.plate.colour_space}; --in-space says"
+                f"the plate does not say its colour space: taken for {self.plate.colour_space};"
+                " --in-space names another"
             )
         if self.held:
             said.append(f"frames {format_frames(sorted(self.held))} are missing: each repeats the one before it")

@@ -20,6 +20,7 @@ Pixels = NDArray[np.float32]
 
 CHANGED = 0.1  # difference of the plates, in display code values, at which trust has fallen to 1/e
 FAST = 0.06  # of the width a frame: motion that is still trusted; at twice this it is not
+STROKE = 1 / 180  # of the height: how far a stroke reaches beyond what it outlines
 REACH = 2  # pixels around a spot that cannot be followed in which nothing is trusted
 
 
@@ -71,7 +72,12 @@ def trusted(picture: Pixels, other: Pixels, there: Flow, back: Flow | None, fram
     holds = cv2.erode(found.astype(np.uint8), around, borderValue=1)
     channels = cv2.split(cv2.absdiff(picture, warp(other, there, smooth=False)))
     apart = cv2.max(cv2.max(channels[0], channels[1]), channels[2])
+    # Strokes reach beyond the edge that they outline: a shadow that moves over the ground would leave its outlines.
+    # Only what is broader than the thin errors of warping counts, and is made as broad again.
+    side = 2 * (max(2, round(STROKE * there.shape[0])) + 1) + 1
+    broad = cv2.dilate(cv2.erode(apart * holds, np.ones((3, 3), np.uint8)), np.ones((side, side), np.uint8))
     apart = cv2.blur(apart, (3, 3), borderType=cv2.BORDER_REPLICATE)  # grain alone is no change
+    apart = cv2.max(apart, broad)
     fast = np.sqrt(speed(there)) / (FAST * there.shape[1] * frames)
     trust = np.exp(-np.square(apart / CHANGED)) * np.clip(2 - fast, 0, 1) * holds
     return np.nan_to_num(np.asarray(trust, np.float32))
