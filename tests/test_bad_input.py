@@ -240,7 +240,11 @@ CASES: dict[str, tuple[str, str]] = {
 def scumble(*arguments: str | Path, **more: object) -> subprocess.CompletedProcess[str]:
     """The installed command, beside the Python that runs the tests."""
     command = Path(sys.executable).with_name("scumble" + (".exe" if sys.platform == "win32" else ""))
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "SCUMBLE_CACHE": str(more.pop("cache", os.environ["SCUMBLE_CACHE"]))}
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "SCUMBLE_CACHE": str(more.pop("cache", os.environ["SCUMBLE_CACHE"])),
+    }
     return subprocess.run(
         [command, *map(str, arguments)], capture_output=True, text=True, check=False, env=environment, **more
     )
