@@ -151,15 +151,16 @@ def commented(settings: Any) -> str:
         lines += [f"[{field.name}]"]
         values = to_values(table)
         for key, sentence in describe(type(table)).items():
-            lines += [f"# {sentence}", f"{key} = {_toml(values[key])}" if key in values else f"# {key} = ..."]
+            lines += [f"# {sentence}", f"{key} = {toml_value(values[key])}" if key in values else f"# {key} = ..."]
         lines += [""]
     return "\n".join(lines)
 
 
-def _toml(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """A plain value as TOML writes it; its text is JSON's, but for one character."""
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + " }"
-    return json.dumps(value)
+        return "{ " + ", ".join(f"{k} = {toml_value(v)}" for k, v in value.items()) + " }"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def describe(settings: type[Any]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from scumble.errors import BadSettings
+from scumble.settings import toml_value
 
 PATHS = {"input", "output", "palette", "stats"}  # whose value is always a path
 PERHAPS = {"look", "style", "matte", "matte-look", "cuts", "ocio"}  # whose value is one where it is no name
@@ -78,32 +79,12 @@ def _from_file(name: str, text: str, folder: Path) -> str:
 
 def as_toml(values: Mapping[str, Any]) -> str:
     """Settings as `words_of` reads them back, paths in full."""
+
+    def in_full(name: str, value: Any) -> Any:
+        return _from_file(name, str(value), Path.cwd()) if isinstance(value, str | Path) else value
+
     lines = []
     for name, value in values.items():
-        found = [_in_full(name, one) for one in value] if isinstance(value, list | tuple) else _in_full(name, value)
-        lines.append(f"{name} = {_toml(found)}")
+        found = [in_full(name, one) for one in value] if isinstance(value, list | tuple) else in_full(name, value)
+        lines.append(f"{name} = {toml_value(found)}")
     return "\n".join(lines) + "\n"
-
-
-def _in_full(name: str, value: Any) -> Any:
-    if isinstance(value, Path) or (name in {"matte", *PATHS} and isinstance(value, str)):
-        return str(Path(value).absolute())
-    if name in PERHAPS and isinstance(value, str):
-        if name == "matte-look":
-            matte, equals, look = value.rpartition("=")
-            kind = matte.partition(":")[0]
-            here = matte if kind in ("channel", "crypto") else str(Path(matte).absolute())
-            return f"{here}={_in_full('look', look)}" if equals else value
-        return _from_file(name, value, Path.cwd()) if not value.startswith("ocio://") else value
-    return value
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, list):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return repr(value)
-    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'
