@@ -87,23 +87,17 @@ def srgb_to_linear(x: Pixels) -> Pixels:
     return y
 
 
+@dataclass(frozen=True)
 class _Matrix:
-    """A linear space by its primaries."""
+    """A linear space by the rows of its matrix to linear Rec. 709."""
 
-    def __init__(self, rows: Sequence[Sequence[float]]) -> None:
-        self.rows = tuple(tuple(float(v) for v in row) for row in rows)
+    rows: tuple[tuple[float, ...], ...]
 
     def to_reference(self, pixels: Pixels) -> Pixels:
         return np.asarray(pixels @ np.array(self.rows, np.float32).T, np.float32)
 
     def from_reference(self, pixels: Pixels) -> Pixels:
         return np.asarray(pixels @ np.linalg.inv(self.rows).astype(np.float32).T, np.float32)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Matrix) and self.rows == other.rows
-
-    def __hash__(self) -> int:
-        return hash(self.rows)
 
 
 def by_chromaticities(chromaticities: Sequence[float]) -> ColourSpace:
@@ -120,12 +114,12 @@ def by_chromaticities(chromaticities: Sequence[float]) -> ColourSpace:
         np.linalg.inv(rows)
         if not np.isfinite(rows).all():
             raise ValueError("infinite")
-    except (ValueError, ZeroDivisionError, np.linalg.LinAlgError) as error:
+    except (ValueError, np.linalg.LinAlgError) as error:
         raise BadPlate(
             f"chromaticities {tuple(chromaticities)} span no colours; name a space with --in-space"
         ) from error
     name = "linear " + " ".join(f"{v:.4g}" for v in chromaticities)
-    return ColourSpace(name, "scene", _Matrix(rows.tolist()), is_linear=True)
+    return ColourSpace(name, "scene", _Matrix(tuple(map(tuple, rows.tolist()))), is_linear=True)
 
 
 def _to_xyz(chromaticities: Sequence[float]) -> NDArray[np.float64]:

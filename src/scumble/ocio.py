@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -62,9 +63,11 @@ class Colours:
             raise BadSettings(f"colour space {name[:60]!r} is not in {self.name}{more}")
         if found.isData() or found.getEncoding() == "data":
             raise BadSettings(f"colour space {name!r} of {self.name} is data, not colour; name another one")
-        own = {config.getColorSpace(n).getName(): s for n, s in OWN.items() if config.getColorSpace(n) is not None}
-        if self.name == CONFIG and found.getName() in own:
-            return own[found.getName()]
+        if self.name == CONFIG:
+            aliases = {alias.lower() for alias in found.getAliases()}
+            own = next((space for alias, space in OWN.items() if alias in aliases), None)
+            if own is not None:
+                return own
         encoding = _encoding(self.name, config, found)
         scene = encoding != "sdr-video"
         white = WHITE if encoding == "hdr-video" else 1.0
@@ -97,11 +100,14 @@ def _config(name: str) -> Any:
         raise BadSettings(f"{name}: not an OpenColorIO configuration ({reason}); check --ocio and $OCIO") from error
 
 
+@dataclass(frozen=True)
 class _Conversion:
     """Between a space of a configuration and the one that Scumble paints in."""
 
-    def __init__(self, config: str, name: str, scene: bool, white: float) -> None:
-        self.config, self.name, self.scene, self.white = config, name, scene, white
+    config: str
+    name: str
+    scene: bool
+    white: float
 
     def check(self) -> None:
         """Raises BadSettings where the configuration knows no way."""
@@ -123,19 +129,13 @@ class _Conversion:
             _processor(self.config, self.name, self.scene, there).applyRGB(changed)
         return changed
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Conversion) and (self.config, self.name) == (other.config, other.name)
-
-    def __hash__(self) -> int:
-        return hash((self.config, self.name))
-
 
 @cache
 def _processor(config_name: str, name: str, scene: bool, there: bool) -> Any:
     import PyOpenColorIO
 
-    config, reference = _config(config_name), "lin_rec709_scene" if scene else "srgb_rec709_scene"
-    own, built_in = config, _config(CONFIG)
+    own, built_in = _config(config_name), _config(CONFIG)
+    reference = "lin_rec709_scene" if scene else "srgb_rec709_scene"
     try:
         if config_name == CONFIG:
             ways = (name, reference) if there else (reference, name)

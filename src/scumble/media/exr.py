@@ -18,9 +18,10 @@ import OpenImageIO as oiio
 from scumble.colour import ColourSpace, converted
 from scumble.errors import BadOutput, BadPlate
 from scumble.frames import Frame, Metadata, Pixels
+from scumble.media.timecode import fields
 
 HALF_MOST = 65504  # the largest half
-# in the order of linear spaces that one meets [ASWF Color Interop Forum]
+# interop ids of linear spaces by the names of the pinned configuration [ASWF Color Interop Forum]
 INTEROP = {
     "lin_rec709": "lin_rec709_scene",
     "Linear Rec.709 (sRGB)": "lin_rec709_scene",
@@ -32,9 +33,10 @@ INTEROP = {
 }
 BEAUTY = ("beauty", "combined", "rgba", "rgb", "color", "colour", "main")
 MARK = "scumble"  # attribute in which an output names how it was made
-# what OpenEXR derives from the pixels or asks to be told anew
+# attributes that say what the numbers mean
 COLOUR = {"chromaticities", "colorInteropID", "acesImageContainerFlag", "oiio:ColorSpace"}
-STRUCTURE = {"channels", "chunkCount", "type", "version", "maxSamplesPerPixel"}
+# what OpenEXR derives from the pixels, and a small picture of what was there before
+STRUCTURE = {"channels", "chunkCount", "version", "maxSamplesPerPixel", "preview"}
 
 
 class Chosen(NamedTuple):
@@ -44,11 +46,6 @@ class Chosen(NamedTuple):
     colours: tuple[int, int, int]
     alpha: int | None
     names: tuple[str, ...]  # of all channels of the part
-
-    @property
-    def layer(self) -> str:
-        """The layer's name; empty for plain R, G, B."""
-        return self.names[self.colours[0]].rpartition(".")[0]
 
 
 def choose(parts: Sequence[tuple[str, Sequence[str]]], layer: str, path: Path) -> Chosen:
@@ -213,7 +210,7 @@ def _kept(header: dict[str, Any], changed: ColourSpace | None) -> dict[str, Any]
     """
     import OpenEXR
 
-    kept = {k: v for k, v in header.items() if k not in STRUCTURE | {"preview"} or k == "type"}
+    kept = {k: v for k, v in header.items() if k not in STRUCTURE}
     if changed is not None:
         kept = {k: v for k, v in kept.items() if k not in COLOUR} | colour_attributes(changed)
     lossy = (
@@ -269,11 +266,7 @@ def _header(frame: Frame, space: ColourSpace, mark: str) -> dict[str, Any]:
 def _timecode(text: str, rate: Fraction | None) -> Any:
     import OpenEXR
 
-    hours, minutes, seconds, frame = (int(part) for part in text.replace(";", ":").split(":"))
-    # above 30 frames/s two frames share a number, told apart by the field mark [SMPTE ST 12-1]
-    second_of_pair = rate is not None and rate > 30 and frame % 2 == 1
-    if rate is not None and rate > 30:
-        frame //= 2
+    hours, minutes, seconds, frame, second_of_pair = fields(text, rate)
     flags = (";" in text, False, second_of_pair, False, False, False)
     return OpenEXR.TimeCode(hours, minutes, seconds, min(frame, 29), *flags, 0, 0, 0, 0, 0, 0, 0, 0)
 

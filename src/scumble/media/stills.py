@@ -23,7 +23,7 @@ from scumble.frames import NO_MARGIN, Frame, FrameRange, Margin, Metadata, Pixel
 from scumble.media import STILLS, Plate, PlateOptions, WriterSettings, check_size, formats, other_kind
 from scumble.media.exr import MARK, Chosen, choose, encoded, forget_error, interop_of, parts_of, straight
 from scumble.media.pattern import Pattern, folder_pattern, parse_pattern
-from scumble.media.timecode import later
+from scumble.media.timecode import from_word, later, to_word
 from scumble.ocio import CONFIG, Colours
 
 LINEAR_FORMATS = {".exr"}
@@ -32,8 +32,8 @@ DEPTHS = {"uint8": 8, "uint10": 10, "uint12": 12, "uint16": 16, "half": 16, "flo
 # OpenImageIO's names for what a format itself has to say, and for what another file could not mean
 OWN_ATTRIBUTES = re.compile(
     r"(oiio|openexr|tiff|png|jpeg|webp|scumble)(:.*)?|dpx:(transfer|colorimetric|packing|version|imagedescriptor|"
-    r"endof.*|dittokey|signal|timecode|userbits|framerate|inputdevice|.*quantity|.*code(value)?)|exif:(color|pixel).*|orientation|icc:.*|compression.*"
-    r"|planarconfig|pixelaspectratio|[xy]?resolution.*|chromaticities|colorinteropid|capdate|datetime|software"
+    r"endof.*|dittokey|signal|timecode|userbits|framerate|inputdevice|.*quantity|.*code(value)?)"
+    r"|exif:(color|pixel).*|orientation|icc:.*|compression.*|planarconfig|pixelaspectratio|[xy]?resolution.*|chromaticities|colorinteropid|capdate|datetime|software"
     r"|framespersecond|smpte:.*|reelname|screenwindow.*|multiview|.*thumbnail.*",
     re.IGNORECASE,
 )
@@ -205,7 +205,7 @@ def _metadata(spec: Any, premultiplied: bool) -> Metadata:
     reel = spec.get_string_attribute("reelName") or spec.get_string_attribute("dpx:InputDevice")
     frame_rate = Fraction(int(rate[0]), int(rate[1])) if is_rate else None
     return Metadata(
-        _timecode(spec.getattribute("smpte:TimeCode"), frame_rate),
+        from_word(spec.getattribute("smpte:TimeCode"), frame_rate),
         frame_rate,
         _text(reel) or None,
         Fraction(aspect).limit_denominator(10000) if 0.01 < aspect < 100 and aspect != 1 else None,
@@ -223,31 +223,6 @@ def _text(value: Any) -> Any:
     if not isinstance(value, str) or not any("\ud800" <= c <= "\udfff" for c in value):
         return value
     return value.encode("utf-8", "surrogateescape").decode("latin-1")
-
-
-def _timecode(words: Any, rate: Fraction | None) -> str | None:
-    """Text of a SMPTE ST 12-1 timecode word as OpenImageIO gives it, in binary coded decimals."""
-    if not isinstance(words, tuple) or not words:
-        return None
-    word = int(words[0]) & 0xFFFFFFFF
-    frame, second, minute, hour = (
-        ((word >> shift) & mask) // 16 * 10 + ((word >> shift) & 15)
-        for shift, mask in ((0, 0x3F), (8, 0x7F), (16, 0x7F), (24, 0x3F))
-    )
-    if rate is not None and rate > 30:  # two frames share a number
-        frame = 2 * frame + (word >> 15 & 1)
-    if frame > 59 or second > 59 or minute > 59 or hour > 23:  # FF where a format has none
-        return None
-    return f"{hour:02}:{minute:02}:{second:02}{';' if word & 0x40 else ':'}{frame:02}"
-
-
-def _word(timecode: str, rate: Fraction | None) -> int:
-    """The inverse of `_timecode`."""
-    hour, minute, second, frame = (int(part) for part in timecode.replace(";", ":").split(":"))
-    pairs = rate is not None and rate > 30
-    shown = min(frame // 2 if pairs else frame, 39)
-    word = int(f"{hour:02}{minute:02}{second:02}{shown:02}", 16)
-    return word | (0x40 if ";" in timecode else 0) | (0x8000 if pairs and frame % 2 else 0)
 
 
 def _space(path: Path, header: Header, options: PlateOptions) -> tuple[ColourSpace, str]:
@@ -647,7 +622,9 @@ def _describe(spec: Any, frame: Frame, space: ColourSpace, suffix: str) -> None:
         if suffix != ".webp" and not theirs and (suffix == ".dpx" or not name.startswith("dpx:")):
             spec.attribute(name, oiio.TypeDesc(kind), value)
     if metadata.timecode is not None:
-        spec.attribute("smpte:TimeCode", oiio.TypeDesc("timecode"), (_word(metadata.timecode, metadata.frame_rate), 0))
+        spec.attribute(
+            "smpte:TimeCode", oiio.TypeDesc("timecode"), (to_word(metadata.timecode, metadata.frame_rate), 0)
+        )
     if metadata.frame_rate is not None:
         rate = metadata.frame_rate
         spec.attribute("FramesPerSecond", oiio.TypeDesc("rational"), (rate.numerator, rate.denominator))
