@@ -263,6 +263,31 @@ def test_feather_softens_an_edge(tmp_path: Path) -> None:
     np.testing.assert_allclose(Shaped(hard, True, 16).of(1)[HEIGHT // 2, :, 0], 1 - soft, atol=1e-5)
 
 
+def test_a_movie_is_a_matte_read_in_order_or_not(tmp_path: Path) -> None:
+    from scumble.media.movie import MovieWriter
+
+    writer = MovieWriter(tmp_path / "m.mkv", WriterSettings(size=(WIDTH, HEIGHT), codec="ffv1"))
+    for n in range(8):
+        writer.write(Frame(n, np.full((HEIGHT, WIDTH, 3), n / 10, np.float32), DISPLAY))
+        write_picture(tmp_path / f"p.{n + 1001}.png", Frame(n, picture(HEIGHT, WIDTH), DISPLAY), WriterSettings())
+    writer.close()
+    matte = parse_matte(str(tmp_path / "m.mkv"), open_plate(tmp_path / "p.####.png"))
+    for number in (1001, 1002, 1003, 1007, 1008, 1002, 1002):
+        np.testing.assert_allclose(matte.of(number), (number - 1001) / 10, atol=1 / 255)
+
+
+def test_neighbours_need_their_mattes_before_any_work(tmp_path: Path) -> None:
+    for n in range(1, 8):
+        write_picture(tmp_path / f"p.{n:04}.png", Frame(n, picture(HEIGHT, WIDTH, n), DISPLAY), WriterSettings())
+        if n > 2:
+            half_matte(tmp_path / f"m.{n:04}.png")
+    command = ["render", tmp_path / "p.####.png", "--look", "auvers", "-o", tmp_path / "o.####.png", "--frames", "4-6"]
+    done = scumble(*command, "--matte", tmp_path / "m.####.png", "--stabilize", "flow", "--progress", "none")
+    assert done.returncode == 2
+    assert "the matte of frame 2 is missing" in done.stderr
+    assert not list(tmp_path.glob("o.*"))
+
+
 def test_a_matte_that_changes_paints_its_frames_again(tmp_path: Path) -> None:
     for n in (1, 2):
         write_picture(tmp_path / f"p.{n:04}.png", Frame(n, picture(HEIGHT, WIDTH, n), DISPLAY), WriterSettings())

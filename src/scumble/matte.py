@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fnmatch
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scumble.errors import BadPlate, BadSettings
-from scumble.frames import NO_MARGIN, Margin, Pixels, format_frames
+from scumble.frames import NO_MARGIN, Frame, Margin, Pixels, format_frames
 from scumble.media import Plate, open_plate
 from scumble.media.movie import MoviePlate
 from scumble.media.stills import StillsPlate, channel_names, read_attributes, read_channels
@@ -42,6 +44,7 @@ class FileMatte:
 
     plate: Plate
     source: Plate
+    _reading: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def check(self, numbers: Sequence[int]) -> None:
         """Raises BadPlate for frames without a matte, and for one of another shape, before any work."""
@@ -64,7 +67,7 @@ class FileMatte:
         """See `Matte.of`."""
         place = self._place(number)
         if isinstance(self.source, MoviePlate):
-            (frame,) = self.source.read((place,))
+            frame = self._frame(place)
             found = frame.alpha if frame.alpha is not None else frame.pixels[:, :, :1]
         else:
             found = _read(self.source.files_of((place,))[0])
@@ -75,6 +78,14 @@ class FileMatte:
             found = np.asarray(cv2.resize(found, size, interpolation=how), np.float32).reshape(size[1], size[0], 1)
         around = ((margin.top, margin.bottom), (margin.left, margin.right), (0, 0))
         return _clean(np.pad(found, around, mode="edge"))
+
+    def _frame(self, place: int) -> Frame:
+        """A movie's frame; the movie stays open, since to seek is to decode again from a key frame."""
+        if self._reading.get("next") != place:
+            self._reading["frames"] = self.source.read(range(place, self.source.numbers[-1] + 1))
+        self._reading["next"] = place + 1
+        frame: Frame = next(self._reading["frames"])
+        return frame
 
     def files_of(self, number: int) -> list[Path]:
         """See `Matte.files_of`."""
@@ -99,7 +110,7 @@ class FileMatte:
 
 @dataclass(frozen=True)
 class ChannelMatte:
-    """A channel of the plate, such as depth's neighbour `mask.Y`."""
+    """A channel of the plate, such as `mask.Y`."""
 
     plate: StillsPlate
     channel: str
@@ -281,10 +292,16 @@ def _manifests(path: Path) -> Iterator[tuple[str, dict[str, int]]]:
         try:
             if not text and beside.is_file():
                 text = beside.read_text("utf-8")
-            manifest = json.loads(text) if text else {}
-            yield str(value), {str(name): int(str(number), 16) & 0xFFFFFFFF for name, number in manifest.items()}
+            yield str(value), _parsed(text)
         except (OSError, ValueError, AttributeError, RecursionError) as error:
             raise BadPlate(f"{path}: the manifest of its Cryptomatte {value} is damaged ({error})") from error
+
+
+@lru_cache(maxsize=8)  # the frames of a shot mostly have one
+def _parsed(manifest: str) -> dict[str, int]:
+    """Numbers of objects by name."""
+    found = json.loads(manifest) if manifest else {}
+    return {str(name): int(str(number), 16) & 0xFFFFFFFF for name, number in found.items()}
 
 
 def _hash(name: str) -> int:
@@ -297,21 +314,17 @@ def _ranks(path: Path, layer: str) -> list[str]:
     """Channels of a Cryptomatte layer, number and coverage in turn."""
     found: list[str] = []
     by_lower = {name.lower(): name for name in channel_names(path)}
-    for rank in range(100):
-        pair = [
-            next(
-                (
-                    by_lower[f"{layer}{rank:02}.{c}".lower()]
-                    for c in names
-                    if f"{layer}{rank:02}.{c}".lower() in by_lower
-                ),
-                "",
-            )
-            for names in (("r", "red"), ("g", "green"), ("b", "blue"), ("a", "alpha"))
-        ]
-        if not pair[0] or not pair[1]:
+
+    def channel(rank: int, *names: str) -> str:
+        asked = (f"{layer}{rank:02}.{name}".lower() for name in names)
+        return next((by_lower[name] for name in asked if name in by_lower), "")
+
+    for rank in itertools.count():
+        red, green = channel(rank, "r", "red"), channel(rank, "g", "green")
+        if not red or not green:
             break
-        found += pair[:2] + (pair[2:] if all(pair[2:]) else [])
+        blue, alpha = channel(rank, "b", "blue"), channel(rank, "a", "alpha")
+        found += [red, green, blue, alpha] if blue and alpha else [red, green]
     if not found:
         raise BadPlate(f"{path}: Cryptomatte {layer} has no channels {layer}00.R and .G; take another copy of it")
     return found

@@ -77,7 +77,7 @@ def painting_of(
     return Painting(frame, working, painted, working.pixels - plate if grain == "keep" else None)
 
 
-def together(paintings: Sequence[Painting], parts: Sequence[Pixels]) -> Painting:
+def composed(paintings: Sequence[Painting], parts: Sequence[Pixels]) -> Painting:
     """Paintings of one frame as one, each in its part (H, W, 1) of it; the parts sum to 1 at most.
 
     They are mixed in linear light. What no part has is the plate's.

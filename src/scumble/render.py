@@ -46,7 +46,7 @@ from scumble.media.pattern import output_pattern, parse_pattern
 from scumble.media.stills import StillsPlate, channel_names, part_names, read_header, space_of
 from scumble.motion import Motion, OpticalFlow, RenderedVectors, Vectors, vectors_of
 from scumble.ocio import Colours
-from scumble.painting import Painting, Weighted, finished, painting_of, together
+from scumble.painting import Painting, Weighted, composed, finished, painting_of
 from scumble.palette import Palette
 from scumble.sequence import held, keys, steadied, windows
 from scumble.shots import frames_of, own_frames
@@ -228,19 +228,17 @@ class Plan:
                 side = "later" if vectors.backward is None else "earlier"
                 said.append(f"the vectors lead one way ({vectors}): the stabiliser sees {side} frames only")
         if is_movie(self.output) and (self.plate.size[0] % 2 or self.plate.size[1] % 2):
-            even = "x".join(str(side + side % 2) for side in self.plate.size)
-            said.append(f"the movie is {even}: its codec needs even sides, the last row or column is repeated")
+            codec = codec_of(self.output, self.plate.bits, self.settings.codec)[1]
+            coded = codec.coded(self.plate.size)
+            if coded != self.plate.size:
+                even = "x".join(map(str, coded))
+                said.append(f"the movie is {even}: its codec needs even sides, the last row or column is repeated")
         return said
 
     @property
     def held(self) -> frozenset[int]:
         """Frames that the plate lacks and that repeat others."""
         return self.plate.held if isinstance(self.plate, StillsPlate) else frozenset()
-
-    @property
-    def matte_words(self) -> list[tuple[str, Look]]:
-        """The looks that have mattes of their own, with those in words."""
-        return [(str(matte), look) for matte, look in self.matte_looks]
 
     @property
     def mattes(self) -> list[Matte]:
@@ -271,7 +269,7 @@ class Plan:
                     f"look       {look.name} ({look.hash})" + (f" at {frame}" if len(self.looks) > 1 else "")
                     for frame, look in self.looks
                 ),
-                *(f"look       {look.name} ({look.hash}) in {words}" for words, look in self.matte_words),
+                *(f"look       {look.name} ({look.hash}) in {matte}" for matte, look in self.matte_looks),
                 f"matte      {_matte_in_words(self.settings)}",
                 f"strength   {self.settings.strength}",
                 f"network    {self.network_size[0]}x{self.network_size[1]}, {self.settings.engine}, {self.precision}",
@@ -544,10 +542,13 @@ def run(job: Plan, on_event: Callable[[FrameDone], None] = lambda _: None) -> Re
 def _paint(job: Plan, painters: Painters, written: Callable[[int], None]) -> None:
     """Paint and write the frames of a plan, decoding ahead and encoding behind."""
     plate, settings = job.plate, job.settings
+    shown, steady = _shown_and_steadied(job, painters)
+    wanted = _painted(job, painters, steady)
+    for matte in job.mattes:  # a hole is found before any work, under neighbours that are painted along too
+        for number in wanted:
+            matte.files_of(number)
     writer = open_writer(job.output, _writer_settings(job, lambda n: _mark(job, painters, n)))
     try:
-        shown, steady = _shown_and_steadied(job, painters)
-        wanted = _painted(job, painters, steady)
         with _ahead(plate.read(wanted, job.margin)) as frames, _Behind(writer) as behind:
             paintings: Iterator[Painting] = (_painting(job, painters, f) for f in frames)
             if settings.stabilize is not None:
@@ -583,7 +584,7 @@ def _painting(job: Plan, painters: Painters, frame: Frame) -> Painting:
         return replace(painting, matte=own)
     left = np.clip(1 - np.sum(np.stack(parts), axis=0), 0, 1)
     others = [painting_of(p.of(frame.number), frame, job.canvas_size, job.settings.grain) for p in painters.others]
-    return together([painting, *others], [(own * left).astype(np.float32), *parts])
+    return composed([painting, *others], [(own * left).astype(np.float32), *parts])
 
 
 def _is_done(path: Path, mark: str) -> bool:

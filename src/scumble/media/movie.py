@@ -50,6 +50,12 @@ class Codec:
         """Bits a channel."""
         return max(c.bits for c in av.VideoFormat(self.pixels).components)
 
+    def coded(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Width and height that are coded: even ones where chroma is shared by pixels beside or below each other."""
+        chroma = av.VideoFormat(self.pixels, 64, 64).components[1]
+        width, height = size
+        return width + width % 2 * (chroma.width < 64), height + height % 2 * (chroma.height < 64)
+
 
 _ANY, _APPLE = (".mp4", ".m4v", ".mov", ".mkv"), (".mov", ".mkv")
 _X265 = {"preset": "medium", "x265-params": "log-level=error"}
@@ -406,10 +412,9 @@ class MovieWriter:
             self.abort()
             raise not_written(path, error) from error
         self.pixels = self.codec.with_alpha if settings.alpha and self.codec.with_alpha else self.codec.pixels
-        # 4:2:0 needs even sides: an odd one is coded with its last row or column repeated
-        components = av.VideoFormat(self.pixels, 64, 64).components
-        self.even = (2 if components[1].width < 64 else 1, 2 if components[1].height < 64 else 1)
-        stream.width, stream.height = width + -width % self.even[0], height + -height % self.even[1]
+        # an odd side that must be even is coded with its last row or column repeated
+        stream.width, stream.height = self.codec.coded((width, height))
+        self.sides = ((0, stream.height - height), (0, stream.width - width), (0, 0))
         stream.pix_fmt = self.pixels
         if settings.metadata.pixel_aspect:
             stream.sample_aspect_ratio = settings.metadata.pixel_aspect
@@ -445,12 +450,11 @@ class MovieWriter:
         if frame.alpha is not None and self.pixels != self.codec.with_alpha:
             pixels = colour.over_black(pixels, frame.margin.of(frame.alpha), frame.colour_space)
         pixels = colour.converted(pixels, frame.colour_space, self.space)
-        sides = ((0, -pixels.shape[0] % self.even[1]), (0, -pixels.shape[1] % self.even[0]), (0, 0))
         if yuv.known(self.pixels):
-            alpha = None if frame.alpha is None else np.pad(frame.margin.of(frame.alpha), sides, mode="edge")
-            picture = yuv.picture_of(np.pad(pixels, sides, mode="edge"), alpha, self.pixels, self.tags[2])
+            alpha = None if frame.alpha is None else np.pad(frame.margin.of(frame.alpha), self.sides, mode="edge")
+            picture = yuv.picture_of(np.pad(pixels, self.sides, mode="edge"), alpha, self.pixels, self.tags[2])
         else:
-            codes = np.pad(quantised(pixels, 8), sides, mode="edge")
+            codes = np.pad(quantised(pixels, 8), self.sides, mode="edge")
             picture = self.reformatter.reformat(
                 av.VideoFrame.from_ndarray(codes, format="rgb24"),
                 format=self.pixels,
