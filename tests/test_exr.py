@@ -200,6 +200,11 @@ def test_data_windows_are_kept_and_do_not_swim(lines: int | None, tmp_path: Path
         tmp_path / "p.####.exr", look, tmp_path / "a.exr", RenderSettings(lines=lines, stats=stats, frames=(1,))
     )
     np.testing.assert_array_equal(read(alone.files[0])[0][1]["R"], found[1][1]["R"])
+    # nor does the inside hang on the canvas: by itself the same frame has another margin
+    windowed(tmp_path / "q.0001.exr", world, *places[1])
+    other = render(tmp_path / "q.####.exr", look, tmp_path / "b.exr", RenderSettings(lines=lines, stats=stats))
+    inside = (slice(120, -120), slice(120, -120))
+    np.testing.assert_array_equal(read(other.files[0])[0][1]["R"][inside], found[1][1]["R"][inside])
 
 
 def test_identity_keeps_every_code_of_every_window(tmp_path: Path) -> None:

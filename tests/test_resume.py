@@ -274,6 +274,14 @@ def test_the_mark_hangs_on_all_that_changes_a_frame(
         assert scumble(*command, "--first-frame", "2").returncode == 0
         for n in (1, 2, 3):
             assert (tmp_path / f"{name}.{n + 1:04}.png").read_bytes() == first[f"{name}.{n:04}.png"]
+    for n in range(1, 4):
+        write_picture(tmp_path / f"t.{n}.png", Frame(n, picture(48, 96, n), DISPLAY), WriterSettings())
+    command = ["render", tmp_path / "t.#.png", "--look", looks[0], "-o", tmp_path / "u.#.png", *flags]
+    assert scumble(*command, "--first-frame", "1").returncode == 0
+    first = {f.name: f.read_bytes() for f in tmp_path.glob("u.*.png")}
+    assert scumble(*command, "--first-frame", "2").returncode == 0
+    for n in (1, 2, 3):
+        assert (tmp_path / f"u.{n + 1}.png").read_bytes() == first[f"u.{n}.png"]
     # so are frames of another configuration's space of the same name
     config = PyOpenColorIO.Config.CreateFromBuiltinConfig("cg-config-v2.2.0_aces-v1.3_ocio-v2.4")
     command = [
