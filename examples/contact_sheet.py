@@ -18,7 +18,7 @@ from scumble.look import bake
 from scumble.media import WriterSettings, open_plate
 from scumble.media.stills import write_picture
 from scumble.painting import Weighted, paint_frame
-from scumble.render import RenderSettings, plan
+from scumble.plan import RenderSettings, plan
 from scumble.upsampling import resized
 
 

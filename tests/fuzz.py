@@ -64,7 +64,7 @@ def _plate(suffix: str) -> Target:
 
 
 def _settings(data: bytes, folder: Path) -> None:
-    from scumble.render import RenderSettings
+    from scumble.plan import RenderSettings
     from scumble.settings import commented, load
 
     commented_again = load(_file(folder, "a.toml", data), _settings_class())

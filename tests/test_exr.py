@@ -18,7 +18,8 @@ from test_bad_input import scumble
 from scumble.colour import LINEAR, srgb_to_linear
 from scumble.look import identity_look
 from scumble.media import PlateOptions, open_plate
-from scumble.render import RenderSettings, plan, render
+from scumble.plan import RenderSettings, plan
+from scumble.rendering import render
 
 HEIGHT, WIDTH = 48, 80
 

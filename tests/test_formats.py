@@ -27,7 +27,8 @@ from scumble.media import WriterSettings, open_plate
 from scumble.media.movie import CODECS, MovieWriter
 from scumble.media.stills import read_picture, write_picture
 from scumble.media.timecode import later
-from scumble.render import RenderSettings, plan, render
+from scumble.plan import RenderSettings, plan
+from scumble.rendering import render
 from scumble.upsampling import resized
 
 PAGE = Path(__file__).parents[1] / "docs" / "formats.md"

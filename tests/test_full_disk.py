@@ -21,7 +21,7 @@ from scumble.frames import Frame
 from scumble.look import identity_look
 from scumble.media import WriterSettings
 from scumble.media.stills import read_picture, write_picture
-from scumble.render import render
+from scumble.rendering import render
 
 SMALL_DISK = """
 set -e

@@ -23,7 +23,8 @@ from scumble.matte import parse_matte, shares
 from scumble.media import WriterSettings, open_plate
 from scumble.media.stills import read_picture, write_picture
 from scumble.ocio import Colours
-from scumble.render import RenderSettings, render
+from scumble.plan import RenderSettings
+from scumble.rendering import render
 
 HEIGHT, WIDTH = 48, 80
 unit = st.floats(0, 1, width=32)

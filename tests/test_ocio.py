@@ -26,7 +26,8 @@ from scumble.media import PlateOptions, WriterSettings, open_plate
 from scumble.media.movie import MovieWriter
 from scumble.media.stills import read_picture, write_picture
 from scumble.ocio import CONFIG, Colours
-from scumble.render import RenderSettings, render
+from scumble.plan import RenderSettings
+from scumble.rendering import render
 from scumble.upsampling import resized
 
 AP1 = (0.713, 0.293, 0.165, 0.830, 0.128, 0.044, 0.32168, 0.33767)

@@ -21,7 +21,8 @@ from scumble.look import Look, identity_look
 from scumble.media import WriterSettings, open_plate
 from scumble.media.movie import MovieWriter
 from scumble.media.stills import read_picture, write_picture
-from scumble.render import RenderSettings, plan, render
+from scumble.plan import RenderSettings, plan
+from scumble.rendering import render
 
 
 def write_sequence(pattern: Path, frames: dict[int, Pixels], space: str = colour.DISPLAY, bits: int = 8) -> Path:

@@ -22,7 +22,8 @@ from scumble.colour import DISPLAY, srgb_to_linear
 from scumble.frames import Frame
 from scumble.media import WriterSettings
 from scumble.media.stills import write_picture
-from scumble.render import RenderSettings, render
+from scumble.plan import RenderSettings
+from scumble.rendering import render
 
 COUNT = 12
 COMMAND = [Path(sys.executable).with_name("scumble" + (".exe" if sys.platform == "win32" else ""))]

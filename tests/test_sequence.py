@@ -22,7 +22,8 @@ from scumble.keys import Keys
 from scumble.media import WriterSettings, open_plate
 from scumble.media.stills import read_picture, write_picture
 from scumble.motion import warp
-from scumble.render import RenderSettings, plan, render
+from scumble.plan import RenderSettings, plan
+from scumble.rendering import render
 from scumble.sequence import key_of, keys
 
 COUNT = 9

@@ -10,7 +10,7 @@ import pytest
 from conftest import SAMPLES, random_look, scene
 from test_bad_input import scumble
 
-from scumble import baking, render
+from scumble import baking, rendering
 from scumble.colour import DISPLAY
 from scumble.errors import BadInput
 from scumble.frames import Frame, Pixels
@@ -18,7 +18,8 @@ from scumble.look import identity_look
 from scumble.media import WriterSettings, open_plate
 from scumble.media.movie import MovieWriter
 from scumble.media.stills import read_picture, write_picture
-from scumble.render import RenderSettings
+from scumble.painters import Painters
+from scumble.plan import RenderSettings, plan
 from scumble.shots import Shot, detect, own_frames, read_cuts
 
 SIZE = (90, 160)
@@ -131,17 +132,17 @@ def test_every_shot_has_statistics_of_its_own_and_is_measured_once(
     plate = open_plate(edit)
     first, second = baking.shots_of(plate)
     assert abs(second.first - 23) <= 2
-    whole = render.render(edit, look, tmp_path / "whole.####.png", settings)
+    whole = rendering.render(edit, look, tmp_path / "whole.####.png", settings)
     assert len(counted) == 2
     assert max(counted[0]) < second.first <= first.last < min(counted[1])
     # any frame alone equals the frame in the movie, and nothing is measured again
     middle = (second.first + first.last) // 2
     for number in (1, middle, 50):
-        render.render(edit, look, tmp_path / f"one.{number}.png", RenderSettings(precision="f32", frames=(number,)))
+        rendering.render(edit, look, tmp_path / f"one.{number}.png", RenderSettings(precision="f32", frames=(number,)))
         assert (tmp_path / f"one.{number}.png").read_bytes() == whole.files[number - 1].read_bytes()
     assert len(counted) == 2
     # outside the dissolve a frame is painted as in a plate that holds its shot alone, inside by both
-    painters = render.Painters(render.plan(edit, look, tmp_path / "x.####.png", settings))
+    painters = Painters(plan(edit, look, tmp_path / "x.####.png", settings))
     assert [w.share for w in painters.of(1)] == [1.0]
     shares = [w.share for w in painters.of(middle)]
     assert len(shares) == 2
@@ -152,31 +153,31 @@ def test_every_shot_has_statistics_of_its_own_and_is_measured_once(
 
 def test_statistics_are_written_read_and_refused(edit: Path, tmp_path: Path, counted: list[tuple[int, ...]]) -> None:
     look, stats = random_look(3), tmp_path / "edit.json"
-    plain = render.render(edit, look, tmp_path / "a.####.png", RenderSettings(precision="f32", frames=(3, 40)))
+    plain = rendering.render(edit, look, tmp_path / "a.####.png", RenderSettings(precision="f32", frames=(3, 40)))
     measured = len(counted)
     saved = RenderSettings(precision="f32", frames=(3, 40), stats=stats)
     for name in "bc":  # measured and written, then read
-        again = render.render(edit, look, tmp_path / f"{name}.####.png", saved)
+        again = rendering.render(edit, look, tmp_path / f"{name}.####.png", saved)
         assert [p.read_bytes() for p in again.files] == [p.read_bytes() for p in plain.files]
     assert len(counted) == measured
     document = json.loads(stats.read_text())
     assert [s["first"] for s in document["shots"]] == [s.first for s in baking.shots_of(open_plate(edit))]
     with pytest.raises(BadInput, match="measured with the look 'random3'"):
-        render.render(edit, random_look(4), tmp_path / "d.####.png", saved)
+        rendering.render(edit, random_look(4), tmp_path / "d.####.png", saved)
     other = RenderSettings(precision="f32", frames=(3,), stats=stats, keep_color=0.5)
     with pytest.raises(BadInput, match="keep_color"):
-        render.render(edit, look, tmp_path / "d.####.png", other)
+        rendering.render(edit, look, tmp_path / "d.####.png", other)
     # one entry serves every shot of a sequence
     document["shots"] = document["shots"][:1]
     stats.write_text(json.dumps(document))
-    shared = render.render(edit, look, tmp_path / "e.####.png", saved)
+    shared = rendering.render(edit, look, tmp_path / "e.####.png", saved)
     assert shared.files[0].read_bytes() == plain.files[0].read_bytes()
     assert shared.files[1].read_bytes() != plain.files[1].read_bytes()
     document["shots"][0]["layers"]["stem"]["variance"][0] = -1.0
     for broken in (json.dumps(document), '{"kind": "statistics", "schema": 1}', "[]", "no", '{"kind": "statistics"}'):
         stats.write_text(broken)
         with pytest.raises(BadInput, match=stats.name):
-            render.render(edit, look, tmp_path / "f.####.png", saved)
+            rendering.render(edit, look, tmp_path / "f.####.png", saved)
     assert not list(tmp_path.glob("[df].*"))
 
 
@@ -203,6 +204,6 @@ def test_the_command_lists_shots(edit: Path, tmp_path: Path) -> None:
 
 
 def test_the_identity_look_keeps_an_edit_to_the_bit(edit: Path, tmp_path: Path) -> None:
-    done = render.render(edit, identity_look(), tmp_path / "i.####.png", RenderSettings(precision="f32"))
+    done = rendering.render(edit, identity_look(), tmp_path / "i.####.png", RenderSettings(precision="f32"))
     for frame, path in zip(open_plate(edit).read(tuple(range(1, 53))), done.files, strict=True):
         np.testing.assert_allclose(read_picture(path)[0], frame.pixels, atol=1 / 509)

@@ -27,7 +27,9 @@ from scumble.motion import (
     vectors_of,
     warp,
 )
-from scumble.render import Painters, RenderSettings, plan, render
+from scumble.painters import Painters
+from scumble.plan import RenderSettings, plan
+from scumble.rendering import render
 from scumble.stabiliser import Seen, steady
 
 HEIGHT, WIDTH = 96, 160

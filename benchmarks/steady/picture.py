@@ -19,7 +19,8 @@ from scumble.baking import find_look
 from scumble.colour import to_working
 from scumble.media import open_plate
 from scumble.motion import RenderedVectors, consistent, vectors_of, warp
-from scumble.render import RenderSettings, render
+from scumble.plan import RenderSettings
+from scumble.rendering import render
 from scumble.stabiliser import trusted
 
 NUMBERS = tuple(range(1006, 1013))

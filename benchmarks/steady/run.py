@@ -30,8 +30,9 @@ from scumble.frames import Frame
 from scumble.look import Look, bake
 from scumble.media import Plate, WriterSettings, open_plate
 from scumble.media.stills import read_picture, write_picture
+from scumble.plan import RenderSettings
 from scumble.qc import examine
-from scumble.render import RenderSettings, render
+from scumble.rendering import render
 from scumble.weights import vgg_path
 
 HERE = Path(__file__).parent

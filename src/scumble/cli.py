@@ -462,13 +462,14 @@ def render(
     ] = "bar",
 ) -> None:
     """Paint a shot with a look, or with style pictures directly."""
-    from scumble import render as r
     from scumble.baking import make_look, style_picture
     from scumble.keys import Keys
     from scumble.matte import NOWHERE
     from scumble.media import PlateOptions, open_plate
     from scumble.ocio import Colours
     from scumble.palette import Palette
+    from scumble.plan import RenderSettings, plan
+    from scumble.rendering import run
 
     for flag in ("layer", "out_layer", "in_space", "out_space", "codec", "matte", "matte_channel", "ocio"):
         given = ctx.get_parameter_source(flag)
@@ -483,7 +484,7 @@ def render(
     if ocio is not None:
         colours.check()
     plate = open_plate(source, first_frame, PlateOptions(layer, in_space, colours))
-    settings = r.RenderSettings(
+    settings = RenderSettings(
         frames=_frames(frames, start, end, step, plate.frame_range),
         first_frame=first_frame,
         frame_rate=parse_rate(frame_rate) if frame_rate else None,
@@ -520,12 +521,12 @@ def render(
             raise BadSettings("a matte is for the look of --look or --style; give one of them")
         settings, look = dataclasses.replace(settings, matte=NOWHERE), ["identity"]
     chosen: Any = _keyed_looks(look) if look else make_look([(Path(n), w) for n, w in map(weighted, style or [])])
-    job = r.plan(plate, chosen, output, settings, _looks_in_mattes(matte_look or []))
+    job = plan(plate, chosen, output, settings, _looks_in_mattes(matte_look or []))
     if dry_run:
         print(job)
         return
     with _progress(progress, len(job.numbers), source.name) as tick:
-        done = r.run(job, tick)
+        done = run(job, tick)
     if progress != "none":
         note.print(
             f"{done.frames} frame{'s' * (done.frames != 1)} in {done.seconds:.1f} s"

@@ -19,7 +19,8 @@ from scumble.look import Look, bake
 from scumble.media import WriterSettings
 from scumble.media.stills import write_picture
 from scumble.network import SIZES
-from scumble.render import RenderSettings, render
+from scumble.plan import RenderSettings
+from scumble.rendering import render
 
 Pixels = NDArray[np.float32]
 

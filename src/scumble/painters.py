@@ -1,0 +1,142 @@
+"""Looks baked with the shots of a plan, and who paints which frame with which share."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+from scumble.baking import shot_statistics, shots_of
+from scumble.engine import open_engine
+from scumble.errors import BadInput
+from scumble.look import Look, bake
+from scumble.painting import Weighted
+from scumble.plan import Plan
+from scumble.sequence import keys, windows
+from scumble.shots import frames_of, own_frames
+from scumble.statistics_file import Measured, load, save
+
+
+class Painters:
+    """The looks baked with every shot that is rendered, compiled when their turn comes."""
+
+    def __init__(self, job: Plan) -> None:
+        self.job = job
+        self.engine = open_engine(job.settings.engine)
+        self.measured = [_measured(job, look) for _, look in job.looks]
+        self.shots = [m.shot for m in self.measured[0]]
+        self.places: dict[int, list[int]] = {}  # of the shots that a frame of the plate stands in
+        for place, shot in enumerate(self.shots):
+            for n in frames_of(shot, job.plate.numbers):
+                self.places.setdefault(n, []).append(place)
+        self.run_of: dict[int, int] = {}  # first frame of the run without holes that a frame stands in
+        for n in job.plate.numbers:
+            behind_hole = n - 1 in job.held and n not in job.held
+            self.run_of[n] = n if behind_hole else self.run_of.get(n - 1, n)
+        self.ready: dict[tuple[int, int], Weighted] = {}
+        # looks in mattes of their own paint beside these
+        self.others = [Painters(replace(job, looks=((0, look),), matte_looks=())) for _, look in job.matte_looks]
+        self.digests: dict[tuple[int, int], str] = {}
+
+    def of(self, number: int) -> list[Weighted]:
+        """What paints a frame, with shares that sum to 1: one, but for dissolves and cross-fades of looks."""
+        wanted = self._shares(number)
+        self.ready = {key: self.ready[key] if key in self.ready else self._baked(*key) for key in wanted}
+        return [replace(self.ready[key], share=share) for key, share in wanted.items()]
+
+    def _shares(self, number: int) -> dict[tuple[int, int], float]:
+        """Shares of looks and shots in a frame."""
+        places = self._places(number)
+        shares = [self.shots[i].share(number) for i in places]
+        # a later shot comes over the ones before it
+        left = 1.0
+        for k in range(len(places) - 1, -1, -1):
+            shares[k], left = left * (shares[k] if k else 1.0), left * (1 - shares[k])
+        return {
+            (look, place): by_look * by_shot
+            for look, by_look in enumerate(self.job.shares(number))
+            for place, by_shot in zip(places, shares, strict=True)
+            if by_look * by_shot > 0
+        }
+
+    def of_words(self, number: int) -> list[list[object]]:
+        """What paints a frame, as plain values: looks and shots with their shares, and digests of their statistics."""
+        return [
+            [self.job.looks[look][1].hash, share, self._digest(look, place)]
+            for (look, place), share in self._shares(number).items()
+        ]
+
+    def _digest(self, look: int, place: int) -> str:
+        if (look, place) not in self.digests:
+            statistics = self.measured[look][place].statistics
+            digest = hashlib.blake2b(statistics.palette.mean.tobytes(), digest_size=16)
+            digest.update(statistics.palette.covariance.tobytes())
+            for name in statistics.mean:
+                digest.update(statistics.mean[name].tobytes() + statistics.variance[name].tobytes())
+            digest.update(repr(statistics.facts.get("grain", 0.0)).encode())
+            self.digests[look, place] = digest.hexdigest()
+        return self.digests[look, place]
+
+    def sources(self, number: int) -> list[int]:
+        """The frames of the plate that a frame's pixels hang on: its neighbours where it is steadied, what is held."""
+        settings = self.job.settings
+        steady: tuple[int, ...] = (number,)
+        if settings.on > 1:
+            steady = keys((number,), settings.on, self.first_of, settings.on_warp is not None)
+        if settings.stabilize is not None:
+            steady = windows(steady, settings.window, self.together)
+        return sorted({*steady, number})
+
+    def together(self, n: int, m: int) -> bool:
+        """Whether two frames stand in one shot of the plate, without a hole between them."""
+        between = range(min(n, m), max(n, m) + 1)
+        no_hole = all(k in self.run_of and k not in self.job.held for k in between)
+        return no_hole and not set(self.places.get(n, ())).isdisjoint(self.places.get(m, ()))
+
+    def first_of(self, number: int) -> int:
+        """First frame of the shot that a frame belongs to, of the later one in a dissolve; behind a hole the next."""
+        return max(self.shots[self._places(number)[-1]].first, self.run_of[number])
+
+    def _places(self, number: int) -> list[int]:
+        return self.places.get(number, [0])
+
+    def _baked(self, look: int, place: int) -> Weighted:
+        settings = self.job.settings
+        statistics = self.measured[look][place].statistics
+        baked = bake(self.job.looks[look][1], statistics, settings.keep_color, settings.palette)
+        return Weighted(baked, self.engine.painter(baked, self.job.precision))
+
+
+def _measured(job: Plan, look: Look) -> list[Measured]:
+    """Statistics of the shots that the render touches, from the file of statistics where there is one."""
+    plate, settings = job.plate, job.settings
+    made_with = {
+        "keep_color": settings.keep_color,
+        "palette": settings.palette and [settings.palette.mean.tolist(), settings.palette.covariance.tolist()],
+        "lines": job.network_size[1],
+        "without_grain": settings.grain is not None,
+        "space": str(plate.colour_space),
+    }
+    if settings.stats is not None and settings.stats.exists():
+        found = load(settings.stats, look, made_with)
+        if len(found) == 1:  # one shot's, shared by all of the plate
+            return [Measured(shot, found[0].statistics) for shot in shots_of(plate, settings.cuts)]
+        missing = next((n for n in job.numbers if not any(n in m.shot for m in found)), None)
+        if missing is not None:
+            raise BadInput(f"{settings.stats}: frame {missing} is in none of its shots; measure again")
+        return found
+    shots = shots_of(plate, settings.cuts)
+    own = own_frames(shots, plate.numbers)
+    # neighbours that the stabiliser sees, and frames that are held, may stand in the shot beside
+    around = (settings.window if settings.stabilize else 0) + settings.on - 1
+    without_grain = settings.grain is not None
+    wanted = []
+    for shot, mine in zip(shots, own, strict=True):
+        # a file is for other renders too: all shots; else only what is painted
+        if settings.stats is not None or any(shot.first - around <= n <= shot.last + around for n in job.numbers):
+            statistics = shot_statistics(
+                look, plate, job.network_size, settings.keep_color, settings.palette, shot, mine, without_grain
+            )
+            wanted.append(Measured(shot, statistics))
+    if settings.stats is not None:
+        save(settings.stats, look, wanted, made_with)
+    return wanted

@@ -1,0 +1,228 @@
+"""A frame's way: plate, working space, look, full size, mix, plate space, file. Decode, compute and encode overlap."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from scumble import __version__
+from scumble.files import check_writable, clear_parts
+from scumble.frames import Frame
+from scumble.keys import Keys
+from scumble.look import Look
+from scumble.marks import HASH, digest, is_done
+from scumble.matte import is_named, shares
+from scumble.media import (
+    WriterSettings,
+    is_movie,
+    open_writer,
+)
+from scumble.media.movie import MoviePlate
+from scumble.media.pattern import parse_pattern
+from scumble.media.stills import StillsPlate
+from scumble.motion import Motion, OpticalFlow, RenderedVectors
+from scumble.painters import Painters
+from scumble.painting import Painting, composed, finished, painting_of
+from scumble.pipeline import Behind, ahead
+from scumble.plan import Plan, RenderSettings, looks_in_words, output_files, plan, sound_of, times_of, vectors_in
+from scumble.sequence import held, keys, steadied, windows
+
+
+@dataclass(frozen=True)
+class FrameDone:
+    """The one progress event: a frame of a shot was written, `seconds` after the render began."""
+
+    shot: str
+    number: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What was done."""
+
+    files: tuple[Path, ...]
+    frames: int
+    seconds: float
+    kept: int = 0
+    """Frames that were there already, made in the same way."""
+
+
+def render(
+    source: Path,
+    look: Look | Sequence[tuple[int, Look]],
+    output: Path,
+    settings: RenderSettings = RenderSettings(),
+    on_event: Callable[[FrameDone], None] = lambda _: None,
+    matte_looks: Sequence[tuple[str, Look]] = (),
+) -> Rendered:
+    """Paint a shot: `run(plan(...))`."""
+    return run(plan(source, look, output, settings, matte_looks), on_event)
+
+
+def run(job: Plan, on_event: Callable[[FrameDone], None] = lambda _: None) -> Rendered:
+    """Do what was planned. Raises ScumbleError; a movie is finished or not there, done frames of a sequence stay."""
+    started = time.monotonic()
+    wanted = len(job.numbers)
+    check_writable(job.files[0])  # first: what cannot be written is said at once
+    clear_parts(job.files)
+    painters = Painters(job)
+    if parse_pattern(job.output) is not None and not job.settings.overwrite:
+        frames = zip(job.numbers, job.files, strict=True)
+        left = [(n, f) for n, f in frames if not f.exists() or not is_done(f, _mark(job, painters, n))]
+        if not left:
+            return Rendered(job.files, 0, time.monotonic() - started, wanted)
+        job = replace(job, numbers=tuple(n for n, _ in left), files=tuple(f for _, f in left))
+    _paint(job, painters, lambda n: on_event(FrameDone(job.plate.path.name, n, time.monotonic() - started)))
+    files = job.files if is_movie(job.output) else output_files(job.output, job.numbers)
+    return Rendered(files, len(job.numbers), time.monotonic() - started, wanted - len(job.numbers))
+
+
+def _paint(job: Plan, painters: Painters, written: Callable[[int], None]) -> None:
+    """Paint and write the frames of a plan, decoding ahead and encoding behind."""
+    plate, settings = job.plate, job.settings
+    shown, steady = _shown_and_steadied(job, painters)
+    wanted = _painted(job, painters, steady)
+    for matte in job.mattes:  # a hole is found before any work, under neighbours that are painted along too
+        for number in wanted:
+            matte.files_of(number)
+    writer = open_writer(job.output, _writer_settings(job, lambda n: _mark(job, painters, n)))
+    try:
+        with ahead(plate.read(wanted, job.margin)) as frames, Behind(writer) as behind:
+            paintings: Iterator[Painting] = (_painting(job, painters, f) for f in frames)
+            if settings.stabilize is not None:
+                motion = _motion(job, settings.stabilize)
+                paintings = steadied(steady, settings.window, painters.together, motion, paintings)
+            if settings.on > 1:
+                motion_held = _motion(job, settings.on_warp) if settings.on_warp else None
+                paintings = held(shown, settings.on, painters.first_of, motion_held, paintings)
+            for painting in paintings:
+                strength = settings.strength
+                share = strength.at(painting.frame.number) if isinstance(strength, Keys) else strength
+                done = replace(painting.frame, pixels=finished(painting, share))
+                if done.number != painting.key:  # held: all that is not painted is the frame's own
+                    (own,) = plate.files_of((done.number,))
+                    source = own if done.source is not None else None
+                    done = replace(done, metadata=plate.metadata(done.number), source=source)
+                behind.put(done, written)
+        writer.close()
+    except BaseException:
+        writer.abort()
+        raise
+
+
+def _painting(job: Plan, painters: Painters, frame: Frame) -> Painting:
+    """A frame as it is painted in the working space, by all looks, each in its matte."""
+    painting = painting_of(painters.of(frame.number), frame, job.canvas_size, job.settings.grain)
+    if job.matte is None and not job.matte_looks:
+        return painting
+    height, width = frame.pixels.shape[:2]
+    own = np.ones((height, width, 1), np.float32) if job.matte is None else job.matte.of(frame.number, frame.margin)
+    parts = shares([matte.of(frame.number, frame.margin) for matte, _ in job.matte_looks])
+    if not parts:
+        return replace(painting, matte=own)
+    left = np.clip(1 - np.sum(np.stack(parts), axis=0), 0, 1)
+    others = [painting_of(p.of(frame.number), frame, job.canvas_size, job.settings.grain) for p in painters.others]
+    return composed([painting, *others], [(own * left).astype(np.float32), *parts])
+
+
+def _mark(job: Plan, painters: Painters, number: int) -> str:
+    """What a frame's header says: a hash of all that its pixels hang on, and how it was made, in words.
+
+    The hash comes first: DPX cuts the text after 100 characters.
+    """
+    settings, sources = job.settings, painters.sources(number)
+    looks = painters.of_words(number)
+    strength = settings.strength.at(number) if isinstance(settings.strength, Keys) else settings.strength
+    words = f"look {looks_in_words(job)}, {job.precision}, strength {strength:g}" + "".join(
+        f", {name} {value}"
+        for name, value in (
+            ("keep_color", settings.keep_color),
+            ("stabilize", settings.stabilize),
+            ("grain", settings.grain),
+            ("on", settings.on if settings.on > 1 else None),
+            ("space", job.space),
+        )
+        if value
+    )
+    facts = {
+        "version": __version__,
+        "looks": looks,
+        "strength": strength,
+        "settings": [
+            *(settings.keep_color, settings.stroke, settings.quality, settings.engine, settings.stabilize),
+            *(settings.window, settings.grain, settings.on, settings.on_warp, settings.vectors, settings.layer),
+            settings.out_layer,
+        ],
+        "spaces": [str(job.plate.colour_space), str(job.space), job.configuration],
+        "size": [job.network_size, job.margin, job.plate.size, job.plate.bits, job.precision],
+        "plate": [digest(file) for file in job.plate.files_of(sources)],
+        "frames": [n - number for n in sources],
+        # files count by their contents alone
+        "mattes": [
+            settings.matte if is_named(settings.matte) else "",
+            settings.invert_matte,
+            settings.feather,
+            len(job.matte_looks),
+        ],
+        "matte_looks": [other.of_words(number) for other in painters.others],
+        "matte_files": [digest(f) for matte in job.mattes for n in sources for f in matte.files_of(n)],
+        "place": number - job.plate.numbers[0] if job.plate.kind == "movie" else 0,
+    }
+    render = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:HASH]
+    return f"Scumble {__version__} render {render}, {words}"
+
+
+def _shown_and_steadied(job: Plan, painters: Painters) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The frames that come out, and those whose paintings are wanted for them: all, or what is held."""
+    settings = job.settings
+    if settings.on == 1:
+        return job.numbers, job.numbers
+    return job.numbers, keys(job.numbers, settings.on, painters.first_of, settings.on_warp is not None)
+
+
+def _painted(job: Plan, painters: Painters, steady: tuple[int, ...]) -> tuple[int, ...]:
+    """The frames that are read and painted, the stabiliser's neighbours among them."""
+    if job.settings.stabilize is None:
+        return steady
+    return windows(steady, job.settings.window, painters.together)
+
+
+def _motion(job: Plan, kind: str) -> Motion:
+    if kind == "flow":
+        return OpticalFlow()
+    vectors = vectors_in(job)
+    assert isinstance(job.plate, StillsPlate)
+    return RenderedVectors(job.plate.files, vectors, job.margin)
+
+
+def _writer_settings(job: Plan, frame_mark: Callable[[int], str]) -> WriterSettings:
+    plate, settings = job.plate, job.settings
+    span, _ = sound_of(job)
+    times = times_of(job) if is_movie(job.output) else ()
+    return WriterSettings(
+        frame_rate=settings.frame_rate or plate.frame_rate or Fraction(24),
+        quality=settings.quality,
+        size=plate.size,
+        bits=plate.bits,
+        out_space=job.space,
+        layer=settings.layer,
+        out_layer=settings.out_layer,
+        sound_from=plate.path if span else None,
+        sound_span=span or (Fraction(0), None),
+        alpha=plate.has_alpha,
+        times=times,
+        time_base=plate.time_base if times and isinstance(plate, MoviePlate) else Fraction(1, 90000),
+        codec=settings.codec,
+        told=bool(settings.in_space),
+        metadata=plate.metadata(job.numbers[0]),
+        mark=f"Scumble {__version__}, look {looks_in_words(job)}, {job.precision}, strength {settings.strength}",
+        frame_mark=frame_mark,
+    )
