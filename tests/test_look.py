@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 from scumble.errors import BadInput, BadLook
 from scumble.look import Look, StyleStatistics, bake, blend_styles, identity_look, mix
 from scumble.network import Architecture
+from scumble.palette import Colouring
 
 
 @given(seed=st.integers(0, 1000), skips=st.booleans(), blocks=st.integers(0, 3))
@@ -137,7 +138,7 @@ def test_baking_folds_normalisation_into_convolutions() -> None:
 
 def test_keep_color_one_leaves_colours_alone() -> None:
     look = random_look(6)
-    baked = bake(look, random_statistics(look), keep_color=1.0)
+    baked = bake(look, random_statistics(look), Colouring(keep_color=1.0))
     assert np.array_equal(baked.matrix, np.eye(3, dtype=np.float32))
     assert not baked.offset.any()
 

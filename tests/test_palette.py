@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scumble.palette import GREY, LARGEST, LEAST_GREY, Palette, recolouring
+from scumble.palette import GREY, LARGEST, LEAST_GREY, Colouring, Palette, recolouring
 
 
 @given(seed=st.integers(0, 10_000))
@@ -43,7 +43,7 @@ def test_pooling_is_the_palette_of_all_pixels() -> None:
 def test_keep_color_moves_towards_the_identity(keep: float) -> None:
     a, b = Palette(np.full(3, 0.3), np.eye(3) * 0.02), Palette(np.full(3, 0.6), np.eye(3) * 0.05)
     full, _ = recolouring(a, b)
-    t, _ = recolouring(a, b, keep)
+    t, _ = recolouring(a, b, Colouring(keep))
     np.testing.assert_allclose(t, (1 - keep) * full + keep * np.eye(3))
 
 

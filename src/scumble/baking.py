@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from scumble import __version__
+from scumble import __version__, tone
 from scumble.colour import to_working
 from scumble.engine.openvino_engine import OpenVinoEngine
 from scumble.errors import BadLook, BadPlate
@@ -31,7 +31,7 @@ from scumble.look import (
 )
 from scumble.media import MOVIES, STILLS, Plate
 from scumble.media.stills import StillsPlate, read_picture
-from scumble.palette import REFERENCE_SHARE, Palette
+from scumble.palette import OWN_COLOURS, REFERENCE_SHARE, Colouring, Palette
 from scumble.shots import Shot, detect, read_cuts
 from scumble.statistics_file import cached_shots, cached_statistics, keep_shots, keep_statistics
 from scumble.upsampling import resized
@@ -57,13 +57,18 @@ def _load_universal(path: Path) -> Universal:
     return Universal.load(path)
 
 
+def shipped_looks() -> list[str]:
+    """Names of the looks that come with the package."""
+    return sorted(p.stem for p in shipped("looks").glob("*.look"))
+
+
 def find_look(name: str) -> Look:
     """A look by file or by the name of a shipped one. Raises BadLook naming the shipped looks."""
     path = Path(name)
     if not path.is_file():
         beside = shipped("looks") / f"{name}.look"
         if not beside.is_file():
-            known = ", ".join(sorted(p.stem for p in shipped("looks").glob("*.look")))
+            known = ", ".join(shipped_looks())
             raise BadLook(f"{name}: no such look file, and not one of the shipped looks: {known}")
         path = beside
     elif path.suffix.lower() in STILLS | MOVIES:
@@ -155,7 +160,7 @@ def reference_statistics(look: Look) -> ShotStatistics:
     crops = _crops(reference_picture(), 4, CROP)
     palette = Palette.measure(reference_picture())
     share = np.full(len(crops), 1 / len(crops), np.float32)
-    return _measured(look, crops, share, palette, 0.0, None, {"of": "reference photograph"})
+    return _measured(look, crops, share, palette, OWN_COLOURS, {"of": "reference photograph"})
 
 
 def shots_of(plate: Plate, cuts: str | None = None) -> list[Shot]:
@@ -190,8 +195,7 @@ def shot_statistics(
     look: Look,
     plate: Plate,
     size: tuple[int, int],
-    keep_color: float = 0.0,
-    palette: Palette | None = None,
+    colouring: Colouring = OWN_COLOURS,
     shot: Shot | None = None,
     numbers: Sequence[int] = (),
     without_grain: bool = False,
@@ -200,20 +204,21 @@ def shot_statistics(
 
     Frames spread through the whole shot (`numbers` are its own) are sampled whatever part of it is
     rendered, at `size` (width, height), at which the network sees it. Measured once: kept in the cache.
-    `without_grain` measures the grain too and takes it off first.
+    `without_grain` measures the grain too and takes it off first. The facts name the shot's black and white
+    points, `points`.
     """
     shot = shot or Shot(plate.numbers[0], plate.numbers[-1])
     sampled = spread(numbers or plate.numbers, SAMPLED_FRAMES)
-    colours = [] if palette is None else [palette.mean.tolist(), palette.covariance.tolist()]
-    key = [_identity(plate, sampled), sampled, look.hash, size, keep_color, colours, without_grain]
+    key = [_identity(plate, sampled), sampled, look.hash, size, colouring.as_values(), without_grain, "points"]
     found = cached_statistics(key, look)
     if found is None:
         facts: dict[str, Any] = {"of": str(plate.path.name), "frames": list(sampled)}
         if without_grain:  # the deviation first: all frames lose the same
             facts["grain"] = float(np.median([deviation(p) for p in _working(plate, sampled)]))
         whole = (removed(p, facts.get("grain", 0.0)) for p in _working(plate, sampled))
-        frames = (resized(pixels, size) for pixels in whole)
-        found = frame_statistics(look, frames, len(sampled), keep_color, palette, facts)
+        frames = [resized(pixels, size) for pixels in whole]
+        facts["points"] = [float(point) for point in np.median([tone.points(p) for p in frames], axis=0)]
+        found = frame_statistics(look, frames, len(sampled), colouring, facts)
         keep_statistics(key, shot, found)
     return found
 
@@ -226,8 +231,7 @@ def frame_statistics(
     look: Look,
     frames: Iterable[Pixels],
     count: int,
-    keep_color: float = 0.0,
-    palette: Palette | None = None,
+    colouring: Colouring = OWN_COLOURS,
     facts: Mapping[str, Any] | None = None,
 ) -> ShotStatistics:
     """Statistics of `count` frames in the working space, as the network sees them, pooled with the reference."""
@@ -245,7 +249,7 @@ def frame_statistics(
         [*np.full(len(palettes), (1 - REFERENCE_SHARE) / len(palettes)), REFERENCE_SHARE],
     )
     share = np.concatenate([own, other]).astype(np.float32)
-    return _measured(look, [*crops, *reference], share, pooled, keep_color, palette, dict(facts or {}))
+    return _measured(look, [*crops, *reference], share, pooled, colouring, dict(facts or {}))
 
 
 def _measured(
@@ -253,11 +257,10 @@ def _measured(
     crops: Sequence[Pixels],
     share: Any,
     plate: Palette,
-    keep_color: float,
-    palette: Palette | None,
+    colouring: Colouring,
     facts: dict[str, Any],
 ) -> ShotStatistics:
-    matrix, offset = look.recolouring(plate, keep_color, palette)
+    matrix, offset = look.recolouring(plate, colouring)
     mean, variance = OpenVinoEngine().measure(look, np.stack(crops), share, matrix, offset)
     return ShotStatistics(plate, mean, variance, facts)
 

@@ -177,12 +177,12 @@ def one_value_each(args: list[str], many: set[str], flags: set[str], positional:
 
 
 class _Many(TyperCommand):
-    """A command whose `--style` and `--content` take several words."""
+    """A command whose `--style`, `--content` and `--looks` take several words."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         flags = {name for p in self.params if getattr(p, "is_flag", False) for name in p.opts} | {"--help"}
         positional = sum(p.param_type_name == "argument" for p in self.params)
-        args = one_value_each(args, {"--style", "--content"}, flags, positional)
+        args = one_value_each(args, {"--style", "--content", "--looks"}, flags, positional)
         rest: list[str] = super().parse_args(ctx, args)
         return rest
 
@@ -296,6 +296,16 @@ def render(
         float,
         typer.Option("--keep-color", help="0 recolours as the style, 1 keeps the plate's colours under the strokes."),
     ] = 0.0,
+    keep_exposure: Annotated[
+        float,
+        typer.Option(
+            "--keep-exposure", help="0 is as light or dark as the style, 1 as the plate, in the style's colours."
+        ),
+    ] = 0.0,
+    hold_blacks: Annotated[
+        bool,
+        typer.Option("--hold-blacks", help="Leave what is near the plate's black and white points as it is."),
+    ] = False,
     palette: Annotated[
         Path | None, typer.Option("--palette", metavar="PICTURE", help="Take colours from this picture instead.")
     ] = None,
@@ -388,6 +398,27 @@ def render(
             help="Layer of motion vectors in pixels, their direction and the way of their y axis; Blender's, Nuke's and Arnold's names are recognised.",
         ),
     ] = "",
+    aov: Annotated[
+        str | None,
+        typer.Option(
+            "--aov",
+            metavar="LIST",
+            help="Parts of the painting as layers of the EXR: luma,chroma,detail,matte or some of them.",
+        ),
+    ] = None,
+    compare: Annotated[
+        Literal["side", "wipe", "stack"] | None,
+        typer.Option("--compare", help="The plate left of the painting, in the left half of the frame, or above it."),
+    ] = None,
+    burn_in: Annotated[
+        bool, typer.Option("--burn-in", help="Write shot, frame, timecode and look into the picture.")
+    ] = False,
+    proxy: Annotated[
+        int,
+        typer.Option(
+            "--proxy", metavar="2|4", help="Write a half or a quarter of the size, with the strokes of the whole."
+        ),
+    ] = 1,
     layer: Annotated[
         str,
         typer.Option("--layer", metavar="NAME", help="Colour layer of an EXR, by layer or part (default: the beauty)."),
@@ -462,6 +493,7 @@ def render(
     ] = "bar",
 ) -> None:
     """Paint a shot with a look, or with style pictures directly."""
+    from scumble.aov import parse_aovs
     from scumble.baking import make_look, style_picture
     from scumble.keys import Keys
     from scumble.matte import NOWHERE
@@ -491,6 +523,8 @@ def render(
         quality=quality,
         strength=Keys.parse(strength, "strength"),
         keep_color=keep_color,
+        keep_exposure=keep_exposure,
+        hold_blacks=hold_blacks,
         palette=Palette.measure(style_picture(palette)) if palette else None,
         stroke=stroke,
         lines=_lines(lines),
@@ -507,6 +541,10 @@ def render(
         on=on,
         on_warp=on_warp,
         vectors=vectors,
+        aovs=() if aov is None else parse_aovs(aov),
+        compare=compare,
+        burn_in=burn_in,
+        proxy=_proxy(proxy),
         layer=layer,
         out_layer=out_layer,
         in_space=in_space,
@@ -536,6 +574,16 @@ def render(
         )
         for line in job.notes():
             note.print(f"note: {line}", soft_wrap=True)
+
+
+def _proxy(number: int) -> Literal[1, 2, 4]:
+    if number == 2:
+        return 2
+    if number == 4:
+        return 4
+    if number != 1:
+        raise BadSettings(f"--proxy {number}: give 2 or 4")
+    return 1
 
 
 def _one_matte(path: str | None, channel: str | None, crypto: list[str] | None) -> str:
@@ -631,6 +679,81 @@ def _lines(text: str | None) -> int | None:
     if not re.fullmatch(r"[1-9]\d{0,8}", text, re.ASCII):
         raise BadSettings(f"lines {text!r}: give a number of lines, or full")
     return int(text)
+
+
+@app.command(cls=_Many)
+def sheet(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Movie, image sequence or still.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="PICTURE", help="Contact sheet to write (png, jpg, tif, webp).")
+    ],
+    looks: Annotated[
+        list[str] | None,
+        typer.Option("--looks", metavar="FILE|NAME...", help="Looks, a row each (default: all shipped looks)."),
+    ] = None,
+    style: Annotated[
+        list[str] | None,
+        typer.Option("--style", metavar="PICTURE...", help="Style pictures, a row each, beside --looks or alone."),
+    ] = None,
+    frames: Annotated[
+        str | None, typer.Option("--frames", metavar="RANGE", help="Frames, a column each, as in 1001,1050.")
+    ] = None,
+    count: Annotated[
+        int, typer.Option("--count", min=1, max=24, help="Without --frames: how many, spread over the plate.")
+    ] = 3,
+    width: Annotated[int, typer.Option("--width", min=64, max=4096, help="Pixels that a picture is wide.")] = 480,
+    strength: Annotated[str, typer.Option("--strength", metavar="NUMBER|KEYS", help="As in scumble render.")] = "1",
+    keep_color: Annotated[float, typer.Option("--keep-color", help="As in scumble render.")] = 0.0,
+    keep_exposure: Annotated[float, typer.Option("--keep-exposure", help="As in scumble render.")] = 0.0,
+    hold_blacks: Annotated[bool, typer.Option("--hold-blacks", help="As in scumble render.")] = False,
+    stroke: Annotated[float, typer.Option("--stroke", help="As in scumble render.")] = 1.0,
+    lines: Annotated[str | None, typer.Option("--lines", metavar="N|full", help="As in scumble render.")] = None,
+    cuts: Annotated[str | None, typer.Option("--cuts", metavar="auto|none|FILE", help="As in scumble render.")] = None,
+    first_frame: Annotated[
+        int | None, typer.Option("--first-frame", help="Number of the plate's first frame (movies: 1).")
+    ] = None,
+    layer: Annotated[str, typer.Option("--layer", metavar="NAME", help="As in scumble render.")] = "",
+    in_space: Annotated[str, typer.Option("--in-space", metavar="SPACE", help="As in scumble render.")] = "",
+    ocio: Annotated[
+        str | None, typer.Option("--ocio", metavar="FILE|ocio://NAME", help="As in scumble render.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the sheet if it is there.")] = False,
+) -> None:
+    """Paint a few frames with many looks and lay them out on one sheet, with their names."""
+    from scumble.baking import find_look, make_look, shipped_looks
+    from scumble.colour import DISPLAY
+    from scumble.frames import Frame, parse_frames, spread
+    from scumble.keys import Keys
+    from scumble.media import STILLS, WriterSettings, open_plate
+    from scumble.media.stills import write_picture
+    from scumble.plan import RenderSettings
+    from scumble.sheet import contact_sheet
+
+    if output.suffix.lower() not in STILLS - {".exr", ".dpx"}:
+        raise BadInput(f"{output}: a sheet is a picture: name it .png, .jpg, .tif or .webp")
+    if output.exists() and not overwrite:
+        raise BadInput(f"{output}: is there already; give --overwrite to replace it")
+    check_writable(output)
+    settings = RenderSettings(
+        strength=Keys.parse(strength, "strength"),
+        keep_color=keep_color,
+        keep_exposure=keep_exposure,
+        hold_blacks=hold_blacks,
+        stroke=stroke,
+        lines=_lines(lines),
+        cuts=cuts,
+        layer=layer,
+        in_space=in_space,
+        ocio=ocio,
+    )
+    plate = open_plate(source, first_frame, settings.plate_options)
+    found = [make_look([(Path(n), 1.0)]) for n in style or ()]
+    found = [*map(find_look, looks or ([] if style else [n for n in shipped_looks() if n != "identity"])), *found]
+    numbers = parse_frames(frames) if frames else spread(plate.numbers, count)
+    with _counting() as tell:
+        pixels = contact_sheet(plate, found, numbers, width, settings, tell)
+    write_picture(output, Frame(1, pixels, DISPLAY), WriterSettings(quality=92))
+    print(f"{output}: {len(found)} looks, frames {', '.join(map(str, numbers))}, {pixels.shape[1]}x{pixels.shape[0]}")
 
 
 @app.command()

@@ -141,6 +141,14 @@ class Metadata:
 
 
 @dataclass(frozen=True)
+class Paint:
+    """What was painted over a frame: the painting (H, W, 3) in the frame's space, and its share (H, W, 1) there."""
+
+    pixels: Pixels
+    share: Pixels
+
+
+@dataclass(frozen=True)
 class Frame:
     """One picture of a plate: `pixels` float32 (H, W, 3) in `colour_space`, `alpha` (H, W, 1) or None."""
 
@@ -153,3 +161,5 @@ class Frame:
     """Pixels beyond the display window, where the plate was asked for them."""
     source: Path | None = None
     """The file that the frame was read from, where it has one of its own."""
+    paint: Paint | None = None
+    """Of a painted frame whose parts are wanted as layers."""

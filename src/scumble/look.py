@@ -25,7 +25,7 @@ from scumble import __version__
 from scumble.errors import BadInput, BadLook
 from scumble.files import written_whole
 from scumble.network import EPSILON, Architecture
-from scumble.palette import Palette, recolouring
+from scumble.palette import OWN_COLOURS, Colouring, Palette, recolouring
 
 SCHEMA = 1
 Array = NDArray[np.float32]
@@ -73,10 +73,11 @@ class Look:
         return float(self.facts.get("keep_color", 0.0))
 
     def recolouring(
-        self, plate: Palette, keep_color: float = 0.0, palette: Palette | None = None
+        self, plate: Palette, colouring: Colouring = OWN_COLOURS
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """T (3, 3) and offset (3,) from a plate's colours to the style's, or to `palette` instead."""
-        return recolouring(plate, palette or self.palette, max(keep_color, self.keep_color))
+        """T (3, 3) and offset (3,) from a plate's colours to the style's, as `colouring` has it."""
+        kept = max(colouring.keep_color, self.keep_color)
+        return recolouring(plate, self.palette, replace(colouring, keep_color=kept))
 
     @property
     def hash(self) -> str:
@@ -162,17 +163,9 @@ class BakedLook:
         return self.architecture.receptive_field()
 
 
-def bake(
-    look: Look,
-    statistics: ShotStatistics,
-    keep_color: float = 0.0,
-    palette: Palette | None = None,
-) -> BakedLook:
-    """Fold shot statistics into a look: W' = W gamma / sigma, b' = (b - mu) gamma / sigma + beta.
-
-    `keep_color` in 0..1 moves the recolouring towards the identity; `palette` replaces the style's colours.
-    """
-    matrix, offset = look.recolouring(statistics.palette, keep_color, palette)
+def bake(look: Look, statistics: ShotStatistics, colouring: Colouring = OWN_COLOURS) -> BakedLook:
+    """Fold shot statistics into a look: W' = W gamma / sigma, b' = (b - mu) gamma / sigma + beta."""
+    matrix, offset = look.recolouring(statistics.palette, colouring)
     kernel: Arrays = {}
     bias: Arrays = {}
     for node in look.architecture.nodes():

@@ -72,7 +72,7 @@ class Painters:
             digest.update(statistics.palette.covariance.tobytes())
             for name in statistics.mean:
                 digest.update(statistics.mean[name].tobytes() + statistics.variance[name].tobytes())
-            digest.update(repr(statistics.facts.get("grain", 0.0)).encode())
+            digest.update(repr([statistics.facts.get(name) for name in ("grain", "points")]).encode())
             self.digests[look, place] = digest.hexdigest()
         return self.digests[look, place]
 
@@ -102,7 +102,7 @@ class Painters:
     def _baked(self, look: int, place: int) -> Weighted:
         settings = self.job.settings
         statistics = self.measured[look][place].statistics
-        baked = bake(self.job.looks[look][1], statistics, settings.keep_color, settings.palette)
+        baked = bake(self.job.looks[look][1], statistics, settings.colouring)
         return Weighted(baked, self.engine.painter(baked, self.job.precision))
 
 
@@ -110,14 +110,15 @@ def _measured(job: Plan, look: Look) -> list[Measured]:
     """Statistics of the shots that the render touches, from the file of statistics where there is one."""
     plate, settings = job.plate, job.settings
     made_with = {
-        "keep_color": settings.keep_color,
-        "palette": settings.palette and [settings.palette.mean.tolist(), settings.palette.covariance.tolist()],
+        **settings.colouring.as_values(),
         "lines": job.network_size[1],
         "without_grain": settings.grain is not None,
         "space": str(plate.colour_space),
     }
     if settings.stats is not None and settings.stats.exists():
         found = load(settings.stats, look, made_with)
+        if settings.hold_blacks and not all("points" in m.statistics.facts for m in found):
+            raise BadInput(f"{settings.stats}: measured without black points; measure again into another file")
         if len(found) == 1:  # one shot's, shared by all of the plate
             return [Measured(shot, found[0].statistics) for shot in shots_of(plate, settings.cuts)]
         missing = next((n for n in job.numbers if not any(n in m.shot for m in found)), None)
@@ -133,9 +134,7 @@ def _measured(job: Plan, look: Look) -> list[Measured]:
     for shot, mine in zip(shots, own, strict=True):
         # a file is for other renders too: all shots; else only what is painted
         if settings.stats is not None or any(shot.first - around <= n <= shot.last + around for n in job.numbers):
-            statistics = shot_statistics(
-                look, plate, job.network_size, settings.keep_color, settings.palette, shot, mine, without_grain
-            )
+            statistics = shot_statistics(look, plate, job.network_size, settings.colouring, shot, mine, without_grain)
             wanted.append(Measured(shot, statistics))
     if settings.stats is not None:
         save(settings.stats, look, wanted, made_with)

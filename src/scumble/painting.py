@@ -11,9 +11,10 @@ import numpy as np
 from scumble import tiling
 from scumble.colour import DISPLAY, Working, from_working, mixed, to_working
 from scumble.engine import Painter
-from scumble.frames import Frame, Pixels
+from scumble.frames import Frame, Paint, Pixels
 from scumble.grain import removed
 from scumble.look import BakedLook
+from scumble.tone import held
 from scumble.upsampling import joint_upsample, resized
 
 
@@ -35,6 +36,8 @@ class Painting:
     pixels: Pixels
     grain: Pixels | None = None
     held_from: int | None = None
+    points: tuple[float, float] | None = None
+    """Black and white point that are held."""
     matte: Pixels | None = None
     """(H, W, 1), how much of the frame is painted; None is all of it."""
 
@@ -50,12 +53,17 @@ def paint_frame(looks: Sequence[Weighted], frame: Frame, size: tuple[int, int], 
 
 
 def painting_of(
-    looks: Sequence[Weighted], frame: Frame, size: tuple[int, int], grain: Literal["keep", "remove"] | None = None
+    looks: Sequence[Weighted],
+    frame: Frame,
+    size: tuple[int, int],
+    grain: Literal["keep", "remove"] | None = None,
+    hold_blacks: bool = False,
 ) -> Painting:
     """Paint a frame at the network's size and bring the painting to the plate's.
 
     Paintings of several looks are mixed in the working space by their shares, which sum to 1. With
-    `grain` the plate's, as it was measured with the statistics, is not painted; `keep` gives it back.
+    `grain` the plate's, as it was measured with the statistics, is not painted; `keep` gives it back;
+    `hold_blacks` keeps the black and white points that were measured with them.
     """
     working = to_working(frame.pixels, frame.colour_space)
     plate = working.pixels
@@ -74,7 +82,11 @@ def painting_of(
             if painted.shape[0] < plate.shape[0]
             else resized(painted, (plate.shape[1], plate.shape[0]))
         )
-    return Painting(frame, working, painted, working.pixels - plate if grain == "keep" else None)
+    points = None
+    if hold_blacks:
+        known = [(w.share, *w.baked.statistics.facts.get("points", (0.0, 1.0))) for w in looks]
+        points = (sum(share * black for share, black, _ in known), sum(share * white for share, _, white in known))
+    return Painting(frame, working, painted, working.pixels - plate if grain == "keep" else None, points=points)
 
 
 def composed(paintings: Sequence[Painting], parts: Sequence[Pixels]) -> Painting:
@@ -94,12 +106,33 @@ def composed(paintings: Sequence[Painting], parts: Sequence[Pixels]) -> Painting
 
 def finished(painting: Painting, strength: float) -> Pixels:
     """The painting mixed with its plate, in plate space."""
-    frame, working, painted = painting.frame, painting.working, painting.pixels
+    return _mixed(painting, from_working(strengthened(painting, strength), painting.working))
+
+
+def finished_in_parts(painting: Painting, strength: float) -> tuple[Pixels, Paint]:
+    """`finished`, and what was mixed with the plate for it."""
+    frame, whole = painting.frame, from_working(strengthened(painting, strength), painting.working)
+    share = np.ones((*whole.shape[:2], 1), np.float32) if painting.matte is None else painting.matte
+    shows = ~painting.working.bad[:, :, None]  # a bad pixel of the plate is its own
+    if frame.alpha is not None:
+        shows = shows & (frame.alpha > 0)
+    return _mixed(painting, whole), Paint(whole, np.where(shows, share, np.float32(0)))
+
+
+def strengthened(painting: Painting, strength: float) -> Pixels:
+    """The painting (H, W, 3) in the working space with its grain, its held points and so much of the plate."""
+    plate, painted = painting.working.pixels, painting.pixels
     if painting.grain is not None:  # each frame's own, whatever has been averaged or carried since
         painted = painted + painting.grain
+    if painting.points is not None:
+        painted = held(painted, plate, *painting.points)
     if strength < 1:
-        painted = working.pixels + np.float32(strength) * (painted - working.pixels)
-    result = from_working(painted, working)
+        painted = plate + np.float32(strength) * (painted - plate)
+    return painted
+
+
+def _mixed(painting: Painting, result: Pixels) -> Pixels:
+    frame = painting.frame
     if painting.matte is not None:
         result = mixed(frame.pixels, result, painting.matte, frame.colour_space)
     if frame.alpha is not None:  # where nothing is, nothing is painted

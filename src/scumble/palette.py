@@ -13,12 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from scumble.colour import LUMA
+
 Array = NDArray[np.float64]
 
 REFERENCE_SHARE = 0.25  # weight of the reference photograph in every pooled statistic
 LARGEST = 3.0  # singular value of T
 LEAST_GREY = 0.3  # what T leaves of the plate's contrast in grey
 GREY = np.full(3, 3**-0.5)
+MOST_GAIN = 8.0  # by which the style's palette is made lighter or darker, in display codes
 FLOOR = 1e-5  # added to covariances: about (1/255)^2, a plate without colour has no direction to stretch
 
 
@@ -57,8 +60,42 @@ class Palette:
         return cls(mean, covariance)
 
 
-def recolouring(plate: Palette, style: Palette, keep_color: float = 0.0) -> tuple[Array, Array]:
-    """T (3, 3) and offset (3,) with p = T x + offset; `keep_color` 1 gives the identity."""
+@dataclass(frozen=True)
+class Colouring:
+    """Which colours a painting takes: the style's, unless something of the plate's or of another picture's is kept."""
+
+    keep_color: float = 0.0
+    """0 takes the style's colours, 1 keeps the plate's."""
+    keep_exposure: float = 0.0
+    """0 is as light or dark as the style, 1 as the plate, by a gain that leaves the style's hues."""
+    palette: Palette | None = None
+    """Colours of another picture instead of the style's."""
+
+    def as_values(self) -> dict[str, object]:
+        """Plain values, by which two are compared."""
+        own = self.palette and [self.palette.mean.tolist(), self.palette.covariance.tolist()]
+        return {"keep_color": self.keep_color, "keep_exposure": self.keep_exposure, "palette": own}
+
+
+OWN_COLOURS = Colouring()
+
+
+def exposed(style: Palette, plate: Palette, amount: float) -> Palette:
+    """The style's palette under a gain that brings its mean luma to the plate's, by `amount` of 0 to 1 in stops."""
+    luma = np.asarray(LUMA)
+    ratio = float(luma @ plate.mean) / max(1e-3, float(luma @ style.mean))
+    gain = float(np.clip(ratio, 1 / MOST_GAIN, MOST_GAIN)) ** amount
+    return Palette(style.mean * gain, style.covariance * gain**2)
+
+
+def recolouring(plate: Palette, style: Palette, colouring: Colouring = OWN_COLOURS) -> tuple[Array, Array]:
+    """T (3, 3) and offset (3,) with p = T x + offset, from the plate's colours to the style's as `colouring` has it.
+
+    `keep_color` 1 gives the identity. The last dimension of x is RGB in the working space.
+    """
+    style, keep_color = colouring.palette or style, colouring.keep_color
+    if colouring.keep_exposure:
+        style = exposed(style, plate, colouring.keep_exposure)
     a = plate.covariance + FLOOR * np.eye(3)
     b = style.covariance + FLOOR * np.eye(3)
     root, inverse = _power(a, 0.5), _power(a, -0.5)

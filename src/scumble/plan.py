@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
+from scumble.aov import channels_of
 from scumble.colour import DISPLAY, ColourSpace
 from scumble.engine import Precision, find_engine
 from scumble.errors import BadOutput, BadPlate, BadSettings
@@ -31,7 +32,8 @@ from scumble.media.pattern import output_pattern, parse_pattern
 from scumble.media.stills import StillsPlate, channel_names, part_names, space_of
 from scumble.motion import Vectors, vectors_of
 from scumble.ocio import Colours
-from scumble.palette import Palette
+from scumble.palette import Colouring, Palette
+from scumble.review import Compare, compared_size
 from scumble.tiling import canvas, on_grid
 
 LINES = 720  # the network's size unless asked otherwise: what it was trained to see
@@ -54,6 +56,10 @@ class RenderSettings:
     """0 keeps the plate, 1 is the painting; mixed in the working space; a number, or keys over frames."""
     keep_color: float = 0.0
     """0 takes the style's colours, 1 keeps the plate's."""
+    keep_exposure: float = 0.0
+    """0 is as light or dark as the style, 1 as the plate."""
+    hold_blacks: bool = False
+    """Leave what is near the plate's black and white points as it is."""
     palette: Palette | None = None
     """Colours of another picture instead of the style's."""
     stroke: float = 1.0
@@ -86,6 +92,14 @@ class RenderSettings:
     """Let what is held move with the plate, along its vector channels or optical flow."""
     vectors: str = ""
     """Layer of motion vectors as LAYER[:forward|backward][:up|down]; recognised by its name otherwise."""
+    aovs: tuple[str, ...] = ()
+    """Parts of the painting to be written as layers of the EXR, of luma, chroma, detail and matte."""
+    proxy: Literal[1, 2, 4] = 1
+    """Paint at a half or a quarter of the plate's size, with the strokes and colours of the whole."""
+    compare: Compare | None = None
+    """Put the plate beside the painting (side), above it (stack), or in the left half of the frame (wipe)."""
+    burn_in: bool = False
+    """Write shot, frame, timecode and look into the picture."""
     layer: str = ""
     """Colour layer of an EXR, by layer or part; the beauty by default."""
     out_layer: str = ""
@@ -111,12 +125,19 @@ class RenderSettings:
             colours.check()
         return PlateOptions(self.layer, self.in_space, colours)
 
+    @property
+    def colouring(self) -> Colouring:
+        """Which colours the painting takes."""
+        return Colouring(self.keep_color, self.keep_exposure, self.palette)
+
     def __post_init__(self) -> None:
         strengths = self.strength.values if isinstance(self.strength, Keys) else (self.strength,)
         if not all(0 <= value <= 1 for value in strengths):
             raise BadSettings(f"strength {self.strength}: give a number from 0 to 1")
         if not 0 <= self.keep_color <= 1:
             raise BadSettings(f"keep-color {self.keep_color}: give a number from 0 to 1")
+        if not 0 <= self.keep_exposure <= 1:
+            raise BadSettings(f"keep-exposure {self.keep_exposure}: give a number from 0 to 1")
         if not 0.1 <= self.stroke <= 20:
             raise BadSettings(f"stroke {self.stroke}: give a number from 0.1 to 20")
         if not 0 <= self.quality <= 100:
@@ -135,6 +156,10 @@ class RenderSettings:
             raise BadSettings("invert-matte turns a matte around; give --matte, --matte-channel or --crypto with it")
         if self.lines is not None and self.lines != 0 and not 16 <= self.lines <= 20000:
             raise BadSettings(f"lines {self.lines}: give a number from 16 to 20000, or full")
+        if self.proxy not in (1, 2, 4):
+            raise BadSettings(f"proxy {self.proxy}: give 2 or 4")
+        if (self.compare or self.proxy > 1 or self.burn_in) and (self.aovs or self.out_layer):
+            raise BadSettings("proxies, comparisons and burn-ins have no layers: leave --aov and --out-layer out")
         if self.out_layer and self.out_space:
             raise BadSettings("an EXR's layers are in one colour space: give --out-layer or --out-space, not both")
         if any(character in self.out_layer for character in "\0/\\") or self.out_layer.strip(".") != self.out_layer:
@@ -151,6 +176,7 @@ class Plan:
     numbers: tuple[int, ...]
     files: tuple[Path, ...]
     network_size: tuple[int, int]  # width, height of the display window as the network sees it
+    frame_size: tuple[int, int]  # width, height at which frames are worked on: the plate's, but for proxies
     margin: Margin  # overscan that is painted along, on the network's grid
     space: ColourSpace  # of the output
     precision: Precision
@@ -167,6 +193,11 @@ class Plan:
         """Of each look in a frame: a cross-fade from key to key."""
         marks = [Keys(tuple((f, float(i == k)) for i, (f, _) in enumerate(self.looks))) for k in range(len(self.looks))]
         return [mark.at(number) for mark in marks]
+
+    def strength_at(self, number: int) -> float:
+        """Strength in a frame."""
+        strength = self.settings.strength
+        return strength.at(number) if isinstance(strength, Keys) else strength
 
     def notes(self) -> list[str]:
         """What a user should know of the output that was not asked for."""
@@ -196,10 +227,10 @@ class Plan:
             if vectors.backward is None or vectors.forward is None:
                 side = "later" if vectors.backward is None else "earlier"
                 said.append(f"the vectors lead one way ({vectors}): the stabiliser sees {side} frames only")
-        if is_movie(self.output) and (self.plate.size[0] % 2 or self.plate.size[1] % 2):
+        if is_movie(self.output) and (self.output_size[0] % 2 or self.output_size[1] % 2):
             codec = codec_of(self.output, self.plate.bits, self.settings.codec)[1]
-            coded = codec.coded(self.plate.size)
-            if coded != self.plate.size:
+            coded = codec.coded(self.output_size)
+            if coded != self.output_size:
                 even = "x".join(map(str, coded))
                 said.append(f"the movie is {even}: its codec needs even sides, the last row or column is repeated")
         return said
@@ -225,6 +256,16 @@ class Plan:
         """Width and height at which the network sees display window and margin."""
         return canvas(self.plate.size, self.network_size, self.margin)
 
+    @property
+    def proxy_size(self) -> tuple[int, int]:
+        """Width and height of a painted frame."""
+        return proxy_size(self.plate.size, self.settings.proxy)
+
+    @property
+    def output_size(self) -> tuple[int, int]:
+        """Width and height of what is written."""
+        return compared_size(self.proxy_size, self.settings.compare)
+
     def __str__(self) -> str:
         p = self.plate
         rate = f", {p.frame_rate} frames/s" if p.frame_rate else ""
@@ -242,6 +283,7 @@ class Plan:
                 f"matte      {_matte_in_words(self.settings)}",
                 f"strength   {self.settings.strength}",
                 f"network    {self.network_size[0]}x{self.network_size[1]}, {self.settings.engine}, {self.precision}",
+                *([f"review     {_review_in_words(self)}"] if _review_in_words(self) else []),
                 f"stabilise  {_stabiliser_in_words(self)}",
                 f"painted    {_hold_in_words(self)}",
                 f"sound      {sound_of(self)[1]}",
@@ -249,6 +291,11 @@ class Plan:
                 *(f"note       {note}" for note in self.notes() if not note.startswith("sound")),
             ]
         )
+
+
+def proxy_size(size: tuple[int, int], proxy: int) -> tuple[int, int]:
+    """A plate's size divided by `proxy`."""
+    return max(1, round(size[0] / proxy)), max(1, round(size[1] / proxy))
 
 
 def plan(
@@ -323,7 +370,8 @@ def plan(
     else:
         precision = settings.precision
     if is_movie(output):
-        codec = codec_of(output, plate.bits, settings.codec, plate.size)[1]
+        written = compared_size(proxy_size(plate.size, settings.proxy), settings.compare)
+        codec = codec_of(output, plate.bits, settings.codec, written)[1]
         space = _movie_space(plate.colour_space, codec.bits)
     else:
         read_from = None if plate.kind == "movie" else plate.files_of(plate.numbers[:1])[0]
@@ -334,7 +382,10 @@ def plan(
         space = settings.plate_options.colours.space(settings.out_space)
     is_exr = output.suffix.lower() == ".exr"
     margin = Margin()
-    if is_exr and isinstance(plate, StillsPlate):  # of the whole plate, so that all chunks see it at one size
+    as_plate = settings.proxy == 1 and settings.compare is None  # the file's layers and windows go along
+    if (
+        is_exr and isinstance(plate, StillsPlate) and as_plate
+    ):  # of the whole plate, so that all chunks see it at one size
         margin = plate.overscan(plate.numbers, numbers)
         if any(margin):
             size, margin = on_grid(plate.size, size, margin, looks[0][1].architecture.stride)
@@ -352,6 +403,17 @@ def plan(
         taken = taken or next((part for part in part_names(first) if part == settings.out_layer), None)
         if taken:
             raise BadOutput(f"{first}: the plate has a channel or part {taken}; give another --out-layer")
+    if settings.aovs:
+        if not (is_exr and space.is_linear):
+            raise BadSettings(
+                f"--aov: the parts of a painting are signed and sum in linear light; give an EXR output in a linear"
+                f" space, not {output.name} in {space}"
+            )
+        first = plate.files_of(numbers)[0]
+        names = channel_names(first) if as_plate and first.suffix.lower() == ".exr" else []
+        taken = next((c for c in channels_of(settings.aovs) if c in names), None)
+        if taken:
+            raise BadOutput(f"{first}: the plate has a channel {taken}; leave {taken.split('.')[0]} out of --aov")
     if settings.feather and not settings.matte and not matte_looks:
         raise BadSettings(
             "feather softens a matte's edges; give --matte, --matte-channel, --crypto or --matte-look with it"
@@ -362,7 +424,11 @@ def plan(
     others = tuple(
         (shaped(parse_matte(words, plate, numbers), False, settings.feather), other) for words, other in matte_looks
     )
-    job = Plan(plate, looks, output, numbers, files, size, margin, space, precision, settings, matte, others)
+    small = proxy_size(plate.size, settings.proxy)
+    frame_size = size if small[1] < size[1] and settings.proxy > 1 else small
+    job = Plan(
+        plate, looks, output, numbers, files, size, frame_size, margin, space, precision, settings, matte, others
+    )
     if "vectors" in (settings.stabilize, settings.on_warp):  # refused before any work
         vectors = vectors_in(job)
         if settings.on_warp == "vectors" and vectors.backward is None:
@@ -424,6 +490,14 @@ def _matte_in_words(settings: RenderSettings) -> str:
         return "the plate shows where no look has one"
     feather = f", feather {settings.feather:g}" if settings.feather else ""
     return f"{settings.matte}{', inverted' if settings.invert_matte else ''}{feather}"
+
+
+def _review_in_words(job: Plan) -> str:
+    settings, size = job.settings, "x".join(map(str, job.output_size))
+    words = [f"proxy 1/{settings.proxy}"] if settings.proxy > 1 else []
+    words += [f"plate and painting, {settings.compare}"] if settings.compare else []
+    words += ["burn-in"] if settings.burn_in else []
+    return f"{', '.join(words)}, {size}" if words else ""
 
 
 def _files_in_words(job: Plan) -> str:

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from scumble import __version__
+from scumble.aov import STROKE
 from scumble.files import check_writable, clear_parts
-from scumble.frames import Frame
-from scumble.keys import Keys
+from scumble.frames import Frame, Pixels
 from scumble.look import Look
 from scumble.marks import HASH, digest, is_done
-from scumble.matte import is_named, shares
+from scumble.matte import NOWHERE, Matte, is_named, shares
 from scumble.media import (
     WriterSettings,
     is_movie,
@@ -29,10 +29,12 @@ from scumble.media.pattern import parse_pattern
 from scumble.media.stills import StillsPlate
 from scumble.motion import Motion, OpticalFlow, RenderedVectors
 from scumble.painters import Painters
-from scumble.painting import Painting, composed, finished, painting_of
+from scumble.painting import Painting, composed, finished, finished_in_parts, painting_of
 from scumble.pipeline import Behind, ahead
 from scumble.plan import Plan, RenderSettings, looks_in_words, output_files, plan, sound_of, times_of, vectors_in
+from scumble.review import burnt_in, compared, reduced
 from scumble.sequence import held, keys, steadied, windows
+from scumble.upsampling import resized
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def run(job: Plan, on_event: Callable[[FrameDone], None] = lambda _: None) -> Re
 
 def _paint(job: Plan, painters: Painters, written: Callable[[int], None]) -> None:
     """Paint and write the frames of a plan, decoding ahead and encoding behind."""
-    plate, settings = job.plate, job.settings
+    settings = job.settings
     shown, steady = _shown_and_steadied(job, painters)
     wanted = _painted(job, painters, steady)
     for matte in job.mattes:  # a hole is found before any work, under neighbours that are painted along too
@@ -95,7 +97,7 @@ def _paint(job: Plan, painters: Painters, written: Callable[[int], None]) -> Non
             matte.files_of(number)
     writer = open_writer(job.output, _writer_settings(job, lambda n: _mark(job, painters, n)))
     try:
-        with ahead(plate.read(wanted, job.margin)) as frames, Behind(writer) as behind:
+        with ahead(_read(job, wanted)) as frames, Behind(writer) as behind:
             paintings: Iterator[Painting] = (_painting(job, painters, f) for f in frames)
             if settings.stabilize is not None:
                 motion = _motion(job, settings.stabilize)
@@ -103,34 +105,74 @@ def _paint(job: Plan, painters: Painters, written: Callable[[int], None]) -> Non
             if settings.on > 1:
                 motion_held = _motion(job, settings.on_warp) if settings.on_warp else None
                 paintings = held(shown, settings.on, painters.first_of, motion_held, paintings)
+            # a comparison shows each frame's own plate beside what is held
+            own = _read(job, shown) if settings.compare and settings.on > 1 else None
             for painting in paintings:
-                strength = settings.strength
-                share = strength.at(painting.frame.number) if isinstance(strength, Keys) else strength
-                done = replace(painting.frame, pixels=finished(painting, share))
-                if done.number != painting.key:  # held: all that is not painted is the frame's own
-                    (own,) = plate.files_of((done.number,))
-                    source = own if done.source is not None else None
-                    done = replace(done, metadata=plate.metadata(done.number), source=source)
-                behind.put(done, written)
+                behind.put(_done(job, painting, painting.frame if own is None else next(own)), written)
         writer.close()
     except BaseException:
         writer.abort()
         raise
 
 
+def _read(job: Plan, numbers: Sequence[int]) -> Iterator[Frame]:
+    """The plate's frames, at the size at which they are painted."""
+    frames = job.plate.read(numbers, job.margin)
+    return frames if job.frame_size == job.plate.size else (reduced(f, job.frame_size) for f in frames)
+
+
+def _done(job: Plan, painting: Painting, own: Frame) -> Frame:
+    """A painting as it is written; `own` is the plate's frame that it is compared with."""
+    settings, number = job.settings, painting.frame.number
+    strength = job.strength_at(number)
+    if settings.aovs:
+        pixels, paint = finished_in_parts(painting, strength)
+        done = replace(painting.frame, pixels=pixels, paint=paint)
+    else:
+        done = replace(painting.frame, pixels=finished(painting, strength))
+    if number != painting.key:  # held: all that is not painted is the frame's own
+        (file,) = job.plate.files_of((number,))
+        done = replace(done, metadata=job.plate.metadata(number), source=file if done.source is not None else None)
+    if settings.proxy > 1:
+        done, own = reduced(done, job.proxy_size), reduced(own, job.proxy_size)
+    if settings.compare is not None:
+        done = compared(own, done, settings.compare)
+    if settings.burn_in:
+        done = burnt_in(done, _burn_in(job, done))
+    return done
+
+
+def _burn_in(job: Plan, frame: Frame) -> tuple[str, str, str]:
+    """Shot; number and timecode; the looks of a frame."""
+    shown = [look.name for (_, look), share in zip(job.looks, job.shares(frame.number), strict=True) if share > 0]
+    shown = [] if job.settings.matte == NOWHERE else shown
+    looks = " + ".join([*shown, *(look.name for _, look in job.matte_looks)])
+    pattern = parse_pattern(job.plate.path)
+    shot = job.plate.path.stem if pattern is None else Path(str(pattern)).name.split("#")[0].rstrip("._-")
+    return shot, "  ".join([str(frame.number), *([frame.metadata.timecode] if frame.metadata.timecode else [])]), looks
+
+
 def _painting(job: Plan, painters: Painters, frame: Frame) -> Painting:
     """A frame as it is painted in the working space, by all looks, each in its matte."""
-    painting = painting_of(painters.of(frame.number), frame, job.canvas_size, job.settings.grain)
+    settings = job.settings
+
+    def by(own: Painters) -> Painting:
+        return painting_of(own.of(frame.number), frame, job.canvas_size, settings.grain, settings.hold_blacks)
+
     if job.matte is None and not job.matte_looks:
-        return painting
+        return by(painters)
     height, width = frame.pixels.shape[:2]
-    own = np.ones((height, width, 1), np.float32) if job.matte is None else job.matte.of(frame.number, frame.margin)
-    parts = shares([matte.of(frame.number, frame.margin) for matte, _ in job.matte_looks])
+
+    def of(matte: Matte) -> Pixels:
+        return resized(matte.of(frame.number, frame.margin), (width, height)).reshape(height, width, 1)
+
+    own = np.ones((height, width, 1), np.float32) if job.matte is None else of(job.matte)
+    parts = shares([of(matte) for matte, _ in job.matte_looks])
     if not parts:
-        return replace(painting, matte=own)
+        return replace(by(painters), matte=own)
     left = np.clip(1 - np.sum(np.stack(parts), axis=0), 0, 1)
-    others = [painting_of(p.of(frame.number), frame, job.canvas_size, job.settings.grain) for p in painters.others]
-    return composed([painting, *others], [(own * left).astype(np.float32), *parts])
+    paintings = [by(painters), *map(by, painters.others)]
+    return composed(paintings, [(own * left).astype(np.float32), *parts])
 
 
 def _mark(job: Plan, painters: Painters, number: int) -> str:
@@ -140,13 +182,17 @@ def _mark(job: Plan, painters: Painters, number: int) -> str:
     """
     settings, sources = job.settings, painters.sources(number)
     looks = painters.of_words(number)
-    strength = settings.strength.at(number) if isinstance(settings.strength, Keys) else settings.strength
+    strength = job.strength_at(number)
     words = f"look {looks_in_words(job)}, {job.precision}, strength {strength:g}" + "".join(
         f", {name} {value}"
         for name, value in (
             ("keep_color", settings.keep_color),
+            ("keep_exposure", settings.keep_exposure),
+            ("hold_blacks", settings.hold_blacks),
             ("stabilize", settings.stabilize),
             ("grain", settings.grain),
+            ("proxy", settings.proxy if settings.proxy > 1 else None),
+            ("compare", settings.compare),
             ("on", settings.on if settings.on > 1 else None),
             ("space", job.space),
         )
@@ -157,9 +203,17 @@ def _mark(job: Plan, painters: Painters, number: int) -> str:
         "looks": looks,
         "strength": strength,
         "settings": [
-            *(settings.keep_color, settings.stroke, settings.quality, settings.engine, settings.stabilize),
+            *(
+                settings.colouring.as_values(),
+                settings.hold_blacks,
+                settings.stroke,
+                settings.quality,
+                settings.engine,
+                settings.stabilize,
+            ),
             *(settings.window, settings.grain, settings.on, settings.on_warp, settings.vectors, settings.layer),
-            settings.out_layer,
+            *(settings.out_layer, settings.aovs, settings.proxy, settings.compare),
+            [job.plate.path.name, looks_in_words(job)] if settings.burn_in else None,
         ],
         "spaces": [str(job.plate.colour_space), str(job.space), job.configuration],
         "size": [job.network_size, job.margin, job.plate.size, job.plate.bits, job.precision],
@@ -210,11 +264,13 @@ def _writer_settings(job: Plan, frame_mark: Callable[[int], str]) -> WriterSetti
     return WriterSettings(
         frame_rate=settings.frame_rate or plate.frame_rate or Fraction(24),
         quality=settings.quality,
-        size=plate.size,
+        size=job.output_size,
         bits=plate.bits,
         out_space=job.space,
         layer=settings.layer,
         out_layer=settings.out_layer,
+        aovs=settings.aovs,
+        breadth=STROKE * job.plate.size[1] / job.network_size[1],
         sound_from=plate.path if span else None,
         sound_span=span or (Fraction(0), None),
         alpha=plate.has_alpha,

@@ -102,6 +102,10 @@ def _measured(entry: Mapping[str, Any], look: Look) -> Measured:
     facts = dict(entry["facts"])
     if not 0 <= float(facts.get("grain", 0.0)) < 1:
         raise ValueError(f"grain of {facts['grain']}")
+    if "points" in facts:
+        facts["points"] = _array(facts["points"], (2,), np.float64).tolist()
+        if not 0 <= facts["points"][0] < facts["points"][1] <= 1:
+            raise ValueError(f"points of {facts['points']}")
     palette = Palette(
         _array(entry["palette"]["mean"], (3,), np.float64), _array(entry["palette"]["covariance"], (3, 3), np.float64)
     )

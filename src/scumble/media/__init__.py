@@ -86,6 +86,10 @@ class WriterSettings:
     """The plate's colour layer, in an EXR that has several."""
     out_layer: str = ""
     """Layer for the painting, beside the plate's own, in an EXR."""
+    aovs: tuple[str, ...] = ()
+    """Parts of the painting to be written as layers of an EXR, names in `scumble.aov.AOVS`."""
+    breadth: float = 4.0
+    """Pixels by which their details differ from their luma."""
     told: bool = False
     """Whether the plate's colour space was named by the user, whatever its tags say."""
     sound_from: Path | None = None

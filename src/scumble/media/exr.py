@@ -6,18 +6,22 @@ them) and each attribute in its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import OpenImageIO as oiio
+from numpy.typing import NDArray
 
+from scumble.aov import channels_of, layers_of
 from scumble.colour import ColourSpace, converted
 from scumble.errors import BadOutput, BadPlate
 from scumble.frames import Frame, Metadata, Pixels
+from scumble.media import WriterSettings
 from scumble.media.timecode import fields
 
 HALF_MOST = 65504  # the largest half
@@ -93,33 +97,31 @@ def straight(pixels: Pixels, alpha: Pixels) -> Pixels:
     return np.where(alpha > 0, pixels / np.maximum(alpha, 1e-8), pixels).astype(np.float32)
 
 
-def encoded(
-    frame: Frame, space: ColourSpace, bits: int, mark: str, layer: str, out_layer: str, path: Path, told: bool = False
-) -> Any:
+def encoded(frame: Frame, space: ColourSpace, settings: WriterSettings, mark: str, path: Path) -> Any:
     """The file of a frame in `space`, to be written: an `OpenEXR.File`. Raises BadPlate, BadOutput.
 
-    `told`: the plate's space was named by the user, so that its own tags are wrong or lacking.
     A frame that was read from an EXR gives all that stands beside its colour layer. `path` is for messages.
     """
     import OpenEXR
 
     pixels = converted(frame.pixels, frame.colour_space, space)
     if frame.source is None or frame.source.suffix.lower() != ".exr":
-        kind = np.float32 if bits == 32 else np.float16
+        kind = np.float32 if settings.bits == 32 else np.float16
         if frame.alpha is not None:  # straight colours where nothing is are no light
             pixels = np.concatenate([pixels * frame.alpha, frame.alpha], axis=2)
         planes = {c: _typed(pixels[:, :, i], kind) for i, c in enumerate("RGBA"[: pixels.shape[2]])}
+        planes |= _aovs(frame, space, settings, kind)
         return OpenEXR.File({"compression": OpenEXR.ZIP_COMPRESSION, **_header(frame, space, mark)}, planes)
     file = opened(frame.source)
     parts = [(str(part.header.get("name", "")), sorted(part.channels)) for part in file.parts]
-    chosen = choose(parts, layer, frame.source)
+    chosen = choose(parts, settings.layer, frame.source)
     for part in file.parts:
         if "timeCode" in part.header and frame.metadata.timecode is not None:  # another one where a frame is repeated
             part.header["timeCode"] = _counted(part.header["timeCode"], frame.metadata)
     changed = [
         OpenEXR.Part(
-            {**_kept(part.header, space if told or space != frame.colour_space else None), MARK: mark},
-            _painted(part, chosen, frame, pixels, space, out_layer, path) if place == chosen.part else part.channels,
+            {**_kept(part.header, space if settings.told or space != frame.colour_space else None), MARK: mark},
+            _painted(part, chosen, frame, pixels, space, settings, path) if place == chosen.part else part.channels,
         )
         for place, part in enumerate(file.parts)
     ]
@@ -150,8 +152,16 @@ def opened(path: Path) -> Any:
     return file
 
 
+def _aovs(frame: Frame, space: ColourSpace, settings: WriterSettings, kind: Any) -> Mapping[str, NDArray[Any]]:
+    """The planes of the parts that are wanted, by channel."""
+    if frame.paint is None or not settings.aovs:
+        return {}
+    paint = replace(frame.paint, pixels=converted(frame.paint.pixels, frame.colour_space, space))
+    return layers_of(paint, frame.alpha, space, settings.breadth, settings.aovs, kind)
+
+
 def _painted(
-    part: Any, chosen: Chosen, frame: Frame, pixels: Pixels, space: ColourSpace, out_layer: str, path: Path
+    part: Any, chosen: Chosen, frame: Frame, pixels: Pixels, space: ColourSpace, settings: WriterSettings, path: Path
 ) -> dict[str, Any]:
     """The part's channels with the painting in its colour layer, or in a layer of its own beside it."""
     import OpenEXR
@@ -175,12 +185,17 @@ def _painted(
         result = new
     if space == frame.colour_space:  # what is as it was keeps its very code
         result = np.where((new == before) | (~np.isfinite(new) & ~np.isfinite(before)), old[inside], result)
-    if out_layer:
-        targets = [f"{out_layer}.{c}" for c in "RGB"]
-        taken = next((t for t in targets if t in channels), None)
-        if taken:
-            raise BadOutput(f"{path}: frame {frame.number}: the plate has a channel {taken}; give another --out-layer")
-    else:
+    targets = [f"{settings.out_layer}.{c}" for c in "RGB"] if settings.out_layer else []
+    taken = next((t for t in (*targets, *channels_of(settings.aovs)) if t in channels), None)
+    if taken:
+        remedy = "give another --out-layer" if taken in targets else "leave it out of --aov"
+        raise BadOutput(f"{path}: frame {frame.number}: the plate has a channel {taken}; {remedy}")
+    kind = np.float32 if channels[names[0]].pixels.dtype == np.float32 else np.float16
+    for target, values in _aovs(frame, space, settings, kind).items():
+        plane = np.zeros(old.shape[:2], kind)
+        plane[inside] = values[rows, columns]
+        channels[target] = OpenEXR.Channel(plane, 1, 1)
+    if not settings.out_layer:
         targets = ["R", "G", "B"] if grey else names
         if grey:
             del channels[names[0]]

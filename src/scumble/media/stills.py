@@ -539,7 +539,7 @@ def write_picture(path: Path, frame: Frame, settings: WriterSettings) -> None:
     mark = settings.mark_of(frame.number)
     space = settings.out_space or space_of(path, frame.colour_space, settings.bits, frame.source)
     if suffix == ".exr":
-        file = encoded(frame, space, settings.bits, mark, settings.layer, settings.out_layer, path, settings.told)
+        file = encoded(frame, space, settings, mark, path)
         with spool(suffix) as spooled:
             try:
                 file.write(str(spooled))

@@ -1,0 +1,64 @@
+"""Contact sheets: looks down, frames across, names beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from scumble.colour import to_working
+from scumble.frames import Pixels
+from scumble.look import Look
+from scumble.media import Plate
+from scumble.painters import Painters
+from scumble.painting import painting_of, strengthened
+from scumble.plan import RenderSettings, plan
+from scumble.review import labelled, reduced
+from scumble.upsampling import resized
+
+GAP = 4  # pixels of black around a picture
+LABEL = 1 / 12  # height of a name's line to its picture
+
+
+def contact_sheet(
+    plate: Plate,
+    looks: Sequence[Look],
+    numbers: Sequence[int],
+    width: int,
+    settings: RenderSettings = RenderSettings(),
+    tell: Callable[[str, int, int], None] = lambda name, done, total: None,
+) -> Pixels:
+    """Frames of a plate, and the same under each look, as one picture (H, W, 3) in the working space.
+
+    Pictures are `width` pixels wide. `settings` say how they are painted; `tell` hears of every row.
+    """
+    height = max(1, round(width * plate.size[1] / plate.size[0]))
+
+    def row(name: str, pictures: Sequence[Pixels]) -> Pixels:
+        line = max(14, round(height * LABEL))
+        around = ((0, GAP), (GAP, GAP), (0, 0))
+        return np.concatenate(
+            [
+                np.pad(labelled(np.clip(resized(p, (width, height)), 0, 1), f"{name}  {n}", line), around)
+                for p, n in zip(pictures, numbers, strict=True)
+            ],
+            axis=1,
+        )
+
+    rows = [row("plate", [to_working(f.pixels, f.colour_space).pixels for f in plate.read(numbers)])]
+    for done, look in enumerate(looks):
+        tell(look.name, done, len(looks))
+        wanted = replace(settings, frames=tuple(numbers), precision="f32", overwrite=True)
+        job = plan(plate, look, Path("sheet.####.png"), wanted)  # which is never written
+        painters = Painters(job)
+        size = job.network_size if job.network_size[1] < plate.size[1] else plate.size
+        pictures = []
+        for frame in plate.read(numbers):
+            painting = painting_of(
+                painters.of(frame.number), reduced(frame, size), job.network_size, settings.grain, settings.hold_blacks
+            )
+            pictures.append(strengthened(painting, job.strength_at(frame.number)))
+        rows.append(row(look.name, pictures))
+    return np.concatenate(rows, axis=0)
