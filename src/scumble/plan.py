@@ -334,10 +334,6 @@ def plan(
             " give --missing hold to repeat the frame before, --missing skip, or"
             f" --frames {format_frames(sorted(set(numbers) & set(plate.numbers)))}"
         )
-    if output.is_dir() or (not output.suffix and parse_pattern(output) is None):
-        output = output / _same_name(plate)
-    if not is_movie(output) and output.suffix.lower() not in STILLS:
-        raise BadOutput(f"{output}: {output.suffix or 'no suffix'} is not a format that Scumble writes; {formats()}")
     looks = ((0, look),) if isinstance(look, Look) else tuple(sorted(look, key=lambda keyed: keyed[0]))
     twice = next((a for (a, _), (b, _) in pairwise(looks) if a == b), None)
     if twice is not None:
@@ -347,19 +343,7 @@ def plan(
     if len(looks) > 1 and settings.stats is not None:
         raise BadSettings("statistics are of one look; leave --stats out where looks cross-fade")
     find_engine(settings.engine)
-    files = output_files(output, numbers)
-    for folder in {f.parent for f in files}:
-        blocked = next((p for p in (folder, *folder.parents) if p.exists() and not p.is_dir()), None)
-        if blocked is not None:
-            raise BadOutput(f"{output}: {blocked} is a file, not a folder; choose another output")
-    sources = {f.resolve() for f in (plate.files.values() if isinstance(plate, StillsPlate) else [plate.path])}
-    if any(f.resolve() in sources for f in files):
-        raise BadOutput(f"{output}: the output is the plate itself; choose another output")
-    sequence = parse_pattern(output) is not None
-    foreign = next((f for f in files if f.exists() and not settings.overwrite and not (sequence and is_ours(f))), None)
-    if foreign is not None:
-        made = ", and was not made by Scumble" if sequence else ""
-        raise BadOutput(f"{foreign}: is there already{made}; give --overwrite to replace it")
+    output, files = checked_output(plate, output, numbers, settings.overwrite)
     height = plate.size[1]
     lines = float(min(height, LINES) if settings.lines is None else settings.lines or height)
     lines = max(16.0, lines / settings.stroke)
@@ -434,6 +418,36 @@ def plan(
         if settings.on_warp == "vectors" and vectors.backward is None:
             raise BadSettings(f"{name}: no motion to the frame before ({vectors}); take --on-warp flow")
     return job
+
+
+def checked_output(
+    plate: Plate, output: Path, numbers: Sequence[int], overwrite: bool, painting: bool = True
+) -> tuple[Path, tuple[Path, ...]]:
+    """The output with its name, where it is a folder, and the files that will be written.
+
+    A `painting` may be a movie, and goes on with frames that Scumble made; mattes do neither. Raises
+    BadOutput for a format that cannot be written, and for files that are in the way.
+    """
+    if output.is_dir() or (not output.suffix and parse_pattern(output) is None):
+        output = output / _same_name(plate)
+    if is_movie(output) and not painting:
+        raise BadOutput(f"{output}: a movie would change codes; give a sequence, as in roto.####.png")
+    if not is_movie(output) and output.suffix.lower() not in STILLS:
+        raise BadOutput(f"{output}: {output.suffix or 'no suffix'} is not a format that Scumble writes; {formats()}")
+    files = output_files(output, numbers)
+    for folder in {f.parent for f in files}:
+        blocked = next((p for p in (folder, *folder.parents) if p.exists() and not p.is_dir()), None)
+        if blocked is not None:
+            raise BadOutput(f"{output}: {blocked} is a file, not a folder; choose another output")
+    sources = {f.resolve() for f in (plate.files.values() if isinstance(plate, StillsPlate) else [plate.path])}
+    if any(f.resolve() in sources for f in files):
+        raise BadOutput(f"{output}: the output is the plate itself; choose another output")
+    sequence = painting and parse_pattern(output) is not None
+    foreign = next((f for f in files if f.exists() and not overwrite and not (sequence and is_ours(f))), None)
+    if foreign is not None:
+        made = ", and was not made by Scumble" if sequence else ""
+        raise BadOutput(f"{foreign}: is there already{made}; give --overwrite to replace it")
+    return output, files
 
 
 def _movie_space(plate: ColourSpace, bits: int) -> ColourSpace:

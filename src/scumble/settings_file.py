@@ -64,7 +64,7 @@ def _from_file(name: str, text: str, folder: Path) -> str:
         return text
     if name == "matte-look":
         matte, equals, look = text.rpartition("=")
-        here = matte if matte.partition(":")[0] in ("channel", "crypto") else str(folder / matte)
+        here = matte if matte.partition(":")[0] in ("auto", "channel", "crypto") else str(folder / matte)
         return f"{here}={_from_file('look', look, folder)}" if equals else text
     if name == "matte":
         return str(folder / text)

