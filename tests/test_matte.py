@@ -299,3 +299,17 @@ def test_a_matte_that_changes_paints_its_frames_again(tmp_path: Path) -> None:
     half_matte(tmp_path / "m.0002.png", 30)
     again = render(tmp_path / "p.####.png", look, tmp_path / "o.####.png", common)
     assert [f.name for f in again.files] == ["o.0002.png"]
+
+
+@pytest.mark.parametrize(("name", "index"), [("ground", 1), ("big ball", 2), ("ring.001", 3), ("Kegel-ä", 4)])
+def test_blenders_cryptomatte_is_its_object_index(name: str, index: int) -> None:
+    path = Path(__file__).parent / "golden/cryptomatte.exr"  # by make_cryptomatte.py
+    plate = open_plate(path)
+    ((_, channels),) = read(path)
+    there = channels["ViewLayer.IndexOB.X"] == index
+    assert 0.05 < there.mean() < 0.6
+    found = parse_matte(f"crypto:{name}", plate).of(plate.numbers[0])[:, :, 0]
+    assert ((found > 0.5) != there).mean() < 0.002
+    # all objects together are all that is not sky
+    everything = parse_matte("crypto:*", plate).of(plate.numbers[0])[:, :, 0]
+    assert ((everything > 0.5) != (channels["ViewLayer.IndexOB.X"] > 0)).mean() < 0.002

@@ -187,8 +187,30 @@ class _Many(TyperCommand):
         return rest
 
 
+# the flags of `scumble render` as its help shows them
+PANELS = {
+    "Plate and output": "output frames start end step first_frame frame_rate missing overwrite",
+    "Look": "look style strength stroke lines on on_warp",
+    "Colour": "keep_color keep_exposure hold_blacks palette",
+    "Where it is painted": "matte matte_channel crypto auto_matte invert_matte feather matte_look",
+    "Steadiness": "stabilize window vectors grain cuts stats",
+    "Files for film": "layer out_layer aov in_space out_space ocio codec quality",
+    "Review": "compare burn_in proxy dry_run progress",
+    "Running": "settings_file dump_settings precision engine help",
+}
+
+
 class _WithSettings(_Many):
     """A command that takes further flags from the file of `--settings`; its own come first."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        panels = {name: panel for panel, names in PANELS.items() for name in names.split()}
+        order = list(panels)
+        for p in self.params:
+            if p.param_type_name == "option":
+                p.rich_help_panel = panels.get(p.name or "", "Options")  # type: ignore[attr-defined]
+        self.params.sort(key=lambda p: order.index(p.name) if p.name in panels else -1)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         from scumble.settings_file import words_of

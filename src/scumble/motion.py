@@ -114,7 +114,7 @@ class OpticalFlow:
         self.pictures = {n: p for n, p in self.pictures.items() if n > number}
         self.found = {pair: f for pair, f in self.found.items() if min(pair) > number}
 
-    def flow(self, n: int, m: int) -> Flow | None:
+    def flow(self, n: int, m: int) -> Flow:
         """See `Motion`."""
         if (n, m) not in self.found:
             self.found[n, m] = optical_flow(self.pictures[n], self.pictures[m])

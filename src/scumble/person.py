@@ -9,7 +9,7 @@ brought to the plate's edges by a guided filter with its colours [He 2013, He an
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scumble.colour import to_working
 from scumble.frames import NO_MARGIN, Frame, Margin, Pixels
 from scumble.media import Plate
-from scumble.motion import Flow, consistent, grey, optical_flow, resized_flow, warp
+from scumble.motion import Flow, OpticalFlow, consistent, resized_flow, warp
 from scumble.upsampling import resized
 from scumble.weights import person_models
 
@@ -40,7 +40,8 @@ ROOM = 1.25  # times a figure's own reach that its square has, as in training
 REACH = 3  # frames on each side that a mask is averaged over
 TELLING = 0.06  # difference of luma along the flow at which another frame has half its say
 CUT = 0.4  # of a frame that must be found again in another one of its shot
-LINES = 540  # at which edges are fitted to the plate
+FLOW_LINES = 320  # at which motion is looked for
+LINES = 540  # at which people are looked for, and edges fitted to the plate
 EDGE = 1 / 60  # of the lines over which the plate may move an edge
 SMOOTH = 1e-4  # variance of colours below which the plate has no edge
 SURE = (0.15, 0.85)  # of the refined mask: taken for none and for all
@@ -181,10 +182,9 @@ def person_model() -> PersonModel:
 
 @dataclass
 class _Seen:
-    """A frame as its neighbours' masks need it: colours, luma for the flow, and the mask before averaging."""
+    """A frame's colours (H, W, 3), and its mask before averaging."""
 
     colours: NDArray[np.uint8]
-    luma: NDArray[np.uint8]
     mask: Pixels | None
 
 
@@ -194,6 +194,7 @@ class PersonMatte:
 
     plate: Plate
     _seen: dict[int, _Seen] = field(default_factory=dict, compare=False, repr=False)
+    _motion: OpticalFlow = field(default_factory=OpticalFlow, compare=False, repr=False)
     _reading: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __str__(self) -> str:
@@ -203,7 +204,7 @@ class PersonMatte:
         """See `scumble.matte.Matte.of`; beyond the display window the edge is repeated."""
         seen = {n: self._at(n) for n in self._window(number)}
         own = seen[number]
-        mask = steadied_mask(number, {n: (s.luma, s.mask) for n, s in seen.items()})
+        mask = steadied_mask(number, {n: s.mask for n, s in seen.items()}, self._motion)
         height, width = own.colours.shape[:2]
         if mask is None:
             found = np.zeros((height, width, 1), np.float32)
@@ -223,6 +224,7 @@ class PersonMatte:
     def _at(self, number: int) -> _Seen:
         for old in [n for n in self._seen if n < number - 2 * REACH]:
             del self._seen[old]
+            self._motion.forget(old)
         while number not in self._seen:
             if number != self._reading.get("next"):  # to seek in a movie is to decode again from a key frame
                 self._reading["frames"] = self._frames(number)
@@ -230,39 +232,39 @@ class PersonMatte:
             numbers = self.plate.numbers
             place = numbers.index(frame.number) + 1
             self._reading["next"] = numbers[place] if place < len(numbers) else None
-            self._seen[frame.number] = _looked_at(frame)
+            picture = np.clip(to_working(frame.pixels, frame.colour_space).pixels, 0, 1)
+            self._motion.see(frame.number, _lower(picture, FLOW_LINES))
+            mask = person_model().mask(_lower(picture, LINES))
+            self._seen[frame.number] = _Seen(np.asarray(picture * 255 + 0.5, np.uint8), mask)
         return self._seen[number]
 
     def _frames(self, first: int) -> Iterator[Frame]:
         return self.plate.read([n for n in self.plate.numbers if n >= first])
 
 
-def _looked_at(frame: Frame) -> _Seen:
-    picture = np.clip(to_working(frame.pixels, frame.colour_space).pixels, 0, 1)
+def _lower(picture: Pixels, lines: int) -> Pixels:
+    """A picture at so many lines at most."""
     height, width = picture.shape[:2]
-    size = (max(16, round(width * LINES / height)), LINES) if height > LINES else (width, height)
-    mask = person_model().mask(resized(picture, size))
-    return _Seen(np.asarray(picture * 255 + 0.5, np.uint8), grey(picture), mask)
+    return resized(picture, (max(16, round(width * lines / height)), lines)) if height > lines else picture
 
 
-def steadied_mask(number: int, seen: dict[int, tuple[NDArray[np.uint8], Pixels | None]]) -> Pixels | None:
-    """A frame's mask (H, W) averaged with its neighbours' along the motion; `seen` has luma and mask of each.
+def steadied_mask(number: int, masks: Mapping[int, Pixels | None], motion: OpticalFlow) -> Pixels | None:
+    """A frame's mask (H, W) averaged with its neighbours' along the motion.
 
     Another frame counts where it shows the same: where flow there and back agrees, as far as its luma does,
     and not beyond a cut. A frame in which nobody was found takes its neighbours'.
     """
-    luma, own = seen[number]
-    masks = [mask for _, mask in seen.values() if mask is not None]
-    if not masks:
+    own, known = masks[number], [mask for mask in masks.values() if mask is not None]
+    if not known:
         return None
-    size = (masks[0].shape[1], masks[0].shape[0])
-    total = np.zeros(masks[0].shape, np.float32) if own is None else own.copy()
+    size = (known[0].shape[1], known[0].shape[0])
+    total = np.zeros(known[0].shape, np.float32) if own is None else own.copy()
     weight = np.full(total.shape, 1e-6 if own is None else 1, np.float32)
-    for other, (its_luma, mask) in seen.items():
+    for other, mask in masks.items():
         if other == number or mask is None:
             continue
-        there, back = optical_flow(luma, its_luma), optical_flow(its_luma, luma)
-        trust = _trust(luma, its_luma, there, back)
+        there, back = motion.flow(number, other), motion.flow(other, number)
+        trust = _trust(motion.pictures[number], motion.pictures[other], there, back)
         if float((trust > 0.25).mean()) < CUT:
             continue
         share = resized(trust, size).clip(0, 1)

@@ -19,6 +19,14 @@ PATHS = {"input", "output", "palette", "stats"}  # whose value is always a path
 PERHAPS = {"look", "style", "matte", "matte-look", "cuts", "ocio"}  # whose value is one where it is no name
 
 
+# of each line only one is given: what the command line has takes the place of what the file has
+INSTEAD = (
+    {"look", "style"},
+    {"matte", "matte-channel", "crypto", "auto-matte"},
+    {"frames", "start", "end", "step"},
+)
+
+
 def words_of(path: Path, flags: Mapping[str, bool], given: Collection[str]) -> tuple[list[str], str | None]:
     """The flags of a file as a command line would have them, and the input that it names.
 
@@ -33,12 +41,13 @@ def words_of(path: Path, flags: Mapping[str, bool], given: Collection[str]) -> t
         ) from error
     words: list[str] = []
     source = None
+    displaced = {name for group in INSTEAD if group & set(given) for name in group}
     for key, value in values.items():
         name = key.replace("_", "-")
         if name != "input" and name not in flags:
             near = difflib.get_close_matches(name, [*flags, "input"], 1)
             raise BadSettings(f"{path}: {key}: no such setting{f'; did you mean {near[0]}?' if near else ''}")
-        if name in given:
+        if name in given or name in displaced:
             continue
         if flags.get(name, False):
             if not isinstance(value, bool):

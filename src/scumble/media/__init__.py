@@ -33,6 +33,7 @@ class Plate(Protocol):
     colour_note: str  # where the colour space is known from
     bits: int  # bits a channel: 8, 10, 12, 16; 32 for float
     has_alpha: bool
+    options: PlateOptions  # with which it was opened
 
     @property
     def frame_range(self) -> FrameRange: ...

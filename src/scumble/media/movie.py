@@ -129,7 +129,7 @@ class MoviePlate(Plate):
     kind = "movie"
 
     def __init__(self, path: Path, first_frame: int = 1, options: PlateOptions = PlateOptions()) -> None:
-        self.path = path
+        self.path, self.options = path, options
         if options.layer:
             raise BadPlate(f"{path}: layers are for EXR; leave --layer out")
         if not path.is_file():
@@ -183,7 +183,6 @@ class MoviePlate(Plate):
             raise BadPlate(f"{path}: its frames have no times and no rate; write the movie again, or a sequence of it")
         self.frame_rate: Fraction | None = Fraction(rate)
         self.colour_space, self.colour_note = _space(tags, options)
-        self._reformatter = VideoReformatter()
         self._last = 1 / Fraction(rate)  # how long the last frame is shown
         self.numbers = tuple(range(first_frame, first_frame + len(self._times)))
 
@@ -227,6 +226,7 @@ class MoviePlate(Plate):
         if not numbers:
             return
         wanted = list(numbers)
+        reformatter = VideoReformatter()  # a reader's own: two threads in one wait for each other for ever
         try:
             with _open(self.path) as container:
                 stream = container.streams.video[0]
@@ -238,7 +238,7 @@ class MoviePlate(Plate):
                         if number > wanted[0]:
                             raise BadPlate(f"{self.path}: frame {wanted[0]} cannot be decoded; repair the movie")
                         sound = self._from_the_start(number) if picture.is_corrupt else picture
-                        pixels, alpha = self._pixels(sound, number)
+                        pixels, alpha = self._pixels(sound, number, reformatter)
                         yield Frame(number, pixels, self.colour_space, alpha, self.metadata(number))
                         wanted.pop(0)
                         # go on decoding when the next frame is near, else jump
@@ -284,7 +284,7 @@ class MoviePlate(Plate):
                 return int(round(picture.rotation / 90) * 90 % 360), bool(picture.interlaced_frame), tags
         return 0, False, (2, 2)
 
-    def _pixels(self, picture: av.VideoFrame, number: int) -> tuple[Any, Any]:
+    def _pixels(self, picture: av.VideoFrame, number: int, reformatter: VideoReformatter) -> tuple[Any, Any]:
         coded = self.size[::-1] if self.rotation % 180 else self.size
         if (picture.width, picture.height) != coded:
             raise BadPlate(
@@ -293,12 +293,12 @@ class MoviePlate(Plate):
             )
         matrix = _matrix(picture)
         if (self.bits > 8 or self.has_alpha) and not yuv.known(picture.format.name):
-            picture = self._planar(picture)
+            picture = self._planar(picture, reformatter)
         if (self.bits > 8 or self.has_alpha) and yuv.known(picture.format.name):
             found = yuv.rgb_of(picture, matrix, int(picture.color_range) == int(ColorRange.JPEG))
             pixels, alpha = (None if p is None else np.rot90(p, self.rotation // 90) for p in found)
             return np.ascontiguousarray(pixels), None if alpha is None else np.ascontiguousarray(alpha)
-        rgb = self._reformatter.reformat(
+        rgb = reformatter.reformat(
             picture,
             format="rgb24",
             src_colorspace=matrix,
@@ -308,7 +308,7 @@ class MoviePlate(Plate):
         codes = np.rot90(rgb.to_ndarray(), self.rotation // 90)
         return codes.astype(np.float32) / np.float32(255), None
 
-    def _planar(self, picture: av.VideoFrame) -> av.VideoFrame:
+    def _planar(self, picture: av.VideoFrame, reformatter: VideoReformatter) -> av.VideoFrame:
         """The nearest format of planes that says the same; a packed one such as p010le, rgba or 8-bit alpha."""
         components = picture.format.components
         a = "a" if self.has_alpha else ""
@@ -323,7 +323,7 @@ class MoviePlate(Plate):
             target = f"yuv{a}{sampling}p{max(10, self.bits)}le"
         if not yuv.known(target):
             return picture
-        return self._reformatter.reformat(picture, format=target, interpolation=EXACT)
+        return reformatter.reformat(picture, format=target, interpolation=EXACT)
 
 
 def _space(tags: tuple[int, int], options: PlateOptions) -> tuple[ColourSpace, str]:

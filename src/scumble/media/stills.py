@@ -72,7 +72,7 @@ class StillsPlate(Plate):
         pattern: Pattern | None = None,
         options: PlateOptions = PlateOptions(),
     ) -> None:
-        self.path, self.kind, self.files, self.pattern = path, kind, files, pattern
+        self.path, self.kind, self.files, self.pattern, self.options = path, kind, files, pattern, options
         self.layer, self.held = options.layer, frozenset[int]()
         self.numbers = tuple(files)
         first = next(iter(files.values()))

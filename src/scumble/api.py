@@ -1,0 +1,124 @@
+"""What `import scumble` offers: open a plate, get a look, paint. The same functions as the command line's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scumble import baking, media
+from scumble.colour import DISPLAY
+from scumble.engine import open_engine
+from scumble.errors import BadSettings
+from scumble.frames import Frame, Pixels, parse_frames
+from scumble.keys import Keys
+from scumble.look import Look, bake
+from scumble.media import Plate, PlateOptions
+from scumble.ocio import Colours
+from scumble.painting import Weighted, paint_frame
+from scumble.palette import Palette
+from scumble.plan import LINES, RenderSettings, plan
+from scumble.rendering import FrameDone, Rendered, run
+from scumble.upsampling import resized
+
+PathLike = str | os.PathLike[str]
+
+
+def open_plate(
+    path: PathLike,
+    first_frame: int | None = None,
+    *,
+    layer: str = "",
+    in_space: str = "",
+    ocio: str | None = None,
+) -> Plate:
+    """A movie, an image sequence (`shot.####.exr`, a folder) or a still; only its headers are read.
+
+    `plate.numbers` are its frames, `plate.read(numbers)` gives them one by one: `Frame.pixels` float32
+    (H, W, 3) in `plate.colour_space`. `layer`, `in_space` and `ocio` are the flags of `scumble render`.
+    Raises BadPlate, BadSettings.
+    """
+    return media.open_plate(Path(path), first_frame, PlateOptions(layer, in_space, Colours(ocio)))
+
+
+def find_look(name: PathLike) -> Look:
+    """A look by its file or by the name of a shipped one. Raises BadLook."""
+    return baking.find_look(os.fspath(name))
+
+
+def make_look(*pictures: PathLike | tuple[PathLike, float], name: str = "") -> Look:
+    """A look of style pictures, each alone or with its weight; `Look.save` keeps it. Raises BadPlate."""
+    pairs = [p if isinstance(p, tuple) else (p, 1.0) for p in pictures]
+    if not pairs:
+        raise BadSettings("make_look: give at least one picture")
+    return baking.make_look([(Path(path), weight) for path, weight in pairs], name)
+
+
+def mix_looks(looks: Sequence[Look | PathLike], weights: Sequence[float]) -> Look:
+    """One look between several of the same universal generator. Raises BadLook."""
+    return baking.mix_looks([_look(look) for look in looks], weights)
+
+
+def render(
+    plate: Plate | PathLike,
+    look: Look | PathLike | Mapping[int, Look | PathLike],
+    output: PathLike,
+    *,
+    matte_looks: Mapping[str, Look | PathLike] | None = None,
+    on_frame: Callable[[FrameDone], None] = lambda _: None,
+    **settings: Any,
+) -> Rendered:
+    """Paint a shot and write it, as `scumble render` does.
+
+    `look` is a look, its file or name, or several by the frames at which each stands alone; `matte_looks`
+    are others by their mattes. `settings` are the fields of `RenderSettings`; `frames` may be text as in
+    "1001-1100x2", `strength` keys as in "1001:0,1050:1", `palette` a picture's path. `on_frame` is told
+    of every frame when it is on disk. Raises ScumbleError; a movie is finished or not there.
+    """
+    if isinstance(settings.get("frames"), str):
+        settings["frames"] = parse_frames(settings["frames"])
+    if isinstance(settings.get("strength"), str):
+        settings["strength"] = Keys.parse(settings["strength"], "strength")
+    if isinstance(settings.get("palette"), str | os.PathLike):
+        settings["palette"] = Palette.measure(baking.style_picture(Path(settings["palette"])))
+    if settings.get("frames") is not None:
+        settings["frames"] = tuple(sorted(set(settings["frames"])))
+    wanted = RenderSettings(**settings)
+    if isinstance(plate, str | os.PathLike):
+        opened = media.open_plate(Path(plate), wanted.first_frame, wanted.plate_options)
+    else:  # as it was opened
+        opened = plate
+        given = plate.options
+        if wanted.first_frame is not None or wanted.layer or wanted.in_space or wanted.ocio:
+            raise BadSettings("first_frame, layer, in_space and ocio are for open_plate, where the plate was opened")
+        wanted = replace(wanted, layer=given.layer, in_space=given.in_space, ocio=given.colours.name)
+    looks = [(number, _look(one)) for number, one in look.items()] if isinstance(look, Mapping) else _look(look)
+    others = [(matte, _look(one)) for matte, one in (matte_looks or {}).items()]
+    return run(plan(opened, looks, Path(output), wanted, others), on_frame)
+
+
+def paint(pixels: Pixels, look: Look | PathLike, strength: float = 1.0, *, lines: int | None = None) -> Pixels:
+    """A picture (H, W, 3) of 0 to 1 in sRGB to its painting, of the same shape.
+
+    With statistics of the picture alone: the frames of a shot are painted alike by `render`. `lines` is
+    the height at which the network sees it, at most 720 by default.
+    """
+    picture = np.ascontiguousarray(pixels, np.float32)
+    if picture.ndim != 3 or picture.shape[2] != 3 or min(picture.shape[:2]) < 1:
+        raise BadSettings(f"paint: a picture has the shape (H, W, 3), this is {picture.shape}")
+    height, width = picture.shape[:2]
+    seen = max(16, min(height, LINES) if lines is None else lines)
+    size = (max(16, round(width * seen / height)), seen)
+    found = _look(look)
+    frame = Frame(1, picture, DISPLAY)
+    baked = bake(found, baking.frame_statistics(found, [resized(picture, size)], 1))
+    painter = open_engine("openvino").painter(baked, "f32")
+    return paint_frame([Weighted(baked, painter)], frame, size, strength)
+
+
+def _look(look: Look | PathLike) -> Look:
+    return look if isinstance(look, Look) else find_look(look)
