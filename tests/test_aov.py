@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 from test_exr import read
 
 from scumble.aov import AOVS, channels_of, layers_of, parse_aovs
-from scumble.colour import DISPLAY, srgb_to_linear
+from scumble.colour import DISPLAY, LINEAR, srgb_to_linear
 from scumble.errors import BadOutput, BadSettings
 from scumble.frames import Frame, Paint
 from scumble.media import WriterSettings
@@ -111,8 +111,28 @@ def test_what_cannot_be(tmp_path: Path) -> None:
     for wrong in ({"proxy": 2}, {"compare": "side"}, {"burn_in": True}):
         with pytest.raises(BadSettings, match="leave --aov"):
             RenderSettings(aovs=AOVS, **wrong)
+    with pytest.raises(BadSettings, match="--on-warp"):
+        RenderSettings(aovs=AOVS, on=2)
+    with pytest.raises(BadSettings, match="give another --out-layer"):
+        RenderSettings(aovs=AOVS, out_layer="luma")
+    with pytest.raises(BadSettings, match="'depth'"):
+        RenderSettings(aovs=("depth",))
     planes = {c: np.ones((HEIGHT, WIDTH), np.float16) for c in ("R", "G", "B", "matte.A")}
     OpenEXR.File({}, planes).write(str(tmp_path / "taken.exr"))
     with pytest.raises(BadOutput, match=r"matte\.A; leave matte out"):
         render(tmp_path / "taken.exr", look, tmp_path / "q.exr", RenderSettings(aovs=AOVS))
     assert not (tmp_path / "q.exr").exists()
+
+
+def test_edges_of_matte_alpha_and_bad_pixels_are_no_strokes() -> None:
+    flat = np.full((40, 60, 3), 0.5, np.float32)
+    flat[20, 45] = np.inf
+    share = np.zeros((40, 60, 1), np.float32)
+    share[:, 30:] = 1
+    share[20, 45] = 0
+    alpha = np.linspace(0.2, 1, 40, dtype=np.float32)[:, None, None].repeat(60, axis=1)
+    for opacity in (None, alpha):
+        found = layers_of(Paint(flat, share), opacity, LINEAR, 4.0, AOVS, np.float32)
+        assert np.abs(found["detail.R"]).max() < 1e-5
+        wanted = 0.5 * share[:, :, 0] * (1 if opacity is None else opacity[:, :, 0])
+        np.testing.assert_allclose(found["luma.R"], wanted, atol=1e-5)

@@ -88,3 +88,45 @@ def test_all_public_names_are_there_and_no_others_are_promised() -> None:
         assert name in dir(public)
     with pytest.raises(AttributeError, match="no attribute 'rubbish'"):
         _ = public.rubbish
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"strenght": 0.5}, "did you mean strength"),
+        ({"strength": "much"}, "strength"),
+        ({"compare": "left"}, "side, wipe, stack"),
+        ({"missing": "hoold"}, "error, hold, skip"),
+        ({"grain": "yes"}, "keep, remove"),
+        ({"aovs": "depth"}, "luma"),
+        ({"quality": "good"}, "another kind"),
+        ({"frame_rate": "fast"}, "24000/1001"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(wrong: dict[str, object], says: str, shot: Path) -> None:
+    with pytest.raises(BadSettings, match=says):
+        render("shot.mp4", random_look(1), "o.mp4", **wrong)
+
+
+def test_settings_may_be_given_as_on_the_command_line(shot: Path) -> None:
+    done = render("shot.mp4", random_look(1), "o.####.png", frames=2, lines="full", stats="s.json", cuts=Path("none"))
+    assert [f.name for f in done.files] == ["o.0002.png"]
+    assert Path("s.json").is_file()
+    movie = render("shot.mp4", random_look(1), "o.mp4", frames=range(1, 4), frame_rate=12, matte=None)
+    assert open_plate(movie.files[0]).frame_rate == 12
+
+
+def test_a_picture_with_bad_pixels_or_of_bytes(tmp_path: Path) -> None:
+    pixels = picture(48, 64, 1)
+    pixels[3, 4] = np.nan
+    painted = paint(pixels, random_look(1))
+    assert np.isnan(painted[3, 4]).all()
+    assert np.isfinite(painted).sum() == painted.size - 3
+    with pytest.raises(BadSettings, match="not uint8"):
+        paint(np.zeros((48, 64, 3), np.uint8), random_look(1))
+    with pytest.raises(BadSettings, match="pixels / 255"):
+        paint(picture(48, 64, 1) * 255, random_look(1))
+    with pytest.raises(BadSettings, match="not NoneType"):
+        paint(picture(48, 64, 1), None)  # type: ignore[arg-type]
+    with pytest.raises(BadSettings, match="strength 5"):
+        paint(picture(48, 64, 1), random_look(1), 5.0)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from scumble.cli import one_value_each, parse_rate, weighted
+from scumble.cli import one_value_each, weighted
 from scumble.errors import BadSettings
+from scumble.frames import parse_rate
 
 
 @pytest.mark.parametrize(

@@ -240,7 +240,7 @@ def test_channels_sizes_and_margins(tmp_path: Path) -> None:
         (["--matte-channel", "spec.R"], "no channel 'spec.R' for a matte; it has"),
         (["--matte", tmp_path / "m.0007.png", "--matte-channel", "mask.Y"], "give one of --matte"),
         (["--crypto", "cube"], "it has no Cryptomatte"),
-        (["--invert-matte"], "give --matte, --matte-channel or --crypto"),
+        (["--invert-matte"], "give a matte with it"),
         (["--matte-look", "a.png"], "write MATTE=LOOK"),
         (["--feather", "-1"], "feather -1.0"),
     ):
@@ -298,7 +298,7 @@ def test_a_matte_that_changes_paints_its_frames_again(tmp_path: Path) -> None:
     render(tmp_path / "p.####.png", look, tmp_path / "o.####.png", common)
     half_matte(tmp_path / "m.0002.png", 30)
     again = render(tmp_path / "p.####.png", look, tmp_path / "o.####.png", common)
-    assert [f.name for f in again.files] == ["o.0002.png"]
+    assert [f.name for f in again.files] == ["o.0001.png", "o.0002.png"]
 
 
 @pytest.mark.parametrize(("name", "index"), [("ground", 1), ("big ball", 2), ("ring.001", 3), ("Kegel-ä", 4)])
@@ -313,3 +313,50 @@ def test_blenders_cryptomatte_is_its_object_index(name: str, index: int) -> None
     # all objects together are all that is not sky
     everything = parse_matte("crypto:*", plate).of(plate.numbers[0])[:, :, 0]
     assert ((everything > 0.5) != (channels["ViewLayer.IndexOB.X"] > 0)).mean() < 0.002
+
+
+def test_another_channel_for_another_look_is_another_render(tmp_path: Path) -> None:
+    planes = {c: np.full((HEIGHT, WIDTH), 0.4, np.float16) for c in "RGB"}
+    left = np.zeros((HEIGHT, WIDTH), np.float16)
+    left[:, :40] = 1
+    for n in (1, 2):
+        OpenEXR.File({}, {**planes, "a.Y": left, "b.Y": 1 - left}).write(str(tmp_path / f"p.{n}.exr"))
+
+    def with_matte(words: str) -> Any:
+        return render(
+            tmp_path / "p.#.exr", identity_look(), tmp_path / "o.#.exr", matte_looks=[(words, random_look(1))]
+        )
+
+    assert with_matte("channel:a.Y").kept == 0
+    assert with_matte("channel:a.Y").kept == 2
+    again = with_matte("channel:b.Y")
+    assert again.kept == 0
+    assert [f.name for f in again.files] == ["o.1.exr", "o.2.exr"]
+    assert np.array_equal(rgb(tmp_path / "o.1.exr")[:, :40], np.full((HEIGHT, 40, 3), 0.4, np.float16))
+    (tmp_path / "o.2.exr").unlink()
+    part = with_matte("channel:b.Y")
+    assert (part.frames, part.kept, len(part.files)) == (1, 1, 2)
+
+
+def test_mattes_are_written_as_codes(tmp_path: Path) -> None:
+    for n in (1, 2):
+        shown = Frame(n, picture(HEIGHT, WIDTH, n), DISPLAY)
+        write_picture(tmp_path / f"shot/{n:04}.jpg", shown, WriterSettings())
+    half_matte(tmp_path / "m.png")
+    done = scumble("matte", "shot", "--matte", "m.png", "--invert-matte", "-o", "out", cwd=tmp_path)
+    (tmp_path / "out").mkdir(exist_ok=True)
+    again = scumble("matte", "shot", "--matte", "m.png", "--invert-matte", "-o", "folder/", "--overwrite", cwd=tmp_path)
+    assert done.returncode == again.returncode == 0, done.stderr + again.stderr
+    wrote = sorted(p.name for p in [*tmp_path.glob("out/*"), *tmp_path.glob("folder/*")])
+    assert wrote == ["0001.png", "0001.png", "0002.png", "0002.png"]
+    given, back = read_picture(tmp_path / "m.png")[0], read_picture(tmp_path / "out/0001.png")[0]
+    np.testing.assert_allclose(back, 1 - given, atol=1 / 65535)
+    for wrong in ("a.####.jpg", "a.####.webp", "a.mov"):
+        refused = scumble("matte", "shot", "--matte", "m.png", "-o", wrong, cwd=tmp_path)
+        assert refused.returncode == 2
+        assert "would change codes" in refused.stderr
+    as_exr = scumble("matte", "shot", "--matte", "m.png", "-o", "e.####.exr", cwd=tmp_path)
+    assert as_exr.returncode == 0, as_exr.stderr
+    ((_, channels),) = read(tmp_path / "e.0001.exr")
+    assert list(channels) == ["Y"]
+    np.testing.assert_allclose(channels["Y"], given[:, :, 0], atol=5e-4)

@@ -17,7 +17,7 @@ from scumble.errors import BadLook, BadSettings
 from scumble.frames import Frame, Margin
 from scumble.matte import parse_matte
 from scumble.media import WriterSettings, open_plate
-from scumble.media.stills import read_picture, write_picture
+from scumble.media.stills import StillsPlate, read_picture, write_picture
 from scumble.person import PersonMatte, person_model, refined
 from scumble.plan import RenderSettings
 from scumble.rendering import render
@@ -64,8 +64,14 @@ def test_a_frames_matte_does_not_hang_on_who_was_asked_before(walk: Path) -> Non
         again = PersonMatte(open_plate(walk))
         for n in order:
             np.testing.assert_array_equal(again.of(n), whole[n])
+    # a frame that is held says nothing new
+    plate = open_plate(walk)
+    assert isinstance(plate, StillsPlate)
+    holding = StillsPlate(plate.path, "sequence", {n: f for n, f in plate.files.items() if n != 25}).holding([25])
+    alone = PersonMatte(StillsPlate(plate.path, "sequence", {n: f for n, f in plate.files.items() if n != 25}))
+    np.testing.assert_array_equal(PersonMatte(holding).of(23), alone.of(23))
     # neighbours are averaged in, and the files that a frame hangs on are all named
-    assert [p.name[5:9] for p in matte.files_of(24)] == [f"{n:04}" for n in range(21, 28)]
+    assert [p.name[5:9] for p in matte.files_of(27)] == [f"{n:04}" for n in range(21, 28)]
 
 
 @pytest.mark.usefixtures("found")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -425,3 +426,17 @@ def test_memory_does_not_grow_with_the_shot(few: int, many: int, options: list[s
 
     # 240 more frames of plate and painting in float32 would be 88 MB
     assert peak(many) < peak(few) + 40e6
+
+
+def test_a_part_with_and_without_the_hole_equals_the_whole(tmp_path: Path) -> None:
+    for n in (*range(1, 9), *range(10, 13)):
+        write_picture(tmp_path / f"p.{n:02}.png", Frame(n, picture(48, 64, n), colour.DISPLAY), WriterSettings())
+    hold = RenderSettings(missing="hold")
+    whole = render(tmp_path / "p.##.png", random_look(3), tmp_path / "a.##.png", hold)
+    for name, frames in (("b", (2, 3)), ("c", (8, 9, 10))):
+        part = render(tmp_path / "p.##.png", random_look(3), tmp_path / f"{name}.##.png", replace(hold, frames=frames))
+        for n, file in zip(frames, part.files, strict=True):
+            np.testing.assert_array_equal(read_picture(file)[0], read_picture(whole.files[n - 1])[0])
+    strict = RenderSettings(frames=(2, 3))  # what is missing elsewhere does not change the statistics
+    plain = render(tmp_path / "p.##.png", random_look(3), tmp_path / "d.##.png", strict)
+    np.testing.assert_array_equal(read_picture(plain.files[0])[0], read_picture(whole.files[1])[0])

@@ -23,8 +23,8 @@ from scumble.media import WriterSettings, open_plate
 from scumble.media.movie import MovieWriter
 from scumble.media.stills import read_picture, write_picture
 from scumble.plan import RenderSettings, plan
-from scumble.rendering import render
-from scumble.review import burnt_in, font_for, reduced
+from scumble.rendering import _burn_in, render
+from scumble.review import burnt_in, font_for, missing_letters, reduced
 from scumble.upsampling import resized
 
 HEIGHT, WIDTH = 96, 160
@@ -178,6 +178,17 @@ def test_a_review_movie_names_its_frames(tmp_path: Path) -> None:
 def test_every_letter_has_a_font() -> None:
     assert font_for("sh010 é ñ Ω").endswith("DejaVuSans.ttf")
     assert Path(font_for("\U0010ffff")).is_file()  # no font has it: an empty box, not an error
+    assert missing_letters("sh010 \U0010ffff é") == "\U0010ffff"
+
+
+def test_a_long_name_leaves_the_number_readable() -> None:
+    frame = Frame(7, np.full((HEIGHT, 320, 3), 0.5, np.float32), DISPLAY)
+    short = burnt_in(frame, ("", "1001  01:00:00:07", "")).pixels
+    long = burnt_in(frame, ("a_very_long_shot_name_" * 5, "1001  01:00:00:07", "another_look_" * 8)).pixels
+    columns = np.abs(short[-20:] - burnt_in(frame, ("", "", "")).pixels[-20:]).max(axis=(0, 2)) > 0.1
+    first, last = np.flatnonzero(columns)[[0, -1]]
+    np.testing.assert_array_equal(long[:, first - 4 : last + 4], short[:, first - 4 : last + 4])
+    assert not np.array_equal(long, short)
 
 
 def test_a_sheet_of_looks_and_frames(tmp_path: Path) -> None:
@@ -231,14 +242,59 @@ def test_every_flag_of_render_stands_in_a_group_of_its_help() -> None:
     command = typer.main.get_command(app).commands["render"]  # type: ignore[attr-defined]
     grouped = [name for names in PANELS.values() for name in names.split()]
     assert len(grouped) == len(set(grouped))
-    assert {p.name for p in command.params if p.param_type_name == "option"} <= set(grouped)
+    assert {p.name for p in command.params if p.param_type_name == "option" and p.name != "help"} <= set(grouped)
     shown = scumble("render", "--help").stdout
     places = [shown.index(f" {panel} ") for panel in PANELS]
     assert places == sorted(places)
 
 
 def test_reviews_that_cannot_be() -> None:
-    with pytest.raises(BadSettings, match="give 2 or 4"):
+    with pytest.raises(BadSettings, match="give one of 1, 2, 4"):
         RenderSettings(proxy=3)  # type: ignore[arg-type]
+    with pytest.raises(BadSettings, match="leave --grain out"):
+        RenderSettings(proxy=2, grain="remove")
     refused = scumble("render", "p.png", "--look", "auvers", "-o", "q.png", "--proxy", "3")
     assert refused.returncode == 2
+
+
+def test_names_stand_inside_the_picture_of_an_exr_with_windows(tmp_path: Path) -> None:
+    import OpenEXR
+
+    for name, first, size in (("over", -16, 128), ("crop", 20, 40)):
+        planes = {c: np.full((size, 160), 0.2, np.float16) for c in "RGB"}
+        header = {
+            "dataWindow": (np.array([0, first], np.int32), np.array([159, first + size - 1], np.int32)),
+            "displayWindow": (np.array([0, 0], np.int32), np.array([159, 95], np.int32)),
+        }
+        OpenEXR.File(header, planes).write(str(tmp_path / f"{name}.exr"))
+        done = render(
+            tmp_path / f"{name}.exr", identity_look(), tmp_path / f"{name}_b.exr", RenderSettings(burn_in=True)
+        )
+        ((found, channels),) = read(done.files[0])
+        assert found["dataWindow"][1].tolist() == [159, 95]
+        foot = channels["R"][80:].astype(np.float32)
+        assert foot.max() > 0.5  # letters of a linear white
+        assert foot.min() < 0.1
+
+
+def test_light_that_was_added_stays_in_proxies_and_comparisons(tmp_path: Path) -> None:
+    import OpenEXR
+
+    planes = {c: np.full((64, 96), 0.7, np.float16) for c in "RGB"}
+    alpha = np.ones((64, 96), np.float16)
+    alpha[:, :48] = 0
+    OpenEXR.File({}, {**planes, "A": alpha}).write(str(tmp_path / "p.exr"))
+    for name, settings in (("a", RenderSettings(proxy=2)), ("b", RenderSettings(compare="side"))):
+        done = render(tmp_path / "p.exr", identity_look(), tmp_path / f"{name}.exr", settings)
+        ((_, channels),) = read(done.files[0])
+        np.testing.assert_allclose(channels["R"].astype(np.float32), 0.7, atol=2e-3)
+
+
+def test_a_plate_called_sheet_and_one_without_a_name(tmp_path: Path) -> None:
+    for n in (1, 2):
+        write_picture(tmp_path / f"sh030/{n:04}.jpg", Frame(n, picture(48, 200, n), DISPLAY), WriterSettings())
+        write_picture(tmp_path / f"sheet.{n:04}.png", Frame(n, picture(48, 64, n), DISPLAY), WriterSettings())
+    done = scumble("sheet", "sheet.####.png", "--looks", "identity", "--width", "64", "-o", "s.png", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    job = plan(tmp_path / "sh030", identity_look(), tmp_path / "a.####.png", RenderSettings(burn_in=True))
+    assert _burn_in(job, next(job.plate.read([2])))[:2] == ("sh030", "2")

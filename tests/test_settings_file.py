@@ -121,3 +121,28 @@ def test_a_flag_takes_the_place_of_what_excludes_it(shot: Path, tmp_path: Path) 
         assert f"\n{gone} =" not in f"\n{done.stdout}"
     for given in ("style", "crypto", "frames"):
         assert f"\n{given} =" in f"\n{done.stdout}"
+
+
+def test_words_of_mattes_and_parts_of_a_range_stay(shot: Path, tmp_path: Path) -> None:
+    given = ["--matte", "channel:mask.Y", "--matte-look", "auto:person=auvers", "--start", "1002", "--step", "2"]
+    dumped = scumble(
+        "render", shot / "p.####.png", "--look", "auvers", "-o", "o.####.png", *given, "--dump-settings", cwd=tmp_path
+    )
+    assert dumped.returncode == 0, dumped.stderr
+    assert 'matte = "channel:mask.Y"' in dumped.stdout
+    assert '"auto:person=auvers"' in dumped.stdout
+    (shot / "s.toml").write_text(dumped.stdout)
+    again = scumble("render", "--settings", shot / "s.toml", "--end", "1003", "--dump-settings", cwd=tmp_path)
+    for line in ('matte = "channel:mask.Y"', "start = 1002", "step = 2", "end = 1003"):
+        assert line in again.stdout
+
+
+def test_a_switch_of_the_file_is_turned_off(shot: Path) -> None:
+    (shot / "s.toml").write_text(
+        'input = "p.####.png"\noutput = "o.####.png"\nlook = "auvers"\nburn-in = true\nhold-blacks = true\n'
+    )
+    done = scumble("render", "--settings", shot / "s.toml", "--no-burn-in", "--dump-settings")
+    assert done.returncode == 0, done.stderr
+    assert "hold-blacks = true" in done.stdout
+    assert "burn-in" not in done.stdout
+    assert "no such file" in scumble("render", "--settings", shot / "none.toml").stderr.lower()

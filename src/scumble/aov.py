@@ -47,22 +47,22 @@ def layers_of(
     `breadth` is the standard deviation in pixels below which luminance is detail; `alpha` (H, W, 1)
     multiplies all but the matte. Where nothing is painted all are 0.
     """
-    painted, share = paint.pixels, paint.share
-    if alpha is not None:
-        painted = painted * alpha
-    painting = share > 0
-    painted = np.where(painting, painted, np.float32(0))
-    linear = painted if space.is_linear and space.conversion is None else space.to_reference(painted)
+    painting = paint.share > 0
+    whole = np.asarray(np.isfinite(paint.pixels).all(axis=2, keepdims=True))
+    straight = np.where(whole, paint.pixels, np.float32(0))
+    linear = straight if space.is_linear and space.conversion is None else space.to_reference(straight)
     luminance = np.ascontiguousarray(linear @ np.asarray(LUMA, np.float32))
-    blurred = cv2.GaussianBlur(luminance, (0, 0), max(breadth, 0.3), borderType=cv2.BORDER_REPLICATE)
-    low = np.asarray(blurred, np.float32)
+    # of the painting as if there were neither matte nor alpha: their edges are no strokes
+    low = (_blurred(luminance, breadth) / np.maximum(_blurred(whole[:, :, 0], breadth), np.float32(1e-6)))[:, :, None]
+    share, opacity = paint.share, np.ones((1, 1, 1), np.float32) if alpha is None else alpha
+    painted = straight * opacity
     most = np.float32(np.finfo(kind).max)
 
-    def coded(values: Pixels) -> NDArray[Any]:
+    def coded(values: NDArray[Any]) -> NDArray[Any]:
         return np.where(painting, values.clip(-most, most), 0).astype(kind)
 
-    luma = coded(low[:, :, None])
-    detail = coded(luminance[:, :, None] - luma.astype(np.float32))
+    luma = coded(low * opacity)
+    detail = coded(luminance[:, :, None] * opacity - luma.astype(np.float32))
     chroma = coded(painted - luma.astype(np.float32) - detail.astype(np.float32))
     planes = {"luma": np.repeat(luma, 3, 2), "chroma": chroma, "detail": np.repeat(detail, 3, 2), "matte": coded(share)}
     return {
@@ -70,3 +70,8 @@ def layers_of(
         for layer in aovs
         for place, name in enumerate(channels_of([layer]))
     }
+
+
+def _blurred(values: NDArray[Any], breadth: float) -> Pixels:
+    blurred = cv2.GaussianBlur(values.astype(np.float32), (0, 0), max(breadth, 0.3), borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(blurred, np.float32)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scumble import baking, media
-from scumble.colour import DISPLAY
+from scumble.aov import parse_aovs
+from scumble.colour import DISPLAY, to_working
 from scumble.engine import open_engine
 from scumble.errors import BadSettings
-from scumble.frames import Frame, Pixels, parse_frames
+from scumble.frames import Frame, Pixels, parse_frames, parse_rate
 from scumble.keys import Keys
 from scumble.look import Look, bake
 from scumble.media import Plate, PlateOptions
@@ -51,7 +54,7 @@ def find_look(name: PathLike) -> Look:
 
 
 def make_look(*pictures: PathLike | tuple[PathLike, float], name: str = "") -> Look:
-    """A look of style pictures, each alone or with its weight; `Look.save` keeps it. Raises BadPlate."""
+    """A look of style pictures, each alone or as (PICTURE, WEIGHT); `Look.save` keeps it. Raises BadPlate."""
     pairs = [p if isinstance(p, tuple) else (p, 1.0) for p in pictures]
     if not pairs:
         raise BadSettings("make_look: give at least one picture")
@@ -75,19 +78,13 @@ def render(
     """Paint a shot and write it, as `scumble render` does.
 
     `look` is a look, its file or name, or several by the frames at which each stands alone; `matte_looks`
-    are others by their mattes. `settings` are the fields of `RenderSettings`; `frames` may be text as in
-    "1001-1100x2", `strength` keys as in "1001:0,1050:1", `palette` a picture's path. `on_frame` is told
-    of every frame when it is on disk. Raises ScumbleError; a movie is finished or not there.
+    are others by their mattes. `settings` are the fields of `RenderSettings`, and most may be given as on
+    the command line: `frames` "1001-1100x2", `strength` "1001:0,1050:1", `lines` "full", `frame_rate`
+    "23.976", `aovs` "luma,matte", paths as text. `matte` is a path, "auto:person", "channel:NAME" or
+    "crypto:NAME". `on_frame` is told of every frame when it is on disk. Raises ScumbleError; a movie is
+    finished or not there.
     """
-    if isinstance(settings.get("frames"), str):
-        settings["frames"] = parse_frames(settings["frames"])
-    if isinstance(settings.get("strength"), str):
-        settings["strength"] = Keys.parse(settings["strength"], "strength")
-    if isinstance(settings.get("palette"), str | os.PathLike):
-        settings["palette"] = Palette.measure(baking.style_picture(Path(settings["palette"])))
-    if settings.get("frames") is not None:
-        settings["frames"] = tuple(sorted(set(settings["frames"])))
-    wanted = RenderSettings(**settings)
+    wanted = _settings(settings)
     if isinstance(plate, str | os.PathLike):
         opened = media.open_plate(Path(plate), wanted.first_frame, wanted.plate_options)
     else:  # as it was opened
@@ -101,24 +98,58 @@ def render(
     return run(plan(opened, looks, Path(output), wanted, others), on_frame)
 
 
-def paint(pixels: Pixels, look: Look | PathLike, strength: float = 1.0, *, lines: int | None = None) -> Pixels:
-    """A picture (H, W, 3) of 0 to 1 in sRGB to its painting, of the same shape.
+def paint(pixels: Pixels, look: Look | PathLike, strength: float = 1.0, *, lines: int | str | None = None) -> Pixels:
+    """A picture (H, W, 3) of 0 to 1 in sRGB to its painting, of the same shape; clip it before it becomes bytes.
 
     With statistics of the picture alone: the frames of a shot are painted alike by `render`. `lines` is
     the height at which the network sees it, at most 720 by default.
     """
-    picture = np.ascontiguousarray(pixels, np.float32)
-    if picture.ndim != 3 or picture.shape[2] != 3 or min(picture.shape[:2]) < 1:
-        raise BadSettings(f"paint: a picture has the shape (H, W, 3), this is {picture.shape}")
-    height, width = picture.shape[:2]
-    seen = max(16, min(height, LINES) if lines is None else lines)
+    if np.ndim(pixels) != 3 or np.shape(pixels)[2] != 3 or min(np.shape(pixels)) < 1:
+        raise BadSettings(f"paint: a picture has the shape (H, W, 3), this is {np.shape(pixels)}")
+    if not np.issubdtype(np.asarray(pixels).dtype, np.floating):
+        raise BadSettings(f"paint: give floats of 0 to 1, not {np.asarray(pixels).dtype}: pixels / 255")
+    if np.nanmax(pixels) > 4 and np.isfinite(np.nanmax(pixels)):
+        raise BadSettings(f"paint: values up to {np.nanmax(pixels):g}: give floats of 0 to 1: pixels / 255")
+    settings = _settings({"strength": strength, "lines": lines})
+    frame = Frame(1, np.ascontiguousarray(pixels, np.float32), DISPLAY)
+    height, width = frame.pixels.shape[:2]
+    seen = max(16, min(height, LINES) if settings.lines is None else settings.lines or height)
     size = (max(16, round(width * seen / height)), seen)
     found = _look(look)
-    frame = Frame(1, picture, DISPLAY)
-    baked = bake(found, baking.frame_statistics(found, [resized(picture, size)], 1))
+    baked = bake(found, baking.frame_statistics(found, [resized(to_working(frame.pixels, DISPLAY).pixels, size)], 1))
     painter = open_engine("openvino").painter(baked, "f32")
     return paint_frame([Weighted(baked, painter)], frame, size, strength)
 
 
+def _settings(given: dict[str, Any]) -> RenderSettings:
+    """Settings of values as they stand on a command line. Raises BadSettings."""
+    known = [field.name for field in fields(RenderSettings)]
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise BadSettings(f"render: no setting {name!r}{f'; did you mean {near[0]}?' if near else ''}")
+    read: dict[str, Callable[[Any], Any]] = {
+        "frames": lambda v: (
+            parse_frames(v) if isinstance(v, str) else tuple(sorted({v} if isinstance(v, int) else set(v)))
+        ),
+        "strength": lambda v: Keys.parse(v, "strength") if isinstance(v, str) else v,
+        "lines": lambda v: 0 if v == "full" else v,
+        "frame_rate": lambda v: parse_rate(str(v)) if not isinstance(v, Fraction) else v,
+        "aovs": lambda v: parse_aovs(v) if isinstance(v, str) else tuple(v),
+        "palette": lambda v: v if isinstance(v, Palette) else Palette.measure(baking.style_picture(Path(v))),
+        "stats": Path,
+        "matte": str,
+        "cuts": str,
+        "ocio": str,
+    }
+    values = {k: read[k](v) if k in read and v is not None else v for k, v in given.items()}
+    try:
+        return RenderSettings(**values)
+    except TypeError as error:  # a word where a number should be
+        raise BadSettings(f"render: a setting of another kind than its field ({error}); see RenderSettings") from error
+
+
 def _look(look: Look | PathLike) -> Look:
+    if not isinstance(look, Look | str | os.PathLike):
+        raise BadSettings(f"render: a look, its file or its name is wanted, not {type(look).__name__}")
     return look if isinstance(look, Look) else find_look(look)

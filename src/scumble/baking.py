@@ -216,9 +216,16 @@ def shot_statistics(
         if without_grain:  # the deviation first: all frames lose the same
             facts["grain"] = float(np.median([deviation(p) for p in _working(plate, sampled)]))
         whole = (removed(p, facts.get("grain", 0.0)) for p in _working(plate, sampled))
-        frames = [resized(pixels, size) for pixels in whole]
-        facts["points"] = [float(point) for point in np.median([tone.points(p) for p in frames], axis=0)]
-        found = frame_statistics(look, frames, len(sampled), colouring, facts)
+        points: list[tuple[float, float]] = []
+
+        def seen() -> Iterator[Pixels]:
+            for pixels in whole:
+                frame = resized(pixels, size)
+                points.append(tone.points(frame))
+                yield frame
+
+        found = frame_statistics(look, seen(), len(sampled), colouring, facts)
+        found.facts["points"] = [float(point) for point in np.median(points, axis=0)]
         keep_statistics(key, shot, found)
     return found
 

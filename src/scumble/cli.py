@@ -14,7 +14,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, Never
@@ -136,18 +135,6 @@ def weighted(text: str) -> tuple[str, float]:
     return name, weight
 
 
-def parse_rate(text: str) -> Fraction:
-    """`24`, `23.976` or `24000/1001`; the usual broadcast rates become exact fractions."""
-    broadcast = {"23.976": (24000, 1001), "23.98": (24000, 1001), "29.97": (30000, 1001), "59.94": (60000, 1001)}
-    try:
-        rate = Fraction(*broadcast[text]) if text in broadcast else Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise BadSettings(f"frame rate {text!r}: give a number such as 24 or 24000/1001") from None
-    if not 0 < rate <= 1000:
-        raise BadSettings(f"frame rate {text!r}: give a number above 0 such as 24 or 24000/1001")
-    return rate
-
-
 def one_value_each(args: list[str], many: set[str], flags: set[str], positional: int) -> list[str]:
     """`--style A B` as `--style A --style B`, for the options in `many`.
 
@@ -180,7 +167,9 @@ class _Many(TyperCommand):
     """A command whose `--style`, `--content` and `--looks` take several words."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        flags = {name for p in self.params if getattr(p, "is_flag", False) for name in p.opts} | {"--help"}
+        flags = {n for p in self.params if getattr(p, "is_flag", False) for n in (*p.opts, *p.secondary_opts)} | {
+            "--help"
+        }
         positional = sum(p.param_type_name == "argument" for p in self.params)
         args = one_value_each(args, {"--style", "--content", "--looks"}, flags, positional)
         rest: list[str] = super().parse_args(ctx, args)
@@ -196,7 +185,7 @@ PANELS = {
     "Steadiness": "stabilize window vectors grain cuts stats",
     "Files for film": "layer out_layer aov in_space out_space ocio codec quality",
     "Review": "compare burn_in proxy dry_run progress",
-    "Running": "settings_file dump_settings precision engine help",
+    "Running": "settings_file dump_settings precision engine",
 }
 
 
@@ -215,7 +204,7 @@ class _WithSettings(_Many):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         from scumble.settings_file import words_of
 
-        names = {n: p for p in self.params for n in p.opts if n.startswith("-")}
+        names = {n: p for p in self.params for n in (*p.opts, *p.secondary_opts) if n.startswith("-")}
         given: set[str] = set()
         file = None
         for place, word in enumerate(args):
@@ -227,7 +216,8 @@ class _WithSettings(_Many):
         if not file:
             return super().parse_args(ctx, args)
         flags = {n[2:]: bool(getattr(p, "is_flag", False)) for n, p in names.items() if n.startswith("--")}
-        flags = {n: f for n, f in flags.items() if n not in ("help", "settings", "dump-settings")}
+        switched_off = {n[2:] for p in self.params for n in p.secondary_opts}
+        flags = {n: f for n, f in flags.items() if n not in {"help", "settings", "dump-settings", *switched_off}}
         words, source = words_of(Path(file), flags, given)
         if source is not None:
             try:
@@ -316,22 +306,28 @@ def render(
     ] = "1",
     keep_color: Annotated[
         float,
-        typer.Option("--keep-color", help="0 recolours as the style, 1 keeps the plate's colours under the strokes."),
+        typer.Option(
+            "--keep-color",
+            help="From 0, which recolours as the style, to 1, which keeps the plate's colours under the strokes.",
+        ),
     ] = 0.0,
     keep_exposure: Annotated[
         float,
         typer.Option(
-            "--keep-exposure", help="0 is as light or dark as the style, 1 as the plate, in the style's colours."
+            "--keep-exposure",
+            help="From 0, as light or dark as the style, to 1, about as the plate, in the style's hues.",
         ),
     ] = 0.0,
     hold_blacks: Annotated[
         bool,
-        typer.Option("--hold-blacks", help="Leave what is near the plate's black and white points as it is."),
+        typer.Option(
+            "--hold-blacks/--no-hold-blacks", help="Leave what is near the plate's black and white points as it is."
+        ),
     ] = False,
     palette: Annotated[
         Path | None, typer.Option("--palette", metavar="PICTURE", help="Take colours from this picture instead.")
     ] = None,
-    stroke: Annotated[float, typer.Option("--stroke", help="Size of strokes; 2 doubles them.")] = 1.0,
+    stroke: Annotated[float, typer.Option("--stroke", help="Size of strokes, 0.1 to 20; 2 doubles them.")] = 1.0,
     lines: Annotated[
         str | None,
         typer.Option(
@@ -396,9 +392,12 @@ def render(
         Literal["person"] | None,
         typer.Option("--auto-matte", help="Paint the people that Scumble finds by itself."),
     ] = None,
-    invert_matte: Annotated[bool, typer.Option("--invert-matte", help="Paint outside the matte instead.")] = False,
+    invert_matte: Annotated[
+        bool, typer.Option("--invert-matte/--no-invert-matte", help="Paint outside the matte instead.")
+    ] = False,
     feather: Annotated[
-        float, typer.Option("--feather", metavar="PIXELS", help="Soften the edges of mattes over so many pixels.")
+        float,
+        typer.Option("--feather", metavar="PIXELS", help="Soften the edges of mattes over so many pixels, up to 1000."),
     ] = 0.0,
     matte_look: Annotated[
         list[str] | None,
@@ -425,11 +424,11 @@ def render(
         ),
     ] = "",
     aov: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--aov",
             metavar="LIST",
-            help="Parts of the painting as layers of the EXR: luma,chroma,detail,matte or some of them.",
+            help="Parts of the painting as layers of a linear EXR: luma,chroma,detail,matte or some of them; not with --proxy, --compare, --burn-in, nor with --on without --on-warp.",
         ),
     ] = None,
     compare: Annotated[
@@ -437,12 +436,12 @@ def render(
         typer.Option("--compare", help="The plate left of the painting, in the left half of the frame, or above it."),
     ] = None,
     burn_in: Annotated[
-        bool, typer.Option("--burn-in", help="Write shot, frame, timecode and look into the picture.")
+        bool, typer.Option("--burn-in/--no-burn-in", help="Write shot, frame, timecode and look into the picture.")
     ] = False,
     proxy: Annotated[
         int,
         typer.Option(
-            "--proxy", metavar="2|4", help="Write a half or a quarter of the size, with the strokes of the whole."
+            "--proxy", metavar="1|2|4", help="Write a half or a quarter of the size, with the strokes of the whole."
         ),
     ] = 1,
     layer: Annotated[
@@ -510,7 +509,7 @@ def render(
     overwrite: Annotated[
         bool,
         typer.Option(
-            "--overwrite",
+            "--overwrite/--no-overwrite",
             help="Replace outputs that are there, whoever made them; otherwise frames that were made in the same way are kept.",
         ),
     ] = False,
@@ -521,6 +520,7 @@ def render(
     """Paint a shot with a look, or with style pictures directly."""
     from scumble.aov import parse_aovs
     from scumble.baking import make_look, style_picture
+    from scumble.frames import parse_rate
     from scumble.keys import Keys
     from scumble.matte import NOWHERE
     from scumble.media import PlateOptions, open_plate
@@ -567,7 +567,7 @@ def render(
         on=on,
         on_warp=on_warp,
         vectors=vectors,
-        aovs=() if aov is None else parse_aovs(aov),
+        aovs=parse_aovs(",".join(aov)) if aov else (),
         compare=compare,
         burn_in=burn_in,
         proxy=_proxy(proxy),
@@ -598,7 +598,7 @@ def render(
             + (f"; {done.kept} were there already, made in the same way" if done.kept else ""),
             soft_wrap=True,
         )
-        for line in job.notes():
+        for line in (*job.notes(), *done.notes):
             note.print(f"note: {line}", soft_wrap=True)
 
 
@@ -608,7 +608,7 @@ def _proxy(number: int) -> Literal[1, 2, 4]:
     if number == 4:
         return 4
     if number != 1:
-        raise BadSettings(f"--proxy {number}: give 2 or 4")
+        raise BadSettings(f"--proxy {number}: give 2 or 4, or 1 for the whole size")
     return 1
 
 
@@ -621,7 +621,7 @@ def _one_matte(path: str | None, channel: str | None, crypto: list[str] | None, 
         *([] if auto is None else [f"auto:{auto}"]),
     ]
     if len(given) > 1:
-        raise BadSettings("give one of --matte, --matte-channel, --crypto and --auto-matte; --matte-look takes others")
+        raise BadSettings("give one of --matte, --matte-channel, --crypto and --auto-matte")
     return given[0] if given else ""
 
 
@@ -756,7 +756,7 @@ def matte(
 ) -> None:
     """Write a shot's mattes as files, to be looked at, corrected, and given back with --matte."""
     from scumble.frames import parse_frames
-    from scumble.matte import parse_matte, shaped, write_mattes
+    from scumble.matte import noticed, parse_matte, prepare, shaped, write_mattes
     from scumble.media import PlateOptions, open_plate
     from scumble.ocio import Colours
     from scumble.plan import checked_output
@@ -767,18 +767,21 @@ def matte(
         colours.check()
     plate = open_plate(source, first_frame, PlateOptions(layer, in_space, colours))
     numbers = parse_frames(frames) if frames else plate.numbers
-    missing = next((n for n in numbers if n not in plate.numbers), None)
+    missing = next(iter(sorted(set(numbers) - set(plate.numbers))), None)
     if missing is not None:
         raise BadInput(f"{source}: frame {missing} is not in the plate's {plate.frame_range}; give --frames inside it")
     words = _one_matte(path, channel, crypto, auto) or "auto:person"
     found = shaped(parse_matte(words, plate, numbers), invert_matte, feather)
     output, files = checked_output(plate, output, numbers, overwrite, painting=False)
     check_writable(files[0])
+    prepare(found)
     began = time.monotonic()
     with _progress(progress, len(numbers), source.name) as tick:
         write_mattes(found, plate, numbers, output, lambda n: tick(FrameDone(source.name, n, time.monotonic() - began)))
     if progress != "none":
         _say(f"{len(numbers)} matte{'s' * (len(numbers) != 1)} of {found}: {output}")
+        for line in noticed(found):
+            _say(f"note: {line}")
 
 
 @app.command(cls=_Many)
@@ -853,7 +856,9 @@ def sheet(
     with _counting() as tell:
         pixels = contact_sheet(plate, found, numbers, width, settings, tell)
     write_picture(output, Frame(1, pixels, DISPLAY), WriterSettings(quality=92))
-    print(f"{output}: {len(found)} looks, frames {', '.join(map(str, numbers))}, {pixels.shape[1]}x{pixels.shape[0]}")
+    print(
+        f"{output}: {len(found)} look{'s' * (len(found) != 1)}, frames {', '.join(map(str, numbers))}, {pixels.shape[1]}x{pixels.shape[0]}"
+    )
 
 
 @app.command()

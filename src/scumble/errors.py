@@ -2,6 +2,7 @@
 
     ScumbleError                 exit code 1: the work failed
     ├── TrainingFailed           a loss stopped being a number
+    ├── NoNetwork                a download that did not come
     └── BadInput                 exit code 2: the user can mend it; a farm must not retry
         ├── BadSettings          a wrong key, type or range in a settings file or flag
         ├── BadLook              a look or weights file that is not one, or does not fit
@@ -21,6 +22,10 @@ class ScumbleError(Exception):
 
 class TrainingFailed(ScumbleError):
     """Training stopped by itself; the message names the last good checkpoint."""
+
+
+class NoNetwork(ScumbleError):
+    """Something could not be downloaded; another try may succeed."""
 
 
 class BadInput(ScumbleError):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scumble.colour import ColourSpace
-from scumble.errors import BadPlate
+from scumble.errors import BadPlate, BadSettings
 
 Pixels = NDArray[np.float32]
 
@@ -87,6 +87,18 @@ def parse_frames(text: str) -> tuple[int, ...]:
     if sum(len(part) for part in ranges) > MOST_FRAMES:
         raise BadPlate(f"frame range {text!r}: more than {MOST_FRAMES} frames; give --frames inside the plate")
     return tuple(sorted({n for part in ranges for n in part}))
+
+
+def parse_rate(text: str) -> Fraction:
+    """`24`, `23.976` or `24000/1001`; the usual broadcast rates become exact fractions."""
+    broadcast = {"23.976": (24000, 1001), "23.98": (24000, 1001), "29.97": (30000, 1001), "59.94": (60000, 1001)}
+    try:
+        rate = Fraction(*broadcast[text]) if text in broadcast else Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise BadSettings(f"frame rate {text!r}: give a number such as 24 or 24000/1001") from None
+    if not 0 < rate <= 1000:
+        raise BadSettings(f"frame rate {text!r}: give a number above 0 such as 24 or 24000/1001")
+    return rate
 
 
 def frame_number(text: str) -> int | None:

@@ -100,14 +100,15 @@ class Look:
         facts = {**self.facts, "schema": SCHEMA, "kind": "look", "architecture": asdict(self.architecture)}
         return save(arrays, metadata={"facts": json.dumps(facts, sort_keys=True)})
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write the look; the file appears whole or not at all."""
-        with written_whole(path) as part:
+        with written_whole(Path(path)) as part:
             part.write_bytes(self.to_bytes())
 
     @classmethod
-    def load(cls, path: Path) -> Look:
+    def load(cls, path: Path | str) -> Look:
         """Read and check a look. Raises BadLook naming the file and what is wrong with it."""
+        path = Path(path)
         arrays, facts = read_arrays(path)
         if facts.get("kind") != "look":
             raise BadLook(f"{path}: not a look but {facts.get('kind', 'another file')}; make one: scumble look make")

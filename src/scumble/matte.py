@@ -222,7 +222,7 @@ def parse_matte(words: str, plate: Plate, numbers: Sequence[int] = ()) -> Matte:
         found.check(numbers or plate.numbers[:1])
         return found
     if not isinstance(plate, StillsPlate) or plate.files[plate.numbers[0]].suffix.lower() != ".exr":
-        raise BadSettings(f"{plate.path}: {kind} mattes stand in EXR; give the matte as files")
+        raise BadSettings(f"{plate.path}: only EXR plates have {kind} mattes; give the matte as files by --matte")
     first = plate.files[plate.numbers[0]]
     if kind == "crypto":
         names = tuple(part.strip() for part in name.split(",") if part.strip())
@@ -234,6 +234,26 @@ def parse_matte(words: str, plate: Plate, numbers: Sequence[int] = ()) -> Matte:
     return ChannelMatte(plate, name)
 
 
+def prepare(matte: Matte) -> None:
+    """Get what a matte needs before any work begins. Raises NoNetwork."""
+    from scumble.person import PersonMatte, person_model
+
+    if isinstance(matte.matte if isinstance(matte, Shaped) else matte, PersonMatte):
+        person_model()
+
+
+def noticed(matte: Matte) -> list[str]:
+    """What was seen of a matte while it was asked for."""
+    from scumble.person import PersonMatte
+
+    found = matte.matte if isinstance(matte, Shaped) else matte
+    if not isinstance(found, PersonMatte) or not found.empty:
+        return []
+    frames = sorted(found.empty)
+    listed = format_frames(frames[:50]) + ("..." if len(frames) > 50 else "")
+    return [f"nobody was found in frame{'s' * (len(frames) > 1)} {listed}"]
+
+
 def write_mattes(
     matte: Matte, plate: Plate, numbers: Sequence[int], output: Path, written: Callable[[int], None] = lambda _: None
 ) -> None:
@@ -243,7 +263,7 @@ def write_mattes(
     """
     # as numbers, whatever a picture of that kind usually means
     space = LINEAR if output.suffix.lower() == ".exr" else DISPLAY
-    writer = open_writer(output, WriterSettings(bits=16, out_space=space))
+    writer = open_writer(output, WriterSettings(bits=16, out_space=space, grey=True))
     try:
         for number in numbers:
             found = matte.of(number)

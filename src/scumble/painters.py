@@ -126,7 +126,7 @@ def _measured(job: Plan, look: Look) -> list[Measured]:
             raise BadInput(f"{settings.stats}: frame {missing} is in none of its shots; measure again")
         return found
     shots = shots_of(plate, settings.cuts)
-    own = own_frames(shots, plate.numbers)
+    own = own_frames(shots, [n for n in plate.numbers if n not in job.held])
     # neighbours that the stabiliser sees, and frames that are held, may stand in the shot beside
     around = (settings.window if settings.stabilize else 0) + settings.on - 1
     without_grain = settings.grain is not None

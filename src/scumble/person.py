@@ -9,9 +9,10 @@ brought to the plate's edges by a guided filter with its colours [He 2013, He an
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,9 @@ from scumble.weights import person_models
 SEEN = 224  # side in pixels of the detector's picture
 CROPPED = 256  # side of the landmark model's
 GRID = ((28, 2), (14, 2), (7, 6))  # cells a side of the detector's anchors, and anchors a cell
-LIKELY = 0.5  # least score of a figure, and of its being there in its square
-ANOTHER = 0.7  # least score of a second figure: what is less likely is mostly a rock
+LIKELY = 0.6  # least score of a figure: what is less likely is mostly a rock
+SURELY = 0.85  # score of a figure that needs no other frame to vouch for it
+THERE = 0.8  # least sureness of the landmark model that someone is in a square
 SAME = 0.5  # of a mask that stands in another one: the same figure
 BODY = slice(33, 35)  # the landmarks that stand for hips and reach
 APART = 0.5  # of the smaller reach: centres nearer than this are one figure
@@ -72,12 +74,10 @@ class PersonModel:
         cells = [np.mgrid[0:n, 0:n][::-1].reshape(2, -1).T.repeat(each, axis=0) / n + 0.5 / n for n, each in GRID]
         self.anchors = np.concatenate(cells)
 
-    def mask(self, picture: Pixels) -> Pixels | None:
-        """Where people are in a picture (H, W, 3) of 0 to 1: (H, W) from 0 to 1, None where there is nobody."""
+    def mask(self, picture: Pixels, figures: Sequence[Figure]) -> Pixels | None:
+        """Where these people are in a picture (H, W, 3) of 0 to 1: (H, W) from 0 to 1, None where there is nobody."""
         found: Pixels | None = None
-        for figure in self.figures(picture):
-            if found is not None and figure.score < ANOTHER:
-                continue
+        for figure in figures:
             one = self._segmented(picture, figure)
             if one is None:
                 continue
@@ -91,29 +91,24 @@ class PersonModel:
         """Everyone in the picture, the likeliest first, each once."""
         height, width = picture.shape[:2]
         longer, shorter = max(height, width), min(height, width)
-        squares = [((width - longer) / 2, (height - longer) / 2, float(longer))]
-        for side in (float(shorter), shorter * 0.6):
-            if side < SEEN / 2 or (side == longer):
-                continue
-            across, down = (
-                max(2, math.ceil(2 * length / side) - 1) if length > side else 1 for length in (width, height)
-            )
-            squares += [
-                (x * (width - side) / max(1, across - 1), y * (height - side) / max(1, down - 1), side)
-                for x, y in product(range(across), range(down))
-            ]
-        likely = sorted((f for s in squares for f in self._detected(picture, *s)), key=lambda f: -f.score)
-        found: list[Figure] = []
-        for figure in likely:
-            if all(math.dist(figure.hips, f.hips) > APART * min(figure.reach, f.reach) for f in found):
-                found.append(figure)
-        return found
+        likely: list[Figure] = []
+        # all of the frame, and squares of it for those who stand further away
+        sides = [float(longer), *(s for s in (float(shorter), shorter * 0.6) if SEEN / 2 <= s < longer)]
+        for side in sides:
+            smaller = cv2.GaussianBlur(picture, (0, 0), 0.4 * side / SEEN) if side > SEEN else picture
+            counts = [max(2, math.ceil(2 * n / side) - 1) if n > side else 1 for n in (width, height)]
+            for place in product(*map(range, counts)):
+                left, top = (
+                    k * (n - side) / (count - 1) if count > 1 else (n - side) / 2
+                    for k, n, count in zip(place, (width, height), counts, strict=True)
+                )
+                likely += self._detected(np.asarray(smaller, np.float32), left, top, side)
+        return each_once(sorted(likely, key=lambda f: -f.score))
 
     def _detected(self, picture: Pixels, left: float, top: float, side: float) -> list[Figure]:
         scale = SEEN / side
         place = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]])
-        smaller = cv2.GaussianBlur(picture, (0, 0), 0.4 / scale) if scale < 1 else picture
-        window = cv2.warpAffine(np.asarray(smaller), place, (SEEN, SEEN), flags=cv2.INTER_LINEAR)
+        window = cv2.warpAffine(picture, place, (SEEN, SEEN), flags=cv2.INTER_LINEAR)
         done = self.detector(np.asarray(window * 2 - 1, np.float32)[None])
         values, scores = done[self.detector.output(0)][0], _sigmoid(done[self.detector.output(1)][0, :, 0])
         points = values[:, 4:8].reshape(-1, 2, 2) / SEEN + self.anchors[:, None]
@@ -132,18 +127,18 @@ class PersonModel:
         """
         height, width = picture.shape[:2]
         points, there, _ = self._looked_at(picture, _square(figure))
-        if there < LIKELY:
+        if there < THERE:
             return None
-        figure = Figure(points[0], points[1], figure.score)
-        if not 4 < figure.reach < 2 * max(height, width):
-            return None
+        better = Figure(points[0], points[1], figure.score)
+        squares = [_square(figure, mirrored) for mirrored in (False, True)]
+        if 4 < better.reach < 2 * max(height, width):
+            nearer = [_square(better, mirrored) for mirrored in (False, True)]
+            if self._looked_at(picture, nearer[0])[1] >= THERE:
+                squares = nearer
         total: Any = 0.0
-        for mirrored in (False, True):
-            place = _square(figure, mirrored)
-            _, there, mask = self._looked_at(picture, place)
-            if there < LIKELY:
-                return None
-            total = total + cv2.warpAffine(mask, place, (width, height), flags=cv2.INTER_LINEAR) / 2
+        for place in squares:
+            _, _, mask = self._looked_at(picture, place)
+            total = total + cv2.warpAffine(mask, place, (width, height), flags=cv2.INTER_LINEAR) / len(squares)
         return np.asarray(total, np.float32)
 
     def _looked_at(
@@ -156,6 +151,24 @@ class PersonModel:
         points = [(float(x), float(y)) for x, y in ends @ place[:, :2].T + place[:, 2]]
         there = float(done[self.landmarks.output(1)].ravel()[0])
         return points, there, _sigmoid(done[self.landmarks.output(2)][0, :, :, 0])
+
+
+def _is_supported(figure: Figure, found: Sequence[Sequence[Figure]]) -> bool:
+    """Whether more than one frame has someone there."""
+    return sum(any(_are_one(figure, f) for f in others) for others in found) > 1
+
+
+def _are_one(a: Figure, b: Figure) -> bool:
+    return math.dist(a.hips, b.hips) <= APART * min(a.reach, b.reach)
+
+
+def each_once(figures: Sequence[Figure]) -> list[Figure]:
+    """Figures without those that stand where an earlier one does."""
+    found: list[Figure] = []
+    for figure in figures:
+        if not any(_are_one(figure, f) for f in found):
+            found.append(figure)
+    return found
 
 
 def _square(figure: Figure, mirrored: bool = False) -> NDArray[np.float64]:
@@ -176,16 +189,17 @@ def _sigmoid(x: Any) -> Pixels:
 
 @cache
 def person_model() -> PersonModel:
-    """The networks out of the cache, fetched when they are not there. Raises NotInstalled."""
+    """The networks out of the cache, fetched when they are not there. Raises NoNetwork."""
     return PersonModel(*person_models())
 
 
 @dataclass
 class _Seen:
-    """A frame's colours (H, W, 3), and its mask before averaging."""
+    """A frame's colours (H, W, 3), the picture that people are looked for in, and who was found."""
 
     colours: NDArray[np.uint8]
-    mask: Pixels | None
+    picture: Pixels
+    figures: list[Figure]
 
 
 @dataclass(frozen=True)
@@ -193,7 +207,10 @@ class PersonMatte:
     """See `scumble.matte.Matte`: all the people of a frame."""
 
     plate: Plate
+    empty: set[int] = field(default_factory=set, compare=False, repr=False)
+    """Frames asked for in which nobody was found."""
     _seen: dict[int, _Seen] = field(default_factory=dict, compare=False, repr=False)
+    _masks: dict[int, Pixels | None] = field(default_factory=dict, compare=False, repr=False)
     _motion: OpticalFlow = field(default_factory=OpticalFlow, compare=False, repr=False)
     _reading: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
@@ -202,11 +219,12 @@ class PersonMatte:
 
     def of(self, number: int, margin: Margin = NO_MARGIN) -> Pixels:
         """See `scumble.matte.Matte.of`; beyond the display window the edge is repeated."""
-        seen = {n: self._at(n) for n in self._window(number)}
-        own = seen[number]
-        mask = steadied_mask(number, {n: s.mask for n, s in seen.items()}, self._motion)
+        masks = {n: self._mask(n) for n in self._window(number)}
+        mask = steadied_mask(number, masks, self._motion)
+        own = self._at(number)
         height, width = own.colours.shape[:2]
         if mask is None:
+            self.empty.add(number)
             found = np.zeros((height, width, 1), np.float32)
         else:
             found = refined(mask, own.colours.astype(np.float32) / np.float32(255))[:, :, None]
@@ -215,31 +233,72 @@ class PersonMatte:
 
     def files_of(self, number: int) -> list[Path]:
         """The plate's own files around the frame: the matte changes with them."""
-        return self.plate.files_of(self._window(number))
+        return self.plate.files_of(sorted({m for n in self._window(number) for m in self._window(n)}))
+
+    @cached_property
+    def _numbers(self) -> tuple[int, ...]:
+        """The frames that there are: what is held says nothing new."""
+        held: frozenset[int] = getattr(self.plate, "held", frozenset())
+        return tuple(n for n in self.plate.numbers if n not in held)
 
     def _window(self, number: int) -> list[int]:
-        numbers = self.plate.numbers
-        return [n for n in range(number - REACH, number + REACH + 1) if n in numbers]
+        first, last = bisect_left(self._numbers, number - REACH), bisect_right(self._numbers, number + REACH)
+        return sorted({number, *self._numbers[first:last]})
+
+    def _mask(self, number: int) -> Pixels | None:
+        """Of the people in a frame, and of those whom its neighbours have where they would be in it by the flow.
+
+        Who was found in one frame alone, and not surely, is nobody.
+        """
+        if number not in self._masks:
+            own = self._at(number)
+            around = [n for n in self._window(number) if n != number]
+            found = [own.figures, *(self._moved(n, number) for n in around)]
+            figures = each_once([*own.figures, *sorted((f for fs in found[1:] for f in fs), key=lambda f: -f.score)])
+            kept = [f for f in figures if f.score >= SURELY or not around or _is_supported(f, found)]
+            self._masks[number] = person_model().mask(own.picture, kept)
+        return self._masks[number]
+
+    def _moved(self, other: int, number: int) -> list[Figure]:
+        """Another frame's figures, carried along by the motion at their hips."""
+        seen = self._at(other)
+        if not seen.figures:
+            return []
+        self._at(number)
+        height, width = seen.picture.shape[:2]
+        flow = resized_flow(self._motion.flow(other, number), (width, height))
+        found = []
+        for figure in seen.figures:
+            x, y = (int(np.clip(v, 0, n - 1)) for v, n in zip(figure.hips, (width, height), strict=True))
+            step = flow[y, x]
+            ends = [(float(px + step[0]), float(py + step[1])) for px, py in (figure.hips, figure.top)]
+            found.append(Figure(ends[0], ends[1], figure.score))
+        return found
 
     def _at(self, number: int) -> _Seen:
-        for old in [n for n in self._seen if n < number - 2 * REACH]:
-            del self._seen[old]
-            self._motion.forget(old)
         while number not in self._seen:
             if number != self._reading.get("next"):  # to seek in a movie is to decode again from a key frame
                 self._reading["frames"] = self._frames(number)
             frame: Frame = next(self._reading["frames"])
-            numbers = self.plate.numbers
-            place = numbers.index(frame.number) + 1
-            self._reading["next"] = numbers[place] if place < len(numbers) else None
-            picture = np.clip(to_working(frame.pixels, frame.colour_space).pixels, 0, 1)
-            self._motion.see(frame.number, _lower(picture, FLOW_LINES))
-            mask = person_model().mask(_lower(picture, LINES))
-            self._seen[frame.number] = _Seen(np.asarray(picture * 255 + 0.5, np.uint8), mask)
+            place = bisect_right(self.plate.numbers, frame.number)
+            self._reading["next"] = next(iter(self.plate.numbers[place : place + 1]), None)
+            shown = np.clip(to_working(frame.pixels, frame.colour_space).pixels, 0, 1)
+            self._motion.see(frame.number, _lower(shown, FLOW_LINES))
+            picture = _lower(shown, LINES)
+            figures = person_model().figures(picture)
+            self._seen[frame.number] = _Seen(np.asarray(shown * 255 + 0.5, np.uint8), picture, figures)
+            self._keep_near(frame.number)
         return self._seen[number]
 
+    def _keep_near(self, number: int) -> None:
+        """Forget frames that no window around this one reaches."""
+        for far in [n for n in self._seen if abs(n - number) > 6 * REACH]:
+            del self._seen[far]
+            self._masks.pop(far, None)
+        self._motion.forget(number - 6 * REACH - 1)
+
     def _frames(self, first: int) -> Iterator[Frame]:
-        return self.plate.read([n for n in self.plate.numbers if n >= first])
+        return self.plate.read(self.plate.numbers[bisect_left(self.plate.numbers, first) :])
 
 
 def _lower(picture: Pixels, lines: int) -> Pixels:

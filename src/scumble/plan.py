@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args, get_origin, get_type_hints
 
-from scumble.aov import channels_of
+from scumble.aov import AOVS, channels_of
 from scumble.colour import DISPLAY, ColourSpace
 from scumble.engine import Precision, find_engine
 from scumble.errors import BadOutput, BadPlate, BadSettings
@@ -20,6 +20,7 @@ from scumble.look import Look
 from scumble.marks import is_ours
 from scumble.matte import NOWHERE, Matte, parse_matte, shaped
 from scumble.media import (
+    MOVIES,
     STILLS,
     Plate,
     PlateOptions,
@@ -33,8 +34,9 @@ from scumble.media.stills import StillsPlate, channel_names, part_names, space_o
 from scumble.motion import Vectors, vectors_of
 from scumble.ocio import Colours
 from scumble.palette import Colouring, Palette
-from scumble.review import Compare, compared_size
+from scumble.review import Compare, compared_size, missing_letters
 from scumble.tiling import canvas, on_grid
+from scumble.weights import PERSON_WHEEL, has_person_models
 
 LINES = 720  # the network's size unless asked otherwise: what it was trained to see
 MOST_OVERSCAN = 16  # times the picture's pixels: more is a window that has gone astray
@@ -131,6 +133,10 @@ class RenderSettings:
         return Colouring(self.keep_color, self.keep_exposure, self.palette)
 
     def __post_init__(self) -> None:
+        for name, known in _choices().items():
+            if getattr(self, name) not in known:
+                given = ", ".join(str(choice) for choice in known if choice is not None)
+                raise BadSettings(f"{name.replace('_', '-')} {getattr(self, name)!r}: give one of {given}")
         strengths = self.strength.values if isinstance(self.strength, Keys) else (self.strength,)
         if not all(0 <= value <= 1 for value in strengths):
             raise BadSettings(f"strength {self.strength}: give a number from 0 to 1")
@@ -153,17 +159,38 @@ class RenderSettings:
         if not 0 <= self.feather <= 1000:
             raise BadSettings(f"feather {self.feather}: give a number of pixels from 0 to 1000")
         if self.invert_matte and not self.matte:
-            raise BadSettings("invert-matte turns a matte around; give --matte, --matte-channel or --crypto with it")
+            raise BadSettings("invert-matte turns a matte around; give a matte with it, as in --auto-matte person")
         if self.lines is not None and self.lines != 0 and not 16 <= self.lines <= 20000:
             raise BadSettings(f"lines {self.lines}: give a number from 16 to 20000, or full")
-        if self.proxy not in (1, 2, 4):
-            raise BadSettings(f"proxy {self.proxy}: give 2 or 4")
+        if self.aovs and self.on > 1 and self.on_warp is None:
+            raise BadSettings(
+                "--aov: a painting that is held belongs to another frame's plate, so that its parts would not mix"
+                " with their own; let it move along by --on-warp, or leave --on out"
+            )
+        if self.out_layer in self.aovs:
+            raise BadSettings(f"out-layer {self.out_layer!r} is one of --aov; give another --out-layer")
+        if self.proxy > 1 and self.grain:
+            raise BadSettings("grain is taken off at the plate's own size: leave --grain out of a proxy")
         if (self.compare or self.proxy > 1 or self.burn_in) and (self.aovs or self.out_layer):
             raise BadSettings("proxies, comparisons and burn-ins have no layers: leave --aov and --out-layer out")
         if self.out_layer and self.out_space:
             raise BadSettings("an EXR's layers are in one colour space: give --out-layer or --out-space, not both")
         if any(character in self.out_layer for character in "\0/\\") or self.out_layer.strip(".") != self.out_layer:
             raise BadSettings(f"out-layer {self.out_layer!r}: not a name for a layer; write one as in paint")
+        unknown = next((name for name in self.aovs if name not in AOVS), None)
+        if unknown is not None:
+            raise BadSettings(f"aov {unknown!r}: give some of {', '.join(AOVS)}")
+
+
+@cache
+def _choices() -> dict[str, tuple[object, ...]]:
+    """The settings that are one of a few words, and those words."""
+    found = {}
+    for name, hint in get_type_hints(RenderSettings).items():
+        words = [w for part in (hint, *get_args(hint)) if get_origin(part) is Literal for w in get_args(part)]
+        if words:
+            found[name] = (*words, *([None] if type(None) in get_args(hint) else []))
+    return found
 
 
 @dataclass(frozen=True)
@@ -183,6 +210,7 @@ class Plan:
     settings: RenderSettings
     matte: Matte | None = None  # of the looks; all of the frame without one
     matte_looks: tuple[tuple[Matte, Look], ...] = ()  # over them, each in a matte of its own
+    matte_words: tuple[str, ...] = ()  # by which those mattes were asked for
 
     @property
     def look(self) -> Look:
@@ -211,8 +239,9 @@ class Plan:
                 f"the plate does not say its colour space: taken for {self.plate.colour_space};"
                 " --in-space names another"
             )
-        if self.held:
-            said.append(f"frames {format_frames(sorted(self.held))} are missing: each repeats the one before it")
+        repeated = sorted(self.held & set(self.numbers))
+        if repeated:
+            said.append(f"frames {format_frames(repeated)} are missing: each repeats the one before it")
         if isinstance(self.plate, MoviePlate):
             said += _notes_of_movie(self, self.plate)
         if _aspect_is_lost(self):
@@ -222,6 +251,14 @@ class Plan:
             )
         if self.plate.has_alpha and not _keeps_alpha(self):
             said.append("the output has no alpha: what is transparent stands over black; prores-4444 or EXR keep it")
+        if self.settings.burn_in:
+            names = [self.plate.path.name, *(look.name for _, look in (*self.looks, *self.matte_looks))]
+            missing = missing_letters("".join(names))
+            if missing:
+                said.append(f"no font here has the letters {missing[:20]}: install one, such as Noto Sans CJK")
+        asked = (self.settings.matte, *self.matte_words)
+        if any(words.startswith("auto:") for words in asked) and not has_person_models():
+            said.append(f"the models that find people are fetched first (36 MB of {PERSON_WHEEL}, once)")
         if self.settings.stabilize == "vectors":
             vectors = vectors_in(self)
             if vectors.backward is None or vectors.forward is None:
@@ -327,7 +364,8 @@ def plan(
             raise BadPlate(f"{name}: all of these frames are missing ({format_frames(holes[:50])})")
     elif holes and settings.missing == "hold":
         assert isinstance(plate, StillsPlate)
-        plate = plate.holding(holes)
+        # all of the plate's, so that its shots are the same whatever part is painted
+        plate = plate.holding(sorted(set(plate.frame_range) - set(plate.numbers)))
     elif holes:
         raise BadPlate(
             f"{name}: frame {holes[0]} is missing from {plate.frame_range} (missing: {format_frames(holes[:50])});"
@@ -340,8 +378,8 @@ def plan(
         raise BadSettings(
             f"frame {twice} has two looks; give each a frame of its own, as in --look A@1001 --look B@1050"
         )
-    if len(looks) > 1 and settings.stats is not None:
-        raise BadSettings("statistics are of one look; leave --stats out where looks cross-fade")
+    if len(looks) + len(matte_looks) > 1 and settings.stats is not None:
+        raise BadSettings("statistics are of one look; leave --stats out where there are several")
     find_engine(settings.engine)
     output, files = checked_output(plate, output, numbers, settings.overwrite)
     height = plate.size[1]
@@ -366,7 +404,8 @@ def plan(
         space = settings.plate_options.colours.space(settings.out_space)
     is_exr = output.suffix.lower() == ".exr"
     margin = Margin()
-    as_plate = settings.proxy == 1 and settings.compare is None  # the file's layers and windows go along
+    # for review the file's other layers and windows do not go along
+    as_plate = settings.proxy == 1 and settings.compare is None and not settings.burn_in
     if (
         is_exr and isinstance(plate, StillsPlate) and as_plate
     ):  # of the whole plate, so that all chunks see it at one size
@@ -394,14 +433,13 @@ def plan(
                 f" space, not {output.name} in {space}"
             )
         first = plate.files_of(numbers)[0]
-        names = channel_names(first) if as_plate and first.suffix.lower() == ".exr" else []
-        taken = next((c for c in channels_of(settings.aovs) if c in names), None)
+        is_layered = first.suffix.lower() == ".exr"
+        names = [*channel_names(first), *(f"{part}." for part in part_names(first))] if is_layered else []
+        taken = next((c for c in channels_of(settings.aovs) if c in names or f"{c.split('.')[0]}." in names), None)
         if taken:
             raise BadOutput(f"{first}: the plate has a channel {taken}; leave {taken.split('.')[0]} out of --aov")
     if settings.feather and not settings.matte and not matte_looks:
-        raise BadSettings(
-            "feather softens a matte's edges; give --matte, --matte-channel, --crypto or --matte-look with it"
-        )
+        raise BadSettings("feather softens a matte's edges; give a matte with it, as in --auto-matte person")
     matte = None
     if settings.matte:
         matte = shaped(parse_matte(settings.matte, plate, numbers), settings.invert_matte, settings.feather)
@@ -410,9 +448,8 @@ def plan(
     )
     small = proxy_size(plate.size, settings.proxy)
     frame_size = size if small[1] < size[1] and settings.proxy > 1 else small
-    job = Plan(
-        plate, looks, output, numbers, files, size, frame_size, margin, space, precision, settings, matte, others
-    )
+    sizes, words = (size, frame_size, margin), tuple(asked for asked, _ in matte_looks)
+    job = Plan(plate, looks, output, numbers, files, *sizes, space, precision, settings, matte, others, words)
     if "vectors" in (settings.stabilize, settings.on_warp):  # refused before any work
         vectors = vectors_in(job)
         if settings.on_warp == "vectors" and vectors.backward is None:
@@ -429,9 +466,10 @@ def checked_output(
     BadOutput for a format that cannot be written, and for files that are in the way.
     """
     if output.is_dir() or (not output.suffix and parse_pattern(output) is None):
-        output = output / _same_name(plate)
-    if is_movie(output) and not painting:
-        raise BadOutput(f"{output}: a movie would change codes; give a sequence, as in roto.####.png")
+        name = Path(_same_name(plate))
+        output = output / (name if painting or name.suffix.lower() == ".exr" else name.with_suffix(".png"))
+    if not painting and output.suffix.lower() in MOVIES | {".jpg", ".jpeg", ".webp"}:
+        raise BadOutput(f"{output}: {output.suffix} would change codes; give PNG, TIFF or EXR, as in roto.####.png")
     if not is_movie(output) and output.suffix.lower() not in STILLS:
         raise BadOutput(f"{output}: {output.suffix or 'no suffix'} is not a format that Scumble writes; {formats()}")
     files = output_files(output, numbers)
@@ -535,6 +573,7 @@ def _same_name(plate: Plate) -> str:
 
 
 def output_files(output: Path, numbers: Sequence[int]) -> tuple[Path, ...]:
+    """The files that an output stands for: one movie, one still, or a picture a frame."""
     if is_movie(output):
         return (output,)
     if len(numbers) == 1 and parse_pattern(output) is None:
@@ -588,4 +627,5 @@ def sound_of(job: Plan) -> tuple[tuple[Fraction, Fraction | None] | None, str]:
 
 
 def looks_in_words(job: Plan) -> str:
+    """Names and hashes of the looks, as headers have them."""
     return " + ".join(f"{look.name} {look.hash}" for _, look in job.looks)

@@ -18,7 +18,7 @@ from scumble.files import check_writable, clear_parts
 from scumble.frames import Frame, Pixels
 from scumble.look import Look
 from scumble.marks import HASH, digest, is_done
-from scumble.matte import NOWHERE, Matte, is_named, shares
+from scumble.matte import NOWHERE, Matte, is_named, noticed, prepare, shares
 from scumble.media import (
     WriterSettings,
     is_movie,
@@ -31,7 +31,7 @@ from scumble.motion import Motion, OpticalFlow, RenderedVectors
 from scumble.painters import Painters
 from scumble.painting import Painting, composed, finished, finished_in_parts, painting_of
 from scumble.pipeline import Behind, ahead
-from scumble.plan import Plan, RenderSettings, looks_in_words, output_files, plan, sound_of, times_of, vectors_in
+from scumble.plan import Plan, RenderSettings, looks_in_words, plan, sound_of, times_of, vectors_in
 from scumble.review import burnt_in, compared, reduced
 from scumble.sequence import held, keys, steadied, windows
 from scumble.upsampling import resized
@@ -55,6 +55,8 @@ class Rendered:
     seconds: float
     kept: int = 0
     """Frames that were there already, made in the same way."""
+    notes: tuple[str, ...] = ()
+    """What was seen on the way that its user should know."""
 
 
 def render(
@@ -72,19 +74,21 @@ def render(
 def run(job: Plan, on_event: Callable[[FrameDone], None] = lambda _: None) -> Rendered:
     """Do what was planned. Raises ScumbleError; a movie is finished or not there, done frames of a sequence stay."""
     started = time.monotonic()
-    wanted = len(job.numbers)
+    wanted, files = len(job.numbers), job.files
     check_writable(job.files[0])  # first: what cannot be written is said at once
     clear_parts(job.files)
+    for matte in job.mattes:
+        prepare(matte)
     painters = Painters(job)
     if parse_pattern(job.output) is not None and not job.settings.overwrite:
         frames = zip(job.numbers, job.files, strict=True)
         left = [(n, f) for n, f in frames if not f.exists() or not is_done(f, _mark(job, painters, n))]
         if not left:
-            return Rendered(job.files, 0, time.monotonic() - started, wanted)
+            return Rendered(files, 0, time.monotonic() - started, wanted)
         job = replace(job, numbers=tuple(n for n, _ in left), files=tuple(f for _, f in left))
     _paint(job, painters, lambda n: on_event(FrameDone(job.plate.path.name, n, time.monotonic() - started)))
-    files = job.files if is_movie(job.output) else output_files(job.output, job.numbers)
-    return Rendered(files, len(job.numbers), time.monotonic() - started, wanted - len(job.numbers))
+    notes = tuple(note for matte in job.mattes for note in noticed(matte))
+    return Rendered(files, len(job.numbers), time.monotonic() - started, wanted - len(job.numbers), notes)
 
 
 def _paint(job: Plan, painters: Painters, written: Callable[[int], None]) -> None:
@@ -147,8 +151,9 @@ def _burn_in(job: Plan, frame: Frame) -> tuple[str, str, str]:
     shown = [look.name for (_, look), share in zip(job.looks, job.shares(frame.number), strict=True) if share > 0]
     shown = [] if job.settings.matte == NOWHERE else shown
     looks = " + ".join([*shown, *(look.name for _, look in job.matte_looks)])
-    pattern = parse_pattern(job.plate.path)
-    shot = job.plate.path.stem if pattern is None else Path(str(pattern)).name.split("#")[0].rstrip("._-")
+    shot = job.plate.path.stem
+    if isinstance(job.plate, StillsPlate) and job.plate.pattern is not None:
+        shot = job.plate.pattern.before.rstrip("._-") or job.plate.pattern.folder.absolute().name
     return shot, "  ".join([str(frame.number), *([frame.metadata.timecode] if frame.metadata.timecode else [])]), looks
 
 
@@ -224,7 +229,7 @@ def _mark(job: Plan, painters: Painters, number: int) -> str:
             settings.matte if is_named(settings.matte) else "",
             settings.invert_matte,
             settings.feather,
-            len(job.matte_looks),
+            [words if is_named(words) else "" for words in job.matte_words],
         ],
         "matte_looks": [other.of_words(number) for other in painters.others],
         "matte_files": [digest(f) for matte in job.mattes for n in sources for f in matte.files_of(n)],

@@ -8,10 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-import matplotlib
 import numpy as np
 import OpenImageIO as oiio
-from matplotlib import font_manager, ft2font
 
 from scumble.colour import DISPLAY, ColourSpace, converted, mixed
 from scumble.frames import NO_MARGIN, Frame, Pixels
@@ -30,7 +28,7 @@ def reduced(frame: Frame, size: tuple[int, int]) -> Frame:
         return replace(frame, source=None)
     if frame.alpha is None:
         return replace(frame, pixels=resized(frame.pixels, size), source=None, margin=NO_MARGIN)
-    alpha = resized(frame.alpha, size).reshape(size[1], size[0], 1)
+    alpha = np.clip(resized(frame.alpha, size), 0, 1).reshape(size[1], size[0], 1)
     light = resized(frame.pixels * frame.alpha, size)
     bare = resized(frame.pixels, size)  # where nothing is, light that was added stays
     pixels = np.where(alpha > 0, light / np.maximum(alpha, np.float32(1e-8)), bare).astype(np.float32)
@@ -58,12 +56,22 @@ def compared(plate: Frame, painted: Frame, how: Compare) -> Frame:
 def burnt_in(frame: Frame, words: Sequence[str]) -> Frame:
     """The frame with three texts on a dark band at its foot: left, in the middle, right."""
     height, width = frame.pixels.shape[:2]
-    left, middle, right = words
-    band, text = _lettering(left, middle, right, width, height)
-    dark = mixed(frame.pixels, np.zeros_like(frame.pixels), band, frame.colour_space)
-    pixels = mixed(dark, np.full_like(dark, _white(frame.colour_space)), text, frame.colour_space)
-    alpha = None if frame.alpha is None else np.maximum(frame.alpha, np.maximum(band, text))
-    return replace(frame, pixels=pixels, alpha=alpha)
+    size = max(LEAST_LETTERS, round(height * LETTERS))
+    # the number matters most: what stands left and right of it gives way
+    middle = _shortened(words[1], width * 0.9, size)
+    room = (width - _breadth(middle, size)) / 2 - 2 * size
+    left, right = (_shortened(text, room, size) for text in (words[0], words[2]))
+    tall, edge = min(height, 2 * size), size * 0.7
+    places = [(left, edge, "left"), (middle, width / 2, "center"), (right, width - edge, "right")]
+    text = _written(width, tall, places, size)
+    foot = frame.pixels[height - tall :]
+    dark = mixed(foot, np.zeros_like(foot), np.full_like(text, BAND), frame.colour_space)
+    lettered = mixed(dark, np.full_like(foot, _white(frame.colour_space)), text, frame.colour_space)
+    pixels = np.concatenate([frame.pixels[: height - tall], lettered], axis=0)
+    alpha = frame.alpha
+    if alpha is not None:  # what is transparent would hide them
+        alpha = np.concatenate([alpha[: height - tall], np.maximum(alpha[height - tall :], np.maximum(BAND, text))])
+    return replace(frame, pixels=pixels, alpha=alpha, source=None)
 
 
 def labelled(pixels: Pixels, text: str, height: int) -> Pixels:
@@ -78,25 +86,9 @@ def _white(space: ColourSpace) -> float:
     return float(converted(np.full((1, 1, 3), WHITE, np.float32), DISPLAY, space)[0, 0, 1])
 
 
-@lru_cache(maxsize=4)  # a frame's plate and painting bear the same
-def _lettering(left: str, middle: str, right: str, width: int, height: int) -> tuple[Pixels, Pixels]:
-    """Shares (H, W, 1) of black and of text."""
-    size = _fitting([left, middle, right], width, max(LEAST_LETTERS, round(height * LETTERS)))
-    tall = min(height, 2 * size)
-    band = np.zeros((height, width, 1), np.float32)
-    band[height - tall :] = BAND
-    edge = size * 0.7
-    places = [(left, edge, "left"), (middle, width / 2, "center"), (right, width - edge, "right")]
-    text = np.zeros((height, width, 1), np.float32)
-    text[height - tall :] = _written(width, tall, places, size)
-    return band, text
-
-
 def _fitting(words: Sequence[str], width: int, size: int) -> int:
     """The height at which the words, with room between them, fit into a width."""
-    line = "    ".join(words)
-    found = oiio.ImageBufAlgo.text_size(line, size, font_for(line))
-    return max(4, min(size, int(size * width * 0.96 / max(1, found.width)))) if found.defined else size
+    return max(4, min(size, int(size * width * 0.96 / max(1.0, _breadth("    ".join(words), size)))))
 
 
 def _written(width: int, height: int, places: Sequence[tuple[str, float, str]], size: int) -> Pixels:
@@ -117,15 +109,45 @@ def _written(width: int, height: int, places: Sequence[tuple[str, float, str]], 
     return np.clip(np.asarray(canvas.get_pixels(oiio.FLOAT), np.float32).reshape(height, width, 1), 0, 1)
 
 
+def missing_letters(text: str) -> str:
+    """The letters of a text that no font of this machine has."""
+    return "".join(sorted(_wanted(text) - _letters(font_for(text))))
+
+
 @lru_cache(maxsize=32)
 def font_for(text: str) -> str:
     """The file of a font that has all the letters: the one that comes with matplotlib, else one of the system's."""
-    own = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
-    wanted = {ord(c) for c in text if not c.isspace()}
-    for path in (own, *map(Path, sorted(font_manager.findSystemFonts()))):
-        try:
-            if wanted <= ft2font.FT2Font(str(path)).get_charmap().keys():
-                return str(path)
-        except (RuntimeError, OSError):  # a font that FreeType cannot read
-            continue
-    return str(own)
+    import matplotlib  # slow to import, and seldom needed
+    from matplotlib import font_manager
+
+    own = str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf")
+    fonts = (own, *sorted(font_manager.findSystemFonts()))
+    return next((path for path in fonts if _wanted(text) <= _letters(path)), own)
+
+
+def _wanted(text: str) -> set[str]:
+    return {c for c in text if not c.isspace()}
+
+
+@lru_cache(maxsize=512)
+def _letters(font: str) -> frozenset[str]:
+    from matplotlib import ft2font
+
+    try:
+        return frozenset(map(chr, ft2font.FT2Font(font).get_charmap()))
+    except (RuntimeError, OSError):  # a font that FreeType cannot read
+        return frozenset()
+
+
+def _shortened(text: str, width: float, size: int) -> str:
+    """A text with its middle left out so that it fits into a width; beginning and end say the most."""
+    kept = len(text)
+    while kept > 4 and _breadth(text, size) > width:
+        kept -= 1
+        text = f"{text[: kept // 2]}\u2026{text[len(text) - kept // 2 :]}"
+    return text
+
+
+def _breadth(text: str, size: int) -> float:
+    found = oiio.ImageBufAlgo.text_size(text, size, font_for(text))
+    return float(found.width) if found.defined else 0.0

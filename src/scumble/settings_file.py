@@ -19,11 +19,12 @@ PATHS = {"input", "output", "palette", "stats"}  # whose value is always a path
 PERHAPS = {"look", "style", "matte", "matte-look", "cuts", "ocio"}  # whose value is one where it is no name
 
 
-# of each line only one is given: what the command line has takes the place of what the file has
+# what the command line has of the left takes the place of what the file has of the right
 INSTEAD = (
-    {"look", "style"},
-    {"matte", "matte-channel", "crypto", "auto-matte"},
-    {"frames", "start", "end", "step"},
+    ({"look", "style"}, {"look", "style"}),
+    ({"matte", "matte-channel", "crypto", "auto-matte"}, {"matte", "matte-channel", "crypto", "auto-matte"}),
+    ({"frames"}, {"start", "end", "step"}),
+    ({"start", "end", "step"}, {"frames"}),
 )
 
 
@@ -35,13 +36,15 @@ def words_of(path: Path, flags: Mapping[str, bool], given: Collection[str]) -> t
     """
     try:
         values = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise BadSettings(f"{path}: cannot be read ({error.strerror}); give a file of settings in TOML") from error
+    except ValueError as error:
         raise BadSettings(
             f"{path}: not a file of settings ({error}); scumble render --dump-settings writes one"
         ) from error
     words: list[str] = []
     source = None
-    displaced = {name for group in INSTEAD if group & set(given) for name in group}
+    displaced = {name for theirs, ours in INSTEAD if theirs & set(given) for name in ours}
     for key, value in values.items():
         name = key.replace("_", "-")
         if name != "input" and name not in flags:
@@ -73,10 +76,11 @@ def _from_file(name: str, text: str, folder: Path) -> str:
         return text
     if name == "matte-look":
         matte, equals, look = text.rpartition("=")
-        here = matte if matte.partition(":")[0] in ("auto", "channel", "crypto") else str(folder / matte)
+        here = _from_file("matte", matte, folder)
         return f"{here}={_from_file('look', look, folder)}" if equals else text
     if name == "matte":
-        return str(folder / text)
+        kind, colon, _ = text.partition(":")
+        return text if colon and kind in ("auto", "channel", "crypto") else str(folder / text)
     if name == "ocio" and text.startswith("ocio://"):
         return text
     for tail in ("", *(text[i:] for i, c in enumerate(text) if c in "@:" and i)):  # A@1001, picture.jpg:0.5
@@ -90,7 +94,10 @@ def as_toml(values: Mapping[str, Any]) -> str:
     """Settings as `words_of` reads them back, paths in full."""
 
     def in_full(name: str, value: Any) -> Any:
-        return _from_file(name, str(value), Path.cwd()) if isinstance(value, str | Path) else value
+        if not isinstance(value, str | Path):
+            return value
+        found = _from_file(name, str(value), Path.cwd())
+        return os.path.abspath(found) if name in PATHS else found
 
     lines = []
     for name, value in values.items():

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from scumble.colour import to_working
-from scumble.frames import Pixels
+from scumble.colour import DISPLAY, over_black, to_working
+from scumble.frames import Frame, Pixels
 from scumble.look import Look
 from scumble.media import Plate
 from scumble.painters import Painters
@@ -34,7 +35,7 @@ def contact_sheet(
 
     Pictures are `width` pixels wide. `settings` say how they are painted; `tell` hears of every row.
     """
-    height = max(1, round(width * plate.size[1] / plate.size[0]))
+    height = max(1, round(width * plate.size[1] / (plate.size[0] * (plate.pixel_aspect or 1))))
 
     def row(name: str, pictures: Sequence[Pixels]) -> Pixels:
         line = max(14, round(height * LABEL))
@@ -47,11 +48,15 @@ def contact_sheet(
             axis=1,
         )
 
-    rows = [row("plate", [to_working(f.pixels, f.colour_space).pixels for f in plate.read(numbers)])]
+    def shown(pixels: Pixels, frame: Frame) -> Pixels:
+        return pixels if frame.alpha is None else over_black(pixels, frame.alpha, DISPLAY)
+
+    rows = [row("plate", [shown(to_working(f.pixels, f.colour_space).pixels, f) for f in plate.read(numbers)])]
     for done, look in enumerate(looks):
         tell(look.name, done, len(looks))
         wanted = replace(settings, frames=tuple(numbers), precision="f32", overwrite=True)
-        job = plan(plate, look, Path("sheet.####.png"), wanted)  # which is never written
+        with TemporaryDirectory() as folder:  # where nothing is written
+            job = plan(plate, look, Path(folder) / "sheet.####.png", wanted)
         painters = Painters(job)
         size = job.network_size if job.network_size[1] < plate.size[1] else plate.size
         pictures = []
@@ -59,6 +64,6 @@ def contact_sheet(
             painting = painting_of(
                 painters.of(frame.number), reduced(frame, size), job.network_size, settings.grain, settings.hold_blacks
             )
-            pictures.append(strengthened(painting, job.strength_at(frame.number)))
+            pictures.append(shown(strengthened(painting, job.strength_at(frame.number)), painting.frame))
         rows.append(row(look.name, pictures))
     return np.concatenate(rows, axis=0)

@@ -7,7 +7,7 @@ import numpy as np
 from scumble.frames import Pixels
 
 RARE = 0.1  # per cent of a frame's pixels that may lie beyond its points
-REACH = 0.15  # of the way from point to point over which paint comes in
+REACH = 0.25  # of the way from point to point over which paint comes in
 BLACKEST, WHITEST = 0.2, 0.8  # a shot without anything darker or lighter has no black or white to hold
 
 

