@@ -24,6 +24,8 @@ settings.load_profile("scumble")
 SAMPLES = Path(__file__).parent.parent / "samples"
 SMALL = Architecture(widths=(8, 12, 16), blocks=(0, 1, 2))
 
+collect_ignore = ["make_cryptomatte.py"]  # runs inside Blender
+
 
 def picture(height: int, width: int, seed: int = 0) -> NDArray[np.float32]:
     """A smooth picture with edges in [0, 1], (H, W, 3)."""
