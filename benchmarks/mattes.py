@@ -28,8 +28,13 @@ def movement(a: Pixels, b: Pixels, there: Pixels, back: Pixels) -> float:
     size = (a.shape[1], a.shape[0])
     known = resized(consistent(there, back).astype(np.float32), size) > 0.99
     difference = np.abs(warp(b, resized_flow(there, size), smooth=False) - a) * known
-    gradient = np.hypot(cv2.Sobel(a, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(a, cv2.CV_32F, 0, 1, scale=1 / 8))
-    return float(difference.sum() / max(1.0, gradient.sum()))
+    return float(difference.sum() / max(1.0, edge(a), edge(b)))
+
+
+def edge(matte: Pixels) -> float:
+    """Length in pixels of a matte's edge."""
+    across, down = (cv2.Sobel(matte, cv2.CV_32F, i, 1 - i, scale=1 / 8) for i in (1, 0))
+    return float(np.hypot(across, down).sum())
 
 
 def measure(plate: Plate) -> dict[str, tuple[float, float, float]]:

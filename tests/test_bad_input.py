@@ -128,7 +128,10 @@ CASES: dict[str, tuple[str, str]] = {
     "compare": (render("good.png", "--compare upside"), "upside side stack"),
     "auto matte": (render("good.png", "--auto-matte dog"), "dog person"),
     "two mattes": (render("good.png", "--auto-matte person --matte {c}/good.png"), "one of --auto-matte --matte"),
-    "matte as movie": ("matte {c}/plate.####.png --matte {c}/good.png -o {o}/a.mp4", "a.mp4 sequence roto.####.png"),
+    "matte as movie": (
+        "matte {c}/plate.####.png --matte {c}/good.png -o {o}/a.mp4",
+        "a.mp4 change codes roto.####.png",
+    ),
     "matte outside": ("matte {c}/plate.####.png --frames 7 -o {o}/a.####.png", "frame 7 1001-1004"),
     "matte of nothing": ("matte {c}/plate.####.png --matte {c}/nobody.png -o {o}/a.####.png", "nobody.png"),
     "matte over the plate": ("matte {c}/plate.####.png --matte {c}/good.png -o {c}/plate.####.png", "plate itself"),

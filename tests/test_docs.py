@@ -57,6 +57,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, vgg: Path, dataset: Path, p
     for number in range(1001, 1101):
         matte = Frame(number, (picture(48, 64, 3)[:, :, :1] > 0.5).astype(np.float32).repeat(3, axis=2), colour.DISPLAY)
         write_picture(folder / f"roto/sh010.{number}.png", matte, WriterSettings())
+    write_picture(folder / "keys/sh010.1002.png", Frame(1002, picture(48, 64, 7), colour.DISPLAY), WriterSettings())
     for number, pixels in enumerate(moving(5), start=1001):
         exr_with(folder / f"plates/sh020.{number}.exr", pixels, CONVENTIONS["nuke"][0])
     (folder / "limits.toml").write_text(
@@ -83,6 +84,8 @@ def shortened(command: str) -> list[str]:
     tiny = [part for change in SMALL for part in ("--set", change)]
     if words[0] == "train":
         return [*words, "--steps", "2", *tiny]
+    if words[:2] == ["look", "match"]:
+        return [*words, "--steps", "2", "--lines", "48"]
     if words[:2] == ["look", "train"]:
         kept = [change for change in SMALL if not change.startswith(("generator.", "data.style_crop"))]
         small = [part for change in [*kept, "data.style_crop=64"] for part in ("--set", change)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -78,21 +79,30 @@ def find_look(name: str) -> Look:
 
 def make_look(pictures: Sequence[tuple[Path, float]], name: str = "", universal: Universal | None = None) -> Look:
     """A look from style pictures and their weights: one forward pass of the style encoder each."""
+    name = name or "+".join(path.stem for path, _ in pictures)
+    shown = [style_picture(path) for path, _ in pictures]
+    return look_of_pixels(shown, [w for _, w in pictures], name, picture_facts(pictures), universal)
+
+
+def look_of_pixels(
+    pictures: Sequence[Pixels],
+    weights: Sequence[float],
+    name: str,
+    sources: Sequence[Mapping[str, Any]],
+    universal: Universal | None = None,
+) -> Look:
+    """`make_look` of pictures as `as_style` gives them; `sources` are the facts of where they come from."""
     universal = universal or load_universal()
     engine = OpenVinoEngine()
-    share = [w / sum(w for _, w in pictures) for _, w in pictures]
-    styles, palettes = [], []
-    for path, _ in pictures:
-        pixels = style_picture(path)
-        styles.append(engine.encode(universal, pixels))
-        palettes.append(Palette.measure(pixels))
-    style = blend_styles(styles, share)
+    share = [w / sum(weights) for w in weights]
+    style = blend_styles([engine.encode(universal, pixels) for pixels in pictures], share)
+    palettes = [Palette.measure(pixels) for pixels in pictures]
     facts: dict[str, Any] = {
-        "name": name or "+".join(path.stem for path, _ in pictures),
+        "name": name,
         "ancestor": universal.hash,
         "made": "universal",
         "made_by": f"scumble {__version__}",
-        "sources": picture_facts(pictures),
+        "sources": list(sources),
     }
     recipe = universal.facts.get("settings", {}).get("generator", {})
     if recipe.get("palette") is False:  # trained on the plate's own colours, without recolouring
@@ -141,10 +151,16 @@ def style_picture(path: Path, side: int = STYLE_SIDE) -> Pixels:
     height, width = pixels.shape[:2]
     if min(height, width) < 16:
         raise BadPlate(f"{path}: {width}x{height} pixels are too few for a style; take a larger picture")
-    factor = side / min(height, width)
-    size = [max(32, round(side * factor / 32) * 32) for side in (width, height)]
     if not np.isfinite(pixels).all():
         raise BadPlate(f"{path}: a picture with NaN or infinite values; mend them, or take another style picture")
+    return as_style(pixels, side)
+
+
+def as_style(pixels: Pixels, side: int = STYLE_SIDE) -> Pixels:
+    """A picture (H, W, 3) in the working space as the style encoder sees it."""
+    height, width = pixels.shape[:2]
+    factor = side / min(height, width)
+    size = [max(32, round(n * factor / 32) * 32) for n in (width, height)]
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     return np.clip(cv2.resize(pixels, size, interpolation=how), 0, 1).astype(np.float32)
 
@@ -256,6 +272,8 @@ def frame_statistics(
         [*np.full(len(palettes), (1 - REFERENCE_SHARE) / len(palettes)), REFERENCE_SHARE],
     )
     share = np.concatenate([own, other]).astype(np.float32)
+    if look.shot is not None:  # a look that was matched to a shot paints with that shot's
+        return replace(look.shot, facts={**look.shot.facts, **(facts or {})})
     return _measured(look, [*crops, *reference], share, pooled, colouring, dict(facts or {}))
 
 

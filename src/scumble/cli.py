@@ -164,14 +164,14 @@ def one_value_each(args: list[str], many: set[str], flags: set[str], positional:
 
 
 class _Many(TyperCommand):
-    """A command whose `--style`, `--content` and `--looks` take several words."""
+    """A command whose `--style`, `--content`, `--looks` and `--painted` take several words."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         flags = {n for p in self.params if getattr(p, "is_flag", False) for n in (*p.opts, *p.secondary_opts)} | {
             "--help"
         }
         positional = sum(p.param_type_name == "argument" for p in self.params)
-        args = one_value_each(args, {"--style", "--content", "--looks"}, flags, positional)
+        args = one_value_each(args, {"--style", "--content", "--looks", "--painted"}, flags, positional)
         rest: list[str] = super().parse_args(ctx, args)
         return rest
 
@@ -1070,6 +1070,116 @@ def look_train(
     folder = output.with_suffix(".run") if settings.run.output == RunSettings().output else None
     settings = override(settings, "run", vgg=vgg, output=run or folder)
     made = train_look(painting, content, output, settings, start, name or output.stem, _say, resume, overwrite)
+    print(f"{output}: look {made.name} ({made.hash})")
+
+
+@look_app.command("match", cls=_Many)
+def look_match(
+    plate: Annotated[
+        Path, typer.Option("--plate", metavar="INPUT", help="The shot: movie or image sequence, as in scumble render.")
+    ],
+    painted: Annotated[
+        list[str],
+        typer.Option(
+            "--painted",
+            metavar="[FRAME=]PICTURE...",
+            help="Frames that were painted over; the number is the last one in the file's name, or written before it.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="LOOK", help="Look file to write.")],
+    matte: Annotated[
+        str | None,
+        typer.Option(
+            "--matte",
+            metavar="MATTE",
+            help="Learn where this is white: a path, channel:NAME, crypto:OBJECT, auto:person.",
+        ),
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", min=0.0, help="Time limit; 20 minutes by default, 0 for none.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Step limit.")] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--start", metavar="LOOK", help="Look to start from; one made from the painted frames by default."
+        ),
+    ] = None,
+    painted_space: Annotated[
+        str,
+        typer.Option(
+            "--painted-space", metavar="SPACE", help="Colour space of the painted frames; their tags otherwise."
+        ),
+    ] = "",
+    lines: Annotated[
+        str | None,
+        typer.Option("--lines", metavar="N|full", help="As in scumble render, which must have the same then."),
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="Name of the look; the file's name by default.")] = "",
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", help="Folder of previews, journal and checkpoint; beside the look by default."),
+    ] = None,
+    first_frame: Annotated[
+        int | None, typer.Option("--first-frame", help="Number of the plate's first frame (movies: 1).")
+    ] = None,
+    layer: Annotated[str, typer.Option("--layer", metavar="NAME", help="As in scumble render.")] = "",
+    in_space: Annotated[str, typer.Option("--in-space", metavar="SPACE", help="As in scumble render.")] = "",
+    ocio: Annotated[
+        str | None, typer.Option("--ocio", metavar="FILE|ocio://NAME", help="As in scumble render.")
+    ] = None,
+    vgg: Annotated[
+        Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the cached one.")
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="cpu, cuda, mps or auto.")] = "auto",
+    threads: Annotated[int, typer.Option("--threads", min=0, help="CPU threads; 0 leaves the choice to torch.")] = 0,
+    precision: Annotated[
+        Literal["bf16", "f32"], typer.Option("--precision", help="Networks' arithmetic in training.")
+    ] = "bf16",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another one is another match.")] = 0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the look, and begin a match anew that was stopped.")
+    ] = False,
+) -> None:
+    """Match a look to frames that an artist painted over (needs the extra `train`).
+
+    Goes on where it was stopped when it is run again with the same keys. Previews appear in the run's folder.
+    """
+    _needs_torch()
+    from scumble.baking import find_look
+    from scumble.matte import parse_matte
+    from scumble.media import PlateOptions, open_plate
+    from scumble.ocio import Colours
+    from scumble.train.match_look import key_number, match_look
+    from scumble.train.matching import MatchSettings
+
+    _free(output, overwrite)
+    colours = Colours(ocio)
+    if ocio is not None:
+        colours.check()
+    shot = open_plate(plate, first_frame, PlateOptions(layer, in_space, colours))
+    keys = [key_number(words) for words in painted]
+    known = [number for number, _ in keys if number in set(shot.numbers)]
+    settings = MatchSettings(device=device, threads=threads, precision=precision, seed=seed)
+    if steps is not None:  # alone it is the only limit
+        settings = replace(settings, steps=steps, minutes=0.0)
+    if minutes is not None:
+        settings = replace(settings, minutes=minutes)
+    made = match_look(
+        shot,
+        keys,
+        output,
+        settings,
+        run or output.with_suffix(".match"),
+        None if matte is None else parse_matte(matte, shot, known),
+        None if start is None else find_look(start),
+        painted_space,
+        name or output.stem,
+        _lines(lines),
+        vgg,
+        _say,
+        overwrite,
+    )
     print(f"{output}: look {made.name} ({made.hash})")
 
 

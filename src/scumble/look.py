@@ -3,8 +3,8 @@
 File: safetensors, arrays in float16 (statistics and palettes in float32), and JSON facts with a
 `schema` number in the header. Names: `kernel.NODE` (O, I, 3, 3), `gamma.NODE`, `beta.NODE`,
 `gate.NODE` (C,), `palette.mean|covariance`, `reference.NODE.mean|variance`,
-`reference.palette.mean|covariance`, and for looks of the universal generator `style.code`,
-`style.mean.LEVEL`, `style.deviation.LEVEL`.
+`reference.palette.mean|covariance`, for looks matched to a shot the same under `shot`, and for looks
+of the universal generator `style.code`, `style.mean.LEVEL`, `style.deviation.LEVEL`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from scumble.network import EPSILON, Architecture
 from scumble.palette import OWN_COLOURS, Colouring, Palette, recolouring
 
 SCHEMA = 1
+SHOT_SCHEMA = 2  # of looks that hold a shot's statistics: who does not know of them would measure others
 Array = NDArray[np.float32]
 Arrays = dict[str, Array]
 PARTS = ("kernel", "gamma", "beta", "gate")
@@ -62,6 +63,8 @@ class Look:
     reference: ShotStatistics | None
     style: StyleStatistics | None
     facts: dict[str, Any]
+    shot: ShotStatistics | None = None
+    """Of the one shot that the look was matched to: it paints with these and no others."""
 
     @property
     def name(self) -> str:
@@ -88,16 +91,19 @@ class Look:
         """The file's bytes; equal looks give equal bytes."""
         arrays: dict[str, NDArray[Any]] = {k: v.astype(np.float16) for k, v in self.weights.items()}
         arrays |= _palette_arrays("palette", self.palette)
-        if self.reference is not None:
-            arrays |= _palette_arrays("reference.palette", self.reference.palette)
-            for node in self.reference.mean:
-                arrays[f"reference.{node}.mean"] = self.reference.mean[node].astype(np.float32)
-                arrays[f"reference.{node}.variance"] = self.reference.variance[node].astype(np.float32)
+        for name, statistics in (("reference", self.reference), ("shot", self.shot)):
+            if statistics is None:
+                continue
+            arrays |= _palette_arrays(f"{name}.palette", statistics.palette)
+            for node in statistics.mean:
+                arrays[f"{name}.{node}.mean"] = statistics.mean[node].astype(np.float32)
+                arrays[f"{name}.{node}.variance"] = statistics.variance[node].astype(np.float32)
         if self.style is not None:
             arrays["style.code"] = self.style.code.astype(np.float32)
             for i, (m, d) in enumerate(zip(self.style.mean, self.style.deviation, strict=True)):
                 arrays[f"style.mean.{i}"], arrays[f"style.deviation.{i}"] = m.astype(np.float32), d.astype(np.float32)
-        facts = {**self.facts, "schema": SCHEMA, "kind": "look", "architecture": asdict(self.architecture)}
+        schema = SCHEMA if self.shot is None else SHOT_SCHEMA
+        facts = {**self.facts, "schema": schema, "kind": "look", "architecture": asdict(self.architecture)}
         return save(arrays, metadata={"facts": json.dumps(facts, sort_keys=True)})
 
     def save(self, path: Path | str) -> None:
@@ -116,17 +122,22 @@ class Look:
         architecture = architecture_of(path, facts)
         weights = {k: v for k, v in arrays.items() if k.split(".", 1)[0] in PARTS}
         check_weights(path, architecture, weights)
-        reference = style = None
+        style = None
+        normed = [n.name for n in architecture.nodes() if n.op == "conv" and n.normed]
+
+        def statistics(name: str, of: str) -> ShotStatistics | None:
+            if f"{name}.palette.mean" not in arrays:
+                return None
+            return ShotStatistics(
+                _palette_of(arrays, f"{name}.palette"),
+                {n: arrays[f"{name}.{n}.mean"] for n in normed},
+                {n: arrays[f"{name}.{n}.variance"] for n in normed},
+                {"of": of},
+            )
+
         try:
             palette = _palette_of(arrays, "palette")
-            if "reference.palette.mean" in arrays:
-                normed = [n.name for n in architecture.nodes() if n.op == "conv" and n.normed]
-                reference = ShotStatistics(
-                    _palette_of(arrays, "reference.palette"),
-                    {n: arrays[f"reference.{n}.mean"] for n in normed},
-                    {n: arrays[f"reference.{n}.variance"] for n in normed},
-                    {"of": "reference photograph"},
-                )
+            reference, shot = statistics("reference", "reference photograph"), statistics("shot", "its own shot")
             if "style.code" in arrays:
                 levels = range(len(architecture.widths))
                 style = StyleStatistics(
@@ -137,7 +148,7 @@ class Look:
         except KeyError as error:
             raise BadLook(f"{path}: a look without {error.args[0]!r}; make it again: scumble look make") from error
         own = {k: v for k, v in facts.items() if k not in ("schema", "kind", "architecture")}
-        look = cls(architecture, weights, palette, reference, style, own)
+        look = cls(architecture, weights, palette, reference, style, own, shot)
         _check_statistics(path, look)
         _check_facts(path, own)
         return look
@@ -274,6 +285,9 @@ def mix(looks: Sequence[Look], weights: Sequence[float], universal: Universal | 
     """
     if len(looks) != len(weights) or not looks or min(weights) < 0 or sum(weights) <= 0:
         raise BadInput("mixing takes looks with weights of 0 or more that are not all 0, as in a.look:0.7 b.look:0.3")
+    matched = next((look for look in looks if look.shot is not None), None)
+    if matched is not None:
+        raise BadLook(f"{matched.name}: matched to one shot and its statistics; such looks do not mix")
     share = [w / sum(weights) for w in weights]
     ancestors = {str(look.facts.get("ancestor", "none")) for look in looks}
     if len(ancestors) > 1 or "none" in ancestors or len({look.architecture for look in looks}) > 1:
@@ -378,8 +392,8 @@ def _check_schema(path: Path, facts: Mapping[str, Any]) -> None:
     schema = facts.get("schema")
     if not isinstance(schema, int) or schema < 1:
         raise BadLook(f"{path}: no schema number in its facts; make the file again")
-    if schema > SCHEMA:
-        raise BadLook(f"{path}: schema {schema} is newer than this Scumble reads ({SCHEMA}); update Scumble")
+    if schema > SHOT_SCHEMA:
+        raise BadLook(f"{path}: schema {schema} is newer than this Scumble reads ({SHOT_SCHEMA}); update Scumble")
 
 
 def check_weights(path: Path, architecture: Architecture, weights: Arrays) -> None:
@@ -403,13 +417,15 @@ def _check_statistics(path: Path, look: Look) -> None:
     """Palettes, reference statistics and style statistics have the shapes that the network asks for."""
     wanted: list[tuple[str, Array | NDArray[np.float64], tuple[int, ...]]] = []
     palettes = {"palette": look.palette}
-    if look.reference is not None:
-        palettes["reference.palette"] = look.reference.palette
+    for name, statistics in (("reference", look.reference), ("shot", look.shot)):
+        if statistics is None:
+            continue
+        palettes[f"{name}.palette"] = statistics.palette
         for node in look.architecture.nodes():
-            if node.name in look.reference.mean:
+            if node.name in statistics.mean:
                 wanted += [
-                    (f"reference.{node.name}.mean", look.reference.mean[node.name], (node.channels,)),
-                    (f"reference.{node.name}.variance", look.reference.variance[node.name], (node.channels,)),
+                    (f"{name}.{node.name}.mean", statistics.mean[node.name], (node.channels,)),
+                    (f"{name}.{node.name}.variance", statistics.variance[node.name], (node.channels,)),
                 ]
     for name, palette in palettes.items():
         wanted += [(f"{name}.mean", palette.mean, (3,)), (f"{name}.covariance", palette.covariance, (3, 3))]

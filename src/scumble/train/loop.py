@@ -555,7 +555,7 @@ def train(
     with (
         _Journal(output, trainer.steps) as journal,
         closing(batches.stream(trainer.steps)) as stream,
-        _Signals() as signals,
+        Signals() as signals,
     ):
         best: dict[str, float] = {}
         if resume is not None and best_file.is_file():
@@ -695,10 +695,10 @@ def _written(folder: Path) -> Iterator[None]:
         raise not_written(folder, error) from error
 
 
-class _Signals:
+class Signals:
     """SIGINT and SIGTERM are taken down while a step is under way; a second one is obeyed at once."""
 
-    def __enter__(self) -> _Signals:
+    def __enter__(self) -> Signals:
         self.asked = 0
         self.before: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():

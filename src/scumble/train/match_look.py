@@ -1,0 +1,294 @@
+"""From painted key frames on disk to a look: what is read, checked, trained, shown and written."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from safetensors.numpy import load_file, save
+
+from scumble import __version__
+from scumble.baking import as_style, look_of_pixels, picture_hash, reference_statistics, shot_statistics
+from scumble.colour import DISPLAY, LUMA, linear_to_srgb, to_working
+from scumble.errors import BadInput, BadPlate
+from scumble.files import check_writable, written_whole
+from scumble.frames import Frame, Pixels, format_frames, spread
+from scumble.look import Look, with_reference
+from scumble.matte import Matte
+from scumble.media import Plate, PlateOptions, WriterSettings, open_plate
+from scumble.media.movie import MoviePlate
+from scumble.media.stills import StillsPlate, write_picture
+from scumble.nn.perceptual import PerceptualFeatures
+from scumble.ocio import Colours
+from scumble.plan import LINES
+from scumble.train.loop import Signals
+from scumble.train.matching import Figures, Key, Matcher, MatchSettings
+from scumble.train.report import JOURNAL
+from scumble.upsampling import resized
+from scumble.weights import vgg_path
+
+FREE = 12  # frames that nobody painted and that hold the look
+SHOWN = 5  # frames of a preview
+SHAPE = 0.02  # most that a key's proportions may differ from the plate's
+MOVED = 2.0  # pixels of 360 lines that a key may lie beside its plate before it is said
+PREVIEW_SECONDS = 60.0
+RESUME, BEST = "match.safetensors", "best.safetensors"
+
+
+def key_number(words: str) -> tuple[int, Path]:
+    """`1010=key.png`, or a picture whose name ends in the frame's number, as in `key.1010.png`. Raises BadInput."""
+    before, equals, after = words.partition("=")
+    if equals and re.fullmatch(r"-?\d{1,9}", before):
+        return int(before), Path(after)
+    found = re.search(r"(\d{1,9})$", Path(words).stem)
+    if found is None:
+        raise BadInput(f"{words}: no frame number in its name; write --painted FRAME={words}")
+    return int(found[1]), Path(words)
+
+
+def match_look(
+    plate: Plate,
+    painted: Sequence[tuple[int, Path]],
+    output: Path,
+    settings: MatchSettings,
+    run: Path,
+    matte: Matte | None = None,
+    start: Look | None = None,
+    painted_space: str = "",
+    name: str = "",
+    lines: int | None = None,
+    vgg: Path | None = None,
+    say: Callable[[str], None] = print,
+    overwrite: bool = False,
+) -> Look:
+    """Train a look on painted key frames of a plate and write it to `output`.
+
+    `run` is the folder of the journal, previews and checkpoint; a match that was stopped goes on there with
+    the same keys, others need `overwrite`. `lines` are those at which the network sees the plate. Raises
+    BadInput naming the key and what is wrong with it.
+    """
+    numbers = [number for number, _ in painted]
+    twice = next((n for n in numbers if numbers.count(n) > 1), None)
+    if not painted or twice is not None:
+        raise BadInput("give painted key frames" if twice is None else f"frame {twice} was painted twice; give it once")
+    height = plate.size[1]
+    lines = min(height, LINES) if lines is None else lines or height
+    size = (max(32, round(plate.size[0] * lines / height)), max(32, lines))
+    keys = [_key(plate, number, path, size, matte, painted_space, say) for number, path in painted]
+    check_writable(output)
+    sources = [
+        {"picture": path.name, "sha256": picture_hash(path), "frame": number, "weight": 1.0} for number, path in painted
+    ]
+    first = start or look_of_pixels([as_style(key.painted) for key in keys], [1.0] * len(keys), name, sources)
+    statistics = shot_statistics(first, plate, size)
+    others = [n for n in plate.numbers if n not in numbers]
+    free = [_seen(frame, size) for frame in plate.read(spread(others, FREE))]
+    features = PerceptualFeatures.load(
+        vgg or vgg_path(), "relu4_1", torch.bfloat16 if settings.precision == "bf16" else torch.float32
+    )
+    matcher = Matcher(first, statistics, keys, free, settings, features)
+    shown = [(frame.number, _seen(frame, size)) for frame in plate.read(spread(plate.numbers, SHOWN))]
+    identity = {"sources": sources, "start": first.hash, "size": size, "settings": _portable(settings)}
+    best, seconds = _trained(matcher, run, identity, shown, say, overwrite)
+    facts = {
+        **first.facts,
+        "name": name or first.name,
+        "made": "matched",
+        "made_by": f"scumble {__version__}",
+        "sources": sources,
+        "training": {
+            "step": matcher.steps,
+            "seconds": round(seconds, 1),
+            "held out": dict(zip(Figures._fields, (round(v, 4) for v in best), strict=True)),
+            "plate": plate.path.name,
+            "frames": str(plate.frame_range),
+            "lines": lines,
+            "settings": _portable(settings),
+        },
+    }
+    look = Look(first.architecture, dict(load_file(run / BEST)), first.palette, None, None, facts)
+    look = replace(with_reference(look, reference_statistics(look)), shot=statistics)
+    look.save(output)
+    return look
+
+
+def _trained(
+    matcher: Matcher,
+    run: Path,
+    identity: Mapping[str, Any],
+    shown: Sequence[tuple[int, Pixels]],
+    say: Callable[[str], None],
+    overwrite: bool,
+) -> tuple[Figures, float]:
+    """Train to the end of the schedule or until nothing gets better; figures of the best, and seconds spent."""
+    s = matcher.settings
+    run.mkdir(parents=True, exist_ok=True)
+    identity = json.loads(json.dumps(identity))
+    best, best_at, spent, last_progress = matcher.figures(), 0, 0.0, 0.0
+    if (run / RESUME).is_file() and not overwrite:
+        facts = matcher.load(run / RESUME)
+        if facts.get("match") != identity:
+            raise BadInput(f"{run}: holds a match with other keys or settings; give --overwrite, or another --run")
+        best, best_at, spent = Figures(*facts["best"]), int(facts["best_at"]), float(facts["seconds"])
+        last_progress = float(facts["progress"])
+        say(f"going on at step {matcher.steps}")
+    else:
+        (run / JOURNAL).unlink(missing_ok=True)
+        _keep(run, matcher)
+    began = shown_at = time.monotonic()
+    _preview(run, matcher, shown)
+
+    def progress() -> float:
+        by_time = (spent + time.monotonic() - began) / (60 * s.minutes) if s.minutes else 0.0
+        return max(last_progress, matcher.steps / s.steps, by_time)
+
+    def save() -> None:
+        matcher.save(
+            run / RESUME,
+            {
+                "match": identity,
+                "best": list(best),
+                "best_at": best_at,
+                "seconds": spent + time.monotonic() - began,
+                "progress": progress() if s.minutes else 0.0,
+            },
+        )
+
+    with Signals() as signals, (run / JOURNAL).open("a", encoding="utf-8") as journal:
+
+        def look_at(terms: Mapping[str, float]) -> None:
+            nonlocal best, best_at
+            found = matcher.figures()
+            if found.score < best.score:
+                best, best_at = found, matcher.steps
+                _keep(run, matcher)
+            line = {"step": matcher.steps, **terms, **{f"held out {k}": v for k, v in found._asdict().items()}}
+            journal.write(json.dumps(line) + "\n")
+            journal.flush()
+            words = "  ".join(f"{k} {v:.3f}" for k, v in found._asdict().items())
+            mark = "  best" if best_at == matcher.steps else ""
+            say(f"step {matcher.steps}  {progress():.0%}  held out: {words}{mark}")
+
+        terms: dict[str, float] = {}
+        while (done := progress()) < 1:
+            if signals.asked:
+                save()
+                say(f"stopped at step {matcher.steps}; the same command goes on")
+                raise SystemExit(128 + signals.asked)
+            terms = matcher.step(done)
+            if matcher.steps % s.check_every == 0:
+                look_at(terms)
+                # in shares of the run: of its steps so far for what was done of it
+                if (matcher.steps - best_at) * done > s.patience * matcher.steps and done > s.patience:
+                    say(f"nothing has got better since step {best_at}")
+                    break
+            if time.monotonic() - shown_at > PREVIEW_SECONDS:
+                _preview(run, matcher, shown)
+                save()
+                shown_at = time.monotonic()
+        if matcher.steps % s.check_every:
+            look_at(terms)
+    save()
+    _preview(run, matcher, shown)
+    return best, spent + time.monotonic() - began
+
+
+def _keep(run: Path, matcher: Matcher) -> None:
+    with written_whole(run / BEST) as part:
+        part.write_bytes(save({k: np.ascontiguousarray(v) for k, v in matcher.weights().items()}))
+
+
+@torch.no_grad()
+def _preview(run: Path, matcher: Matcher, shown: Sequence[tuple[int, Pixels]]) -> None:
+    """Frames of the shot as the look paints them now, at the network's size."""
+    stride = matcher.generator.architecture.stride
+    for number, pixels in shown:
+        height, width = (n // stride * stride for n in pixels.shape[:2])
+        x = torch.from_numpy(np.ascontiguousarray(pixels[:height, :width].transpose(2, 0, 1)))[None].to(matcher.device)
+        painted = matcher.paint(x, matcher.ema)[0].cpu().numpy().transpose(1, 2, 0)
+        picture = Frame(number, np.ascontiguousarray(painted), DISPLAY)
+        write_picture(run / "previews" / f"{number:04d}.jpg", picture, WriterSettings(quality=92))
+
+
+def _key(
+    plate: Plate,
+    number: int,
+    path: Path,
+    size: tuple[int, int],
+    matte: Matte | None,
+    space: str,
+    say: Callable[[str], None],
+) -> Key:
+    """A painted frame and its plate in the working space at the network's size. Raises BadInput, BadPlate."""
+    if number not in plate.numbers:
+        raise BadInput(
+            f"{path}: frame {number} is not in {plate.path.name} ({format_frames(plate.numbers[:50])});"
+            f" write --painted FRAME={path.name} with the frame that it was painted over"
+        )
+    source = open_plate(path, options=PlateOptions("", space, Colours()))
+    if isinstance(source, MoviePlate) or not isinstance(source, StillsPlate) or source.kind != "still":
+        raise BadInput(f"{path}: a painted key frame is one picture; name a still")
+    (painted,), (frame,) = source.read(source.numbers), plate.read([number])
+    own, theirs = source.size, plate.size
+    if abs(own[0] / own[1] - theirs[0] / theirs[1]) > SHAPE * theirs[0] / theirs[1]:
+        raise BadPlate(
+            f"{path}: the key is {own[0]}x{own[1]}, the plate {theirs[0]}x{theirs[1]}; paint over the whole frame"
+        )
+    if own != theirs:
+        say(f"note: {path.name} is {own[0]}x{own[1]}, the plate {theirs[0]}x{theirs[1]}: brought to its size")
+    working = to_working(frame.pixels, frame.colour_space)
+    pixels = resized(painted.pixels, theirs)
+    if painted.colour_space.kind == "display":
+        target = painted.colour_space.to_reference(pixels)
+        if working.gain is not None:
+            say(f"note: {path.name} is {painted.colour_space}, the plate {plate.colour_space}: taken as it is seen")
+    else:
+        linear = painted.colour_space.to_reference(pixels)
+        gain = np.float32(1) if working.gain is None else working.gain
+        target = linear_to_srgb((np.maximum(linear, 0) / gain).astype(np.float32))
+    weight = np.ones((*theirs[::-1], 1), np.float32) if matte is None else matte.of(number)
+    if painted.alpha is not None and painted.alpha.min() < 1:
+        say(f"note: {path.name} has alpha: what is transparent teaches nothing")
+        weight = weight * resized(painted.alpha, theirs).reshape(weight.shape)
+    weight = weight * (~working.bad[:, :, None]) * np.isfinite(target).all(axis=2, keepdims=True)
+    if weight.max() < 0.5:
+        raise BadInput(f"{path}: frame {number}: its matte or alpha is empty, there is nothing to learn from")
+    seen, wanted = resized(working.pixels, size), resized(np.nan_to_num(target).astype(np.float32), size)
+    moved = displacement(seen, wanted)
+    if moved is not None and np.hypot(*moved) > MOVED * size[1] / 360:
+        say(
+            f"note: {path.name} seems to lie {moved[0]:+.0f} pixels across and {moved[1]:+.0f} down"
+            f" beside frame {number}; check the number and that it was not moved or cropped"
+        )
+    small = resized(weight.astype(np.float32), size).reshape(size[1], size[0])
+    return Key(number, seen, wanted, np.clip(small, 0, 1).astype(np.float32))
+
+
+def displacement(plate: Pixels, painted: Pixels) -> tuple[float, float] | None:
+    """Pixels right and down by which a painting lies beside its plate, by their edges; None where they say nothing."""
+    edges = []
+    for picture in (plate, painted):
+        luma = cv2.GaussianBlur(np.ascontiguousarray(picture @ np.asarray(LUMA, np.float32)), (0, 0), 2.0)
+        gradient = np.hypot(cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1))
+        edges.append(np.sqrt(gradient).astype(np.float32))
+    height, width = edges[0].shape
+    window = cv2.createHanningWindow((width, height), cv2.CV_32F)
+    (x, y), response = cv2.phaseCorrelate(edges[0], edges[1], window)
+    return (float(x), float(y)) if response > 0.08 else None
+
+
+def _seen(frame: Frame, size: tuple[int, int]) -> Pixels:
+    return resized(to_working(frame.pixels, frame.colour_space).pixels, size)
+
+
+def _portable(settings: MatchSettings) -> dict[str, Any]:
+    values = asdict(settings)
+    return {k: v for k, v in values.items() if k not in ("device", "threads")}
