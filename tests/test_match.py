@@ -21,14 +21,14 @@ pytest.importorskip("torch")
 from scumble.baking import as_style, look_of_pixels, make_look, mix_looks, shot_statistics
 from scumble.colour import DISPLAY, LINEAR, srgb_to_linear
 from scumble.errors import BadInput, BadLook, BadPlate
-from scumble.frames import Frame, Pixels
+from scumble.frames import Frame, Pixels, key_number
 from scumble.look import SHOT_SCHEMA, Look
 from scumble.matte import parse_matte
 from scumble.media import WriterSettings, open_plate
 from scumble.media.stills import read_picture, write_picture
 from scumble.plan import RenderSettings
 from scumble.rendering import render
-from scumble.train.match_look import displacement, key_number, match_look
+from scumble.train.match_look import displacement, match_look
 from scumble.train.matching import MatchSettings, held_out
 
 HEIGHT, WIDTH = 96, 128

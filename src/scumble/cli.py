@@ -827,16 +827,12 @@ def sheet(
     from scumble.colour import DISPLAY
     from scumble.frames import Frame, parse_frames, spread
     from scumble.keys import Keys
-    from scumble.media import STILLS, WriterSettings, open_plate
+    from scumble.media import WriterSettings, open_plate
     from scumble.media.stills import write_picture
     from scumble.plan import RenderSettings
     from scumble.sheet import contact_sheet
 
-    if output.suffix.lower() not in STILLS - {".exr", ".dpx"}:
-        raise BadInput(f"{output}: a sheet is a picture: name it .png, .jpg, .tif or .webp")
-    if output.exists() and not overwrite:
-        raise BadInput(f"{output}: is there already; give --overwrite to replace it")
-    check_writable(output)
+    _free_sheet(output, overwrite)
     settings = RenderSettings(
         strength=Keys.parse(strength, "strength"),
         keep_color=keep_color,
@@ -886,6 +882,16 @@ def shots(
         print(json.dumps({"plate": str(source), "frame_rate": rate, "shots": [asdict(s) for s in found]}, indent=2))
     else:
         print(as_text(found))
+
+
+def _free_sheet(output: Path, overwrite: bool) -> None:
+    from scumble.media import STILLS
+
+    if output.suffix.lower() not in STILLS - {".exr", ".dpx"}:
+        raise BadInput(f"{output}: a sheet is a picture: name it .png, .jpg, .tif or .webp")
+    if output.exists() and not overwrite:
+        raise BadInput(f"{output}: is there already; give --overwrite to replace it")
+    check_writable(output)
 
 
 class _progress:  # noqa: N801 - reads as a phrase: with _progress("bar", ...)
@@ -1147,10 +1153,11 @@ def look_match(
     """
     _needs_torch()
     from scumble.baking import find_look
+    from scumble.frames import key_number
     from scumble.matte import parse_matte
     from scumble.media import PlateOptions, open_plate
     from scumble.ocio import Colours
-    from scumble.train.match_look import key_number, match_look
+    from scumble.train.match_look import match_look
     from scumble.train.matching import MatchSettings
 
     _free(output, overwrite)
@@ -1181,6 +1188,72 @@ def look_match(
         overwrite,
     )
     print(f"{output}: look {made.name} ({made.hash})")
+
+
+@look_app.command("suggest", cls=_Many)
+def look_suggest(
+    plate: Annotated[
+        Path, typer.Option("--plate", metavar="INPUT", help="The shot: movie or image sequence, as in scumble render.")
+    ],
+    look: Annotated[
+        str | None, typer.Option("--look", metavar="LOOK", help="Matched look, whose key frames are known to it.")
+    ] = None,
+    painted: Annotated[
+        list[str] | None,
+        typer.Option("--painted", metavar="FRAME|[FRAME=]PICTURE...", help="Frames that are painted, or will be."),
+    ] = None,
+    count: Annotated[int, typer.Option("--count", min=1, max=12, help="How many frames to suggest.")] = 3,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="PICTURE", help="Sheet of the suggested frames to write.")
+    ] = None,
+    first_frame: Annotated[
+        int | None, typer.Option("--first-frame", help="Number of the plate's first frame (movies: 1).")
+    ] = None,
+    layer: Annotated[str, typer.Option("--layer", metavar="NAME", help="As in scumble render.")] = "",
+    in_space: Annotated[str, typer.Option("--in-space", metavar="SPACE", help="As in scumble render.")] = "",
+    vgg: Annotated[
+        Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the cached one.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the sheet if it is there.")] = False,
+) -> None:
+    """Say which frame of a shot to paint next: the one that shows most of what no key frame shows."""
+    from scumble.baking import find_look
+    from scumble.colour import DISPLAY
+    from scumble.features import Features
+    from scumble.frames import Frame, frame_number, key_number
+    from scumble.media import PlateOptions, WriterSettings, open_plate
+    from scumble.media.stills import write_picture
+    from scumble.sheet import in_a_row
+    from scumble.suggest import suggest
+    from scumble.weights import vgg_path
+
+    if output is not None:
+        _free_sheet(output, overwrite)
+    shot = open_plate(plate, first_frame, PlateOptions(layer, in_space))
+    numbers = [n if (n := frame_number(words)) is not None else key_number(words)[0] for words in painted or ()]
+    if look is not None:
+        known = [source.get("frame") for source in find_look(look).facts.get("sources", [])]
+        if not known or not all(isinstance(n, int) for n in known):
+            raise BadLook(f"{look}: not matched to painted frames; give their numbers with --painted")
+        numbers += known
+    features = Features(vgg or vgg_path())
+    with _counting() as tell:
+        before, found = suggest(shot, sorted(set(numbers)), count, features, tell)
+    if output is not None:
+        sheet = in_a_row([(f"{s.number}  {s.novelty:.2f}", s.thumbnail) for s in found])
+        write_picture(output, Frame(1, sheet, DISPLAY), WriterSettings(quality=92))
+    if as_json:
+        rows = [{"frame": s.number, "novelty": round(s.novelty, 4), "left": round(s.left, 4)} for s in found]
+        print(
+            json.dumps(
+                {"plate": str(plate), "painted": sorted(set(numbers)), "novelty": round(before, 4), "paint": rows}
+            )
+        )
+        return
+    print(f"novelty of the shot {before:.3f}" + (f" with {len(set(numbers))} painted" if numbers else ""))
+    for s in found:
+        print(f"paint frame {s.number}: novelty {s.novelty:.3f}, leaves {s.left:.3f}")
 
 
 @data_app.command("prepare", cls=_Many)

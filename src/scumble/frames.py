@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scumble.colour import ColourSpace
-from scumble.errors import BadPlate, BadSettings
+from scumble.errors import BadInput, BadPlate, BadSettings
 
 Pixels = NDArray[np.float32]
 
@@ -104,6 +104,17 @@ def parse_rate(text: str) -> Fraction:
 def frame_number(text: str) -> int | None:
     """A frame number in digits, at most twelve; None for anything else."""
     return int(text) if re.fullmatch(r"-?\d{1,12}", text, re.ASCII) else None
+
+
+def key_number(words: str) -> tuple[int, Path]:
+    """`1010=key.png`, or a picture whose name ends in the frame's number, as in `key.1010.png`. Raises BadInput."""
+    before, equals, after = words.partition("=")
+    if equals and re.fullmatch(r"-?\d{1,9}", before):
+        return int(before), Path(after)
+    found = re.search(r"(\d{1,9})$", Path(words).stem)
+    if found is None:
+        raise BadInput(f"{words}: no frame number in its name; write --painted FRAME={words}")
+    return int(found[1]), Path(words)
 
 
 def format_frames(numbers: Sequence[int]) -> str:

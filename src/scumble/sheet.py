@@ -38,15 +38,8 @@ def contact_sheet(
     height = max(1, round(width * plate.size[1] / (plate.size[0] * (plate.pixel_aspect or 1))))
 
     def row(name: str, pictures: Sequence[Pixels]) -> Pixels:
-        line = max(14, round(height * LABEL))
-        around = ((0, GAP), (GAP, GAP), (0, 0))
-        return np.concatenate(
-            [
-                np.pad(labelled(np.clip(resized(p, (width, height)), 0, 1), f"{name}  {n}", line), around)
-                for p, n in zip(pictures, numbers, strict=True)
-            ],
-            axis=1,
-        )
+        named = zip(pictures, numbers, strict=True)
+        return in_a_row([(f"{name}  {n}", np.clip(resized(p, (width, height)), 0, 1)) for p, n in named])
 
     def shown(pixels: Pixels, frame: Frame) -> Pixels:
         return pixels if frame.alpha is None else over_black(pixels, frame.alpha, DISPLAY)
@@ -67,3 +60,10 @@ def contact_sheet(
             pictures.append(shown(strengthened(painting, job.strength_at(frame.number)), painting.frame))
         rows.append(row(look.name, pictures))
     return np.concatenate(rows, axis=0)
+
+
+def in_a_row(pictures: Sequence[tuple[str, Pixels]]) -> Pixels:
+    """Pictures of one size beside each other, each under its name."""
+    around = ((0, GAP), (GAP, GAP), (0, 0))
+    lined = [labelled(p, name, max(14, round(p.shape[0] * LABEL))) for name, p in pictures]
+    return np.concatenate([np.pad(p, around) for p in lined], axis=1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -41,17 +40,6 @@ SHAPE = 0.02  # most that a key's proportions may differ from the plate's
 MOVED = 2.0  # pixels of 360 lines that a key may lie beside its plate before it is said
 PREVIEW_SECONDS = 60.0
 RESUME, BEST = "match.safetensors", "best.safetensors"
-
-
-def key_number(words: str) -> tuple[int, Path]:
-    """`1010=key.png`, or a picture whose name ends in the frame's number, as in `key.1010.png`. Raises BadInput."""
-    before, equals, after = words.partition("=")
-    if equals and re.fullmatch(r"-?\d{1,9}", before):
-        return int(before), Path(after)
-    found = re.search(r"(\d{1,9})$", Path(words).stem)
-    if found is None:
-        raise BadInput(f"{words}: no frame number in its name; write --painted FRAME={words}")
-    return int(found[1]), Path(words)
 
 
 def match_look(
