@@ -141,8 +141,8 @@ def _cached(data: bytes, folder: Path) -> None:
 
 def _words(data: bytes, folder: Path) -> None:
     """Frame ranges, weights, rates, patterns: what a command line may hold."""
-    from scumble.cli import one_value_each, parse_rate, weighted
-    from scumble.frames import format_frames, parse_frames
+    from scumble.cli import one_value_each, weighted
+    from scumble.frames import format_frames, parse_frames, parse_rate
     from scumble.media.pattern import parse_pattern
 
     text = data.decode("utf-8", "replace").replace("\0", "")

@@ -21,7 +21,7 @@ from scumble.media.stills import write_picture
 from scumble.palette import Colouring, Palette, exposed, recolouring
 from scumble.plan import RenderSettings
 from scumble.rendering import render
-from scumble.tone import BLACKEST, WHITEST, held, points
+from scumble.tone import BLACKEST, REACH, WHITEST, held, points
 
 HEIGHT, WIDTH = 64, 96
 
@@ -59,7 +59,7 @@ def test_paint_comes_in_softly_and_only_between_the_points(black: float, white: 
     if level < black - 1e-6 or level > white + 1e-6:
         assert found == plate.item(0)
     assert min(level, 0.5) - 1e-6 <= found <= max(level, 0.5) + 1e-6
-    if black + 0.15 <= level <= white - 0.15:
+    if black + REACH <= level <= white - REACH:
         assert found == pytest.approx(0.5, abs=1e-6)
     # a saturated colour is neither black nor white
     red = np.array([[[1.0, 0.0, 0.0]]], np.float32)
