@@ -18,6 +18,8 @@ from test_bad_input import scumble
 
 pytest.importorskip("torch")
 
+from safetensors.numpy import load_file
+
 from scumble.baking import as_style, look_of_pixels, make_look, mix_looks, shot_statistics
 from scumble.colour import DISPLAY, LINEAR, srgb_to_linear
 from scumble.errors import BadInput, BadLook, BadPlate
@@ -109,7 +111,13 @@ def test_a_matte_limits_where_it_learns(shot: Path, vgg: Path) -> None:
     plate, start = open_plate(shot / "p.####.png"), make_look([(shot / "key.1004.png", 1.0)])
     limit = parse_matte(str(shot / "m.png"), plate, [1004])
     looks = {}
-    for name, place in (("right", np.s_[:, WIDTH // 2 :]), ("left", np.s_[:, : WIDTH // 2]), ("none", np.s_[:0])):
+    places = {
+        "right": np.s_[:, WIDTH // 2 :],
+        "left": np.s_[:, : WIDTH // 2],
+        "held": held_out((HEIGHT, WIDTH), 1004),
+        "none": np.s_[:0],
+    }
+    for name, place in places.items():
         wrong = read_picture(shot / "key.1004.png")[0].copy()
         wrong[place] = [0.0, 1.0, 0.0]
         write_picture(shot / f"{name}.1004.png", Frame(1004, wrong, DISPLAY), WriterSettings(bits=16))
@@ -119,6 +127,12 @@ def test_a_matte_limits_where_it_learns(shot: Path, vgg: Path) -> None:
     kernels = {name: look.weights["kernel.head"] for name, look in looks.items()}
     np.testing.assert_array_equal(kernels["left"], kernels["none"])  # painted over where it does not look
     assert not np.array_equal(kernels["right"], kernels["none"])
+    # what is only judged chooses among weights, and teaches none
+    trained = {name: load_file(shot / name / "match.safetensors")["generator/kernel.head"] for name in ("held", "none")}
+    np.testing.assert_array_equal(trained["held"], trained["none"])
+    # another matte is another match, not one to go on with
+    with pytest.raises(BadInput, match="other keys or settings"):
+        match_look(plate, keys, shot / "x.look", quick, shot / "none", None, start, vgg=vgg)
 
 
 @pytest.mark.parametrize("moment", [0.3, *(pytest.param(m, marks=pytest.mark.full) for m in (0.0, 1.5, 3.0))])
@@ -228,6 +242,12 @@ def test_a_key_beside_its_plate_is_seen() -> None:
     assert moved == pytest.approx((-9, 6), abs=1)
     straight = displacement(pixels, painting(pixels))
     assert straight == pytest.approx((0, 0), abs=1)
+
+
+def test_a_small_plate_has_a_pan_figure(shot: Path, vgg: Path) -> None:
+    plate, keys = open_plate(shot / "p.####.png"), [(1004, shot / "key.1004.png")]
+    look = match_look(plate, keys, shot / "s.look", replace(QUICK, steps=2), shot / "rs", lines=48, vgg=vgg)
+    assert np.isfinite(list(look.facts["training"]["held out"].values())).all()
 
 
 def test_held_out_parts_are_scattered_and_always_the_same() -> None:

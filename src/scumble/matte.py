@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import cv2
 import mmh3
@@ -22,6 +22,9 @@ from scumble.frames import NO_MARGIN, Frame, Margin, Pixels, format_frames
 from scumble.media import Plate, WriterSettings, open_plate, open_writer
 from scumble.media.movie import MoviePlate
 from scumble.media.stills import StillsPlate, channel_names, read_attributes, read_channels
+
+if TYPE_CHECKING:
+    from scumble.person import PersonMatte
 
 NOWHERE = "nowhere:"
 SHAPE = 0.02  # most that a matte's proportions may differ from the plate's
@@ -236,22 +239,28 @@ def parse_matte(words: str, plate: Plate, numbers: Sequence[int] = ()) -> Matte:
 
 def prepare(matte: Matte) -> None:
     """Get what a matte needs before any work begins. Raises NoNetwork."""
-    from scumble.person import PersonMatte, person_model
+    if _of_people(matte) is not None:
+        from scumble.person import person_model
 
-    if isinstance(matte.matte if isinstance(matte, Shaped) else matte, PersonMatte):
         person_model()
 
 
 def noticed(matte: Matte) -> list[str]:
     """What was seen of a matte while it was asked for."""
+    people = _of_people(matte)
+    if people is None or not people.empty:
+        return []
+    frames = sorted(people.empty)
+    listed = format_frames(frames[:50]) + ("..." if len(frames) > 50 else "")
+    return [f"nobody was found in frame{'s' * (len(frames) > 1)} {listed}"]
+
+
+def _of_people(matte: Matte) -> PersonMatte | None:
+    """The matte of people under what shapes it, where it is one."""
     from scumble.person import PersonMatte
 
     found = matte.matte if isinstance(matte, Shaped) else matte
-    if not isinstance(found, PersonMatte) or not found.empty:
-        return []
-    frames = sorted(found.empty)
-    listed = format_frames(frames[:50]) + ("..." if len(frames) > 50 else "")
-    return [f"nobody was found in frame{'s' * (len(frames) > 1)} {listed}"]
+    return found if isinstance(found, PersonMatte) else None
 
 
 def write_mattes(

@@ -406,9 +406,8 @@ def plan(
     margin = Margin()
     # for review the file's other layers and windows do not go along
     as_plate = settings.proxy == 1 and settings.compare is None and not settings.burn_in
-    if (
-        is_exr and isinstance(plate, StillsPlate) and as_plate
-    ):  # of the whole plate, so that all chunks see it at one size
+    if is_exr and as_plate and isinstance(plate, StillsPlate):
+        # of the whole plate, so that all chunks see it at one size
         margin = plate.overscan(plate.numbers, numbers)
         if any(margin):
             size, margin = on_grid(plate.size, size, margin, looks[0][1].architecture.stride)

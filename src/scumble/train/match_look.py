@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -84,7 +85,10 @@ def match_look(
     )
     matcher = Matcher(first, statistics, keys, free, settings, features)
     shown = [(frame.number, _seen(frame, size)) for frame in plate.read(spread(plate.numbers, SHOWN))]
-    identity = {"sources": sources, "start": first.hash, "size": size, "settings": _portable(settings)}
+    taught = hashlib.sha256()  # plate, painting, colour space and matte, as they teach
+    for array in (*(part for key in keys for part in key[1:]), *free):
+        taught.update(np.ascontiguousarray(array).tobytes())
+    identity = {"taught": taught.hexdigest(), "start": first.hash, "settings": _portable(settings)}
     best, seconds = _trained(matcher, run, identity, shown, say, overwrite)
     facts = {
         **first.facts,
@@ -119,7 +123,6 @@ def _trained(
     """Train to the end of the schedule or until nothing gets better; figures of the best, and seconds spent."""
     s = matcher.settings
     run.mkdir(parents=True, exist_ok=True)
-    identity = json.loads(json.dumps(identity))
     best, best_at, spent, last_progress = matcher.figures(), 0, 0.0, 0.0
     if (run / RESUME).is_file() and not overwrite:
         facts = matcher.load(run / RESUME)
@@ -174,8 +177,8 @@ def _trained(
             terms = matcher.step(done)
             if matcher.steps % s.check_every == 0:
                 look_at(terms)
-                # in shares of the run: of its steps so far for what was done of it
-                if (matcher.steps - best_at) * done > s.patience * matcher.steps and done > s.patience:
+                waited = (matcher.steps - best_at) / matcher.steps * done  # as a share of the whole run
+                if waited > s.patience:
                     say(f"nothing has got better since step {best_at}")
                     break
             if time.monotonic() - shown_at > PREVIEW_SECONDS:
