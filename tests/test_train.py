@@ -331,7 +331,7 @@ def test_a_look_goes_on_from_its_own_run_only(dataset: Path, vgg: Path, tmp_path
     assert "4 steps hardly change a look" in said
     other = ["-o", tmp_path / "b.look", "--run", tmp_path / "a.run"]
     assert "go on with --resume, or give --overwrite" in train_look(painting, *other, "--steps", "8")
-    assert "another painting" in train_look(SAMPLES / "vangogh_auvers.jpg", *other, "--steps", "8", "--resume")
+    assert "begun with other pictures" in train_look(SAMPLES / "vangogh_auvers.jpg", *other, "--steps", "8", "--resume")
     assert not (tmp_path / "b.look").exists()
     assert train_look(painting, *other, "--steps", "8", "--resume").startswith("done")
     assert Look.load(tmp_path / "b.look").facts["training"]["step"] == 8

@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
@@ -170,7 +170,7 @@ class _Many(TyperCommand):
         flags = {n for p in self.params if getattr(p, "is_flag", False) for n in (*p.opts, *p.secondary_opts)} | {
             "--help"
         }
-        positional = sum(p.param_type_name == "argument" for p in self.params)
+        positional = sum(p.param_type_name == "argument" and p.required for p in self.params)
         args = one_value_each(args, {"--style", "--content", "--looks", "--painted"}, flags, positional)
         rest: list[str] = super().parse_args(ctx, args)
         return rest
@@ -1027,29 +1027,66 @@ def look_info(
                 print(f"{f'{key} {part}'.strip():16} {words}")
 
 
-@look_app.command("train")
+@look_app.command("train", cls=_Many)
 def look_train(
-    painting: Annotated[Path, typer.Argument(metavar="PAINTING", help="Style picture.")],
-    content: Annotated[
-        Path, typer.Option("--content", metavar="DATASET", help="Packed data set with content pictures.")
-    ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="LOOK", help="Look file to write.")],
-    config: Annotated[
-        Path | None, typer.Option("--config", help="Settings instead of the ones made for fine-tuning.")
+    content: Annotated[
+        list[Path],
+        typer.Option(
+            "--content",
+            metavar="FOOTAGE...",
+            help="The show's footage: movies, sequences, pictures, folders of them; or one packed data set.",
+        ),
+    ],
+    paintings: Annotated[
+        list[Path] | None, typer.Argument(metavar="[PICTURE...]", help="Style pictures, as with --style.")
+    ] = None,
+    style: Annotated[
+        list[Path] | None,
+        typer.Option("--style", metavar="PICTURE|DIR...", help="Style pictures and folders of them, one style in all."),
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option("--minutes", min=0.0, help="Time limit; 10 minutes by default, 0 for none.")
+        float | None, typer.Option("--minutes", min=0.0, help="Time limit; 20 minutes by default, 0 for none.")
     ] = None,
-    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Step limit.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Step limit; alone it is the only limit.")] = None,
     start: Annotated[
         str | None,
-        typer.Option("--start", metavar="LOOK", help="Look to start from; one made from the painting by default."),
+        typer.Option(
+            "--start", metavar="LOOK", help="Look to start from; one made from the style pictures by default."
+        ),
     ] = None,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Start from nothing, by the classic recipe of the textbooks.")
+    ] = False,
+    generator: Annotated[
+        Literal["unet", "resnet"],
+        typer.Option("--generator", help="With --from-scratch: U-Net with skips, or ResNet without."),
+    ] = "unet",
+    config: Annotated[Path | None, typer.Option("--config", help="Settings instead of the ones made for this.")] = None,
     name: Annotated[str, typer.Option("--name", help="Name of the look; the file's name by default.")] = "",
-    run: Annotated[Path | None, typer.Option("--run", help="Folder of the run; beside the look by default.")] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", help="Folder of previews, curves, report and checkpoints; beside the look by default."),
+    ] = None,
+    licence: Annotated[
+        str, typer.Option("--licence", metavar="TEXT", help="Licence of pictures that no MANIFEST.csv speaks of.")
+    ] = "",
+    layer: Annotated[str, typer.Option("--layer", metavar="NAME", help="As in scumble render.")] = "",
+    in_space: Annotated[str, typer.Option("--in-space", metavar="SPACE", help="As in scumble render.")] = "",
+    ocio: Annotated[
+        str | None, typer.Option("--ocio", metavar="FILE|ocio://NAME", help="As in scumble render.")
+    ] = None,
     vgg: Annotated[
         Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the cached one.")
     ] = None,
+    device: Annotated[str | None, typer.Option("--device", help="cpu, cuda, mps or auto.")] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=0, help="CPU threads; 0 leaves the choice to torch.")
+    ] = None,
+    precision: Annotated[
+        Literal["bf16", "f32"] | None, typer.Option("--precision", help="Networks' arithmetic in training.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Another one is another training.")] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option(
@@ -1063,20 +1100,45 @@ def look_train(
         bool, typer.Option("--overwrite", help="Replace the look and its run if they are there.")
     ] = False,
 ) -> None:
-    """Fine-tune a look on its style picture with the trainer (needs the extra `train`)."""
+    """Train a look on a show's own footage and style pictures (needs the extra `train`).
+
+    Starts from the look that the universal generator makes of the pictures. Previews appear in the run's folder.
+    """
     _needs_torch()
     from scumble.baking import shipped
+    from scumble.media import PlateOptions
+    from scumble.ocio import Colours
     from scumble.settings import load
-    from scumble.train.look_training import train_look
+    from scumble.train.look_training import Material, gather, train_look
     from scumble.train.settings import RunSettings, TrainSettings
 
     _free(output, overwrite)
-    settings = load(config or shipped("data") / "look.toml", TrainSettings, changes or ())
+    pictures = [*(paintings or ()), *(style or ())]
+    if not pictures:
+        raise BadInput("look train: no style picture; name some with --style")
+    if from_scratch and start:
+        raise BadSettings("--from-scratch starts from no look; leave --start out")
+    colours = Colours(ocio)
+    if ocio is not None:
+        colours.check()
+    recipe = shipped("data") / ("classic_look.toml" if from_scratch else "look.toml")
+    settings = load(config or recipe, TrainSettings, changes or ())
+    if from_scratch:
+        settings = override(settings, "generator", skips=generator == "unet")
+    if steps is not None and minutes is None:
+        minutes = 0.0
     settings = override(settings, "schedule", minutes=minutes, steps=steps)
     folder = output.with_suffix(".run") if settings.run.output == RunSettings().output else None
-    settings = override(settings, "run", vgg=vgg, output=run or folder)
-    made = train_look(painting, content, output, settings, start, name or output.stem, _say, resume, overwrite)
-    print(f"{output}: look {made.name} ({made.hash})")
+    settings = override(
+        settings, "run", vgg=vgg, output=run or folder, device=device, threads=threads, precision=precision, seed=seed
+    )
+    material = Material(content, pictures, PlateOptions(layer, in_space, colours), licence)
+    with _counting() as tell:
+        packed = gather(material, settings.run.output, _say, resume, overwrite, tell)
+    made = train_look(
+        material, *packed, output, settings, start, from_scratch, name or output.stem, _say, resume, overwrite
+    )
+    print(f"{output}: look {made.name} ({made.hash}); {settings.run.output / 'report.html'}")
 
 
 @look_app.command("match", cls=_Many)
@@ -1149,7 +1211,8 @@ def look_match(
 ) -> None:
     """Match a look to frames that an artist painted over (needs the extra `train`).
 
-    Goes on where it was stopped when it is run again with the same keys. Previews appear in the run's folder.
+    Goes on where it was stopped when it is run again with the same keys, and from the look that is there when keys
+    are added to it. Previews and report.html appear in the run's folder.
     """
     _needs_torch()
     from scumble.baking import find_look
@@ -1160,12 +1223,14 @@ def look_match(
     from scumble.train.match_look import match_look
     from scumble.train.matching import MatchSettings
 
-    _free(output, overwrite)
+    keys = [key_number(words) for words in painted]
+    before = None if overwrite else _matched_to_fewer(output, keys)
+    if before is None:
+        _free(output, overwrite)
     colours = Colours(ocio)
     if ocio is not None:
         colours.check()
     shot = open_plate(plate, first_frame, PlateOptions(layer, in_space, colours))
-    keys = [key_number(words) for words in painted]
     known = [number for number, _ in keys if number in set(shot.numbers)]
     settings = MatchSettings(device=device, threads=threads, precision=precision, seed=seed)
     if steps is not None:  # alone it is the only limit
@@ -1179,7 +1244,7 @@ def look_match(
         settings,
         run or output.with_suffix(".match"),
         None if matte is None else parse_matte(matte, shot, known),
-        None if start is None else find_look(start),
+        before if start is None else find_look(start),
         painted_space,
         name or output.stem,
         _lines(lines),
@@ -1188,6 +1253,23 @@ def look_match(
         overwrite,
     )
     print(f"{output}: look {made.name} ({made.hash})")
+
+
+def _matched_to_fewer(output: Path, keys: Sequence[tuple[int, Path]]) -> Any:
+    """The look that is there already, where it was matched to some of these keys: it goes on with all of them."""
+    from scumble.baking import picture_hash
+    from scumble.look import Look
+
+    if not output.is_file():
+        return None
+    look = Look.load(output)
+    learned = {(source.get("frame"), source.get("sha256")) for source in look.facts.get("sources", [])}
+    given = {(number, picture_hash(path)) for number, path in keys if path.is_file()}
+    if look.shot is None or not learned < given:
+        return None
+    frames = ", ".join(str(number) for number, _ in sorted(given - learned))
+    _say(f"{output}: going on from what it has learned, with frame {frames}")
+    return look
 
 
 @look_app.command("suggest", cls=_Many)
@@ -1258,14 +1340,14 @@ def look_suggest(
 
 @data_app.command("prepare", cls=_Many)
 def data_prepare(
-    content: Annotated[
-        list[Path],
-        typer.Option("--content", metavar="DIR|MOVIE...", help="Content pictures or footage."),
-    ],
-    style: Annotated[list[Path], typer.Option("--style", metavar="DIR...", help="Style pictures.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DATASET", help="Folder to write: manifest.csv and packed.zip.")
     ],
+    content: Annotated[
+        list[Path] | None,
+        typer.Option("--content", metavar="DIR|MOVIE|SEQ...", help="Content pictures or footage."),
+    ] = None,
+    style: Annotated[list[Path] | None, typer.Option("--style", metavar="DIR...", help="Style pictures.")] = None,
     size: Annotated[int, typer.Option("--size", min=32, help="Short side in pixels; never enlarged.")] = 288,
     quality: Annotated[
         int, typer.Option("--quality", min=1, max=100, help="WebP quality inside the packed file.")
@@ -1285,8 +1367,10 @@ def data_prepare(
     _needs_torch()
     from scumble.train.prepare import prepare
 
+    if not content and not style:
+        raise BadInput("data prepare: nothing to prepare; name footage with --content, pictures with --style")
     with _counting() as tell:
-        done = prepare(content, style, output, size, quality, frames, licence, tell, overwrite)
+        done = prepare(content or [], style or [], output, size, quality, frames, licence, tell, overwrite)
     for line in done.skipped:
         _say(f"skipped {line}")
     for name, count in done.counts.items():
@@ -1296,9 +1380,8 @@ def data_prepare(
     for line in done.notes:
         _say(f"note: {line}")
     size_mb = done.packed.stat().st_size / 1e6
-    print(
-        f"{done.packed}: {size_mb:.1f} MB, {len(done.skipped)} skipped; look at {done.sheets[0]} and {done.sheets[1]}"
-    )
+    sheets = " and ".join(map(str, done.sheets))
+    print(f"{done.packed}: {size_mb:.1f} MB, {len(done.skipped)} skipped; look at {sheets}")
 
 
 @weights_app.command("fetch")

@@ -26,7 +26,7 @@ from scumble.features import LAYERS, Maps
 from scumble.frames import spread
 from scumble.look import Look, Universal, bake
 from scumble.media import MOVIES, STILLS, open_plate
-from scumble.report import Picture, Section, Table, Text, write
+from scumble.report import Picture, Section, Table, Text, jpeg, write
 
 Pixels = NDArray[np.float32]
 SIZE = 320  # short side in pixels at which pairs are evaluated unless asked otherwise
@@ -259,7 +259,7 @@ def write_page(
             "Pictures",
             [
                 Picture(
-                    _jpeg(_grid(done, contents[: shown[0]], styles[: shown[1]])),
+                    jpeg(_grid(done, contents[: shown[0]], styles[: shown[1]])),
                     "Columns: content, " + ", ".join(Path(style.name).name for style in styles[: shown[1]]),
                 ),
             ],
@@ -293,10 +293,3 @@ def _grid(done: Evaluation, contents: Sequence[Shown], styles: Sequence[Shown], 
         painted = [fitted(done.paintings[i, j]) for j in range(len(styles))]
         rows.append(np.concatenate([fitted(content.pixels), *painted], axis=1))
     return np.concatenate(rows)
-
-
-def _jpeg(pixels: Pixels) -> bytes:
-    codes = (pixels.clip(0, 1) * 255 + 0.5).astype(np.uint8)
-    done, data = cv2.imencode(".jpg", np.ascontiguousarray(codes[:, :, ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 88])
-    assert done
-    return data.tobytes()

@@ -13,6 +13,8 @@ from typing import Any
 import jinja2
 import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
+from PIL import Image
 
 from scumble import __version__
 from scumble.files import written_whole
@@ -90,6 +92,14 @@ def write(path: Path, title: str, lead: str, sections: Sequence[Section]) -> Non
     page = environment.from_string(source).render(title=title, lead=lead, sections=sections, version=__version__)
     with written_whole(path) as part:
         part.write_text(page, "utf-8")
+
+
+def jpeg(pixels: NDArray[np.float32], quality: int = 88) -> bytes:
+    """A picture (H, W, 3) in [0, 1] as a JPEG's bytes, for `Picture`."""
+    codes = (pixels.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+    data = io.BytesIO()
+    Image.fromarray(codes).save(data, "JPEG", quality=quality)
+    return data.getvalue()
 
 
 def curves(series: Mapping[str, tuple[Sequence[int], Sequence[float]]], over: str = "step") -> str:

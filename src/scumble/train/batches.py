@@ -22,9 +22,8 @@ from scumble.train.dataset import (
     augment_style,
     random_crop,
     to_batch,
-    to_pixels,
 )
-from scumble.train.pictures import load_picture
+from scumble.train.one_style import palette_of, pictures_of
 from scumble.train.settings import DataSettings
 
 
@@ -57,12 +56,9 @@ class Batches:
         self.dataset = dataset
         self.contents = dataset.of("content", "train")
         self.reference = reference
-        self.single: Image.Image | None = None
-        if settings.style is not None:
-            self.single = load_picture(settings.style)
-        # a single style's colours are those of the whole picture, as the look will have them
-        self.single_palette = Palette.measure(to_pixels(self.single)) if self.single else None
-        self.styles = [] if self.single else dataset.of("style", "train")
+        self.own = [] if settings.style is None else pictures_of(settings.style, "train")
+        self.own_palette = None if settings.style is None else palette_of(settings.style)
+        self.styles = [] if self.own else dataset.of("style", "train")
         dataset.load([*self.contents, *self.styles])
 
     def stream(self, first: int) -> Generator[tuple[int, Batch], None, None]:
@@ -114,11 +110,11 @@ class Batches:
         size = (s.style_crop, s.style_crop)
         picture, other = self._draw(rng), self._draw(rng)
         crops = [random_crop(picture, size, s.style_scale, rng) for _ in range(2)]
-        if s.augment and self.single is None:
+        if s.augment and not self.own:
             swap = random_crop(self._draw(rng), (64, 64), (0.2, 1.0), rng) if rng.random() < 0.25 else None
             seed = int(rng.integers(1 << 31))  # both crops are turned and coloured alike
             crops = [augment_style(c, np.random.default_rng(seed), swap) for c in crops]
-        style = self.single_palette or Palette.measure(crops[0])
+        style = self.own_palette or Palette.measure(crops[0])
         maps = [recolouring(c, style) if self.palette else (np.eye(3), np.zeros(3)) for c in contents]
         matrix = np.stack([m for m, _ in maps]).astype(np.float32)
         offset = np.stack([o for _, o in maps]).astype(np.float32)
@@ -131,6 +127,6 @@ class Batches:
         )
 
     def _draw(self, rng: np.random.Generator) -> Image.Image:
-        if self.single is not None:
-            return self.single
+        if self.own:
+            return self.own[int(rng.integers(len(self.own)))]
         return self.dataset.picture(self.styles[int(rng.integers(len(self.styles)))])

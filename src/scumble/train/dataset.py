@@ -41,10 +41,14 @@ class Record:
 
 
 class Dataset:
-    """Pictures of a packed data set, decoded on first use and kept."""
+    """Pictures of a packed data set, decoded on first use and kept.
 
-    def __init__(self, path: Path) -> None:
+    With `few` a kind of fewer than three pictures, which cannot be split, shows them all in every split.
+    """
+
+    def __init__(self, path: Path, few: bool = False) -> None:
         self.path = path / PACKED if path.is_dir() else path
+        self.few = few
         try:
             self._zip = zipfile.ZipFile(self.path)
             text = self._zip.read("manifest.csv").decode("utf-8")
@@ -61,7 +65,8 @@ class Dataset:
 
     def of(self, kind: str, split: str) -> list[Record]:
         """Records of a kind and split; an empty answer is an error that says so."""
-        found = [r for r in self.records if r.kind == kind and r.split == split]
+        of_kind = [r for r in self.records if r.kind == kind]
+        found = [r for r in of_kind if r.split == split or (self.few and len(of_kind) < 3)]
         if not found:
             raise BadInput(
                 f"{self.path}: no {kind} picture in the {split} split; prepare it again with 3 or more {kind} pictures,"

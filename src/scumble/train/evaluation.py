@@ -42,15 +42,19 @@ def evaluate(
     palette: bool = True,
     style_weight: float = 5.0,
     rows: int = 8,
+    style_palette: Palette | None = None,
 ) -> Evaluation:
-    """Paint each content with its style and measure. Pictures are (H, W, 3), all of one size."""
+    """Paint each content with its style and measure. Pictures are (H, W, 3), all of one size.
+
+    `style_palette` are colours to paint in instead of each style picture's own.
+    """
     device = next(generator.parameters()).device
     sums = {"content": 0.0, "style": 0.0, "pan": 0.0}
     shown: list[Tensor] = []
     for content, style in pairs:
         x = torch.from_numpy(to_batch([content])).to(device)
         s = torch.from_numpy(to_batch([style])).to(device)
-        matrix, offset = recolouring(Palette.measure(content), Palette.measure(style))
+        matrix, offset = recolouring(Palette.measure(content), style_palette or Palette.measure(style))
         if not palette:
             matrix, offset = np.eye(3), np.zeros(3)
         t, o = (torch.from_numpy(a.astype(np.float32)).to(device) for a in (matrix, offset))

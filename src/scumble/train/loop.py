@@ -14,7 +14,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from importlib import resources
@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
@@ -30,26 +31,31 @@ from torch.utils.tensorboard import SummaryWriter
 from scumble.baking import picture_hash
 from scumble.errors import BadInput, BadOutput, BadSettings, TrainingFailed
 from scumble.files import not_written, written_whole
+from scumble.frames import spread
 from scumble.network import SIZES
 from scumble.nn import checkpoint, files, losses
 from scumble.nn.discriminator import PlainDiscriminator, StyleDiscriminator
 from scumble.nn.generator import Collapsed, Generator, Moments
 from scumble.nn.perceptual import PerceptualFeatures
+from scumble.palette import Palette, recolouring
 from scumble.settings import to_values
 from scumble.train.augment import disguise, random_crops, random_motion, warp
 from scumble.train.batches import Batch, Batches, StyleBatch
-from scumble.train.dataset import Dataset, Pixels, centre_crop
+from scumble.train.dataset import Dataset, Pixels, centre_crop, to_batch, to_pixels
 from scumble.train.evaluation import evaluate
-from scumble.train.pictures import load_picture
+from scumble.train.one_style import file_of, palette_of, pictures_of
 from scumble.train.report import GRIDS, JOURNAL, read_journal, write_report
 from scumble.train.settings import TrainSettings
 from scumble.weights import vgg_path
 
 BEST, RESUME, TRAVEL = "best.safetensors", "resume.safetensors", "travel.safetensors"
-CARD, BOARD = "card.json", "tensorboard"
+CARD, BOARD, PREVIEWS = "card.json", "tensorboard", "previews"
 COHERENCE_LAYERS = ("relu2_1", "relu3_1", "relu4_1")
 AFFINE_LIMIT = 8.0  # size from which affine terms are pulled back; sound ones are about 1
 REWARM_STEPS = 300  # after a travel checkpoint Adam's moments must be found again
+BEYOND = 40.0  # weight of what the content term has beyond its limit, in training and in the composite
+PREVIEWED = 3  # pictures of a preview
+PREVIEW_LINES = 540  # at most, of each
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,8 @@ class Done:
     best: dict[str, float]
     test: dict[str, float]
     weights: Path
+    start: dict[str, dict[str, float]]
+    """Figures of the weights that it started from, by split; empty where it started from nothing."""
 
 
 class Trainer:
@@ -90,6 +98,8 @@ class Trainer:
             else PlainDiscriminator(kind.width, kind.depth)
         ).to(self.device)
         self.ema = copy.deepcopy(self.generator).requires_grad_(False)
+        # whose content figure is held: a run that goes on reads the same file
+        self.start = copy.deepcopy(self.ema) if s.losses.content_held and s.generator.start is not None else None
         if features is None:
             features = PerceptualFeatures.load(s.run.vgg or vgg_path(), "relu4_1", self.dtype)
         self.features = features.to(self.device)
@@ -106,7 +116,7 @@ class Trainer:
         )
         self.adam_g = torch.optim.Adam(trained, lr=s.schedule.rate, betas=s.schedule.betas)
         self.adam_d = torch.optim.Adam(self.discriminator.parameters(), lr=s.schedule.rate_d, betas=s.schedule.betas)
-        self.painting = picture_hash(s.data.style) if s.data.style else ""
+        self.painting = picture_hash(file_of(s.data.style)) if s.data.style else ""
         self.steps = 0
         self.rewarm_from: int | None = None
         self.started = time.monotonic()
@@ -164,7 +174,9 @@ class Trainer:
             found = {}
             if s.losses.adversarial and progress >= s.schedule.adversarial_from:
                 found["d"] = self._phase_d(y.detach(), style)
-            terms = self._phase_g(content[:n], y, style, plain, code, statistics, progress, batch.content_key)
+            y_start = self._painted_by_start(p, batch.view_weights)
+            key = batch.content_key
+            terms = self._phase_g(content[:n], y, y_start, style, plain, code, statistics, progress, key)
             # a step between the turns of the only terms asked for changes nothing
             total = losses.weighted_total(terms, self._weights(progress)) if terms else 0 * y.sum()
             total = total / len(batch.styles)
@@ -203,6 +215,16 @@ class Trainer:
         style = self.generator.encode(picture)
         return self.generator.collapse(style), style.code
 
+    @torch.no_grad()
+    def _painted_by_start(self, p: Tensor, view_weights: tuple[float, ...]) -> Tensor | None:
+        """What the weights that training started from make of the same crops, where their content is held."""
+        if self.start is None:
+            return None
+        n = p.shape[0] // len(view_weights)
+        strokes, _ = self.start(p.to(self.dtype), self.start.collapse(), None, view_weights)
+        painted: Tensor = p[:n] + strokes[:n].float()
+        return painted
+
     def _recolour(self, content: Tensor, style: StyleBatch, views: int) -> Tensor:
         matrix, offset = style.matrix.repeat(views, 1, 1), style.offset.repeat(views, 1)
         return torch.einsum("nij,njhw->nihw", matrix, content) + offset[:, :, None, None]
@@ -213,6 +235,7 @@ class Trainer:
         fade = 1 - 0.9 * progress
         return {
             "content": w.content,
+            "beyond": BEYOND,
             "style": w.style,
             "variation": w.variation,
             "temporal": w.temporal * (min(1.0, progress / plan.temporal_ramp) if plan.temporal_ramp else 1.0),
@@ -232,8 +255,10 @@ class Trainer:
         wrong = [crops(style.other)] if d.mismatched and d.kind == "style" else []
         with self._autocast():
             logits = self.discriminator(torch.cat([real, fake, *wrong]), reference).split(len(real))
-        loss = losses.adversarial_d(logits[:1], logits[1:], d.loss)
         self.logits = (float(logits[0].detach().float().mean()), float(logits[1].detach().float().mean()))
+        loss = losses.adversarial_d(logits[:1], logits[1:], d.loss)
+        if float(loss.detach()) < d.rests:
+            return loss.detach()
         if d.r1 and self.steps % d.r1_every == 0:
             seen = real.detach().float().requires_grad_(True)
             verdict = self.discriminator(seen, reference.float()).mean(dim=(1, 2, 3))  # one score a crop
@@ -256,6 +281,7 @@ class Trainer:
         self,
         x: Tensor,
         y: Tensor,
+        y_start: Tensor | None,
         style: StyleBatch,
         plain: Collapsed,
         code: Tensor | None,
@@ -271,9 +297,11 @@ class Trainer:
         if w.content or w.coherence:
             of_x = self._features_of_content(x, key, sorted(set(w.content_layers) | (layers & set(COHERENCE_LAYERS))))
         if w.content:
-            form = losses.instance_normalised if w.content_normalised else lambda f: f
-            found = [losses.content(form(of_y[k]), form(of_x[k])) for k in w.content_layers]
-            terms["content"] = torch.stack(found).sum()
+            terms["content"] = self._content_term(of_y, of_x)
+            if y_start is not None:
+                with torch.no_grad():
+                    held = self._content_term(self.features(y_start, sorted(w.content_layers)), of_x)
+                terms["beyond"] = F.relu(terms["content"] - (1 + w.content_held) * held)
         if w.style:
             with torch.no_grad():
                 of_s = self.features(style.picture, sorted(w.style_layers))
@@ -310,6 +338,11 @@ class Trainer:
             if w.adversarial_capped and "style" in terms and self.steps % 16 == 0:
                 self._cap_adversarial(terms, y)
         return terms
+
+    def _content_term(self, of_y: dict[str, Tensor], of_x: dict[str, Tensor]) -> Tensor:
+        w = self.settings.losses
+        form = losses.instance_normalised if w.content_normalised else lambda f: f
+        return torch.stack([losses.content(form(of_y[k]), form(of_x[k])) for k in w.content_layers]).sum()
 
     def _features_of_content(self, x: Tensor, key: int, layers: list[str]) -> dict[str, Tensor]:
         """Features of the content crops, kept while consecutive steps use the same ones."""
@@ -495,12 +528,15 @@ def evaluation_pairs(
 ) -> list[tuple[Pixels, Pixels]]:
     """`count` pairs of content and style of a split, the same at every call."""
     contents = dataset.of("content", split)
-    styles = [] if style is not None else dataset.of("style", split)
+    if style is not None:
+        shown = pictures_of(style, split)
+    else:
+        styles = dataset.of("style", split)
+        shown = [dataset.picture(styles[i * 5 % len(styles)]) for i in range(count)]
     pairs = []
     for i in range(count):
         content = centre_crop(dataset.picture(contents[i * 7 % len(contents)]), side)
-        shown = load_picture(style) if style is not None else dataset.picture(styles[i * 5 % len(styles)])
-        pairs.append((content, centre_crop(shown, side)))
+        pairs.append((content, centre_crop(shown[i % len(shown)], side)))
     return pairs
 
 
@@ -530,7 +566,8 @@ def train(
     going_on = resume is not None and resume.resolve().parent == output.resolve()
     if not going_on and not overwrite:
         refuse_a_run(output, again)
-    dataset = Dataset(settings.data.dataset)
+    dataset = Dataset(settings.data.dataset, settings.data.few)
+    own_palette = None if settings.data.style is None else palette_of(settings.data.style)
     pairs = {
         split: evaluation_pairs(dataset, split, run.evaluate_pairs, run.evaluate_side, settings.data.style)
         for split in ("val", "test")
@@ -558,23 +595,51 @@ def train(
         Signals() as signals,
     ):
         best: dict[str, float] = {}
+        best_at = 0
         if resume is not None and best_file.is_file():
-            best = dict(checkpoint.load(best_file)[1].get("val", {}))
+            known = checkpoint.load(best_file)[1]
+            best, best_at = dict(known.get("val", {})), int(known.get("best_at", known.get("step", 0)))
 
-        def look_at(split: str) -> dict[str, float]:
+        def look_at(split: str, limit: float = math.inf) -> dict[str, float]:
             seen = evaluate(
-                trainer.ema, trainer.features, pairs[split], settings.generator.palette, run.composite_style
+                trainer.ema,
+                trainer.features,
+                pairs[split],
+                settings.generator.palette,
+                run.composite_style,
+                style_palette=own_palette,
             )
+            seen.figures["composite"] += BEYOND * max(0.0, seen.figures["content"] - limit)
             journal.figures(trainer.steps, split, seen.figures, seen.grid)
             return seen.figures
 
         def keep(figures: dict[str, float]) -> dict[str, float]:
+            nonlocal best_at
             known = best.get("composite", math.nan)
             if math.isfinite(known) and not figures["composite"] < known:  # so that NaN never wins
                 return best
+            best_at = trainer.steps
             files.save_generator(best_file, trainer.ema, trainer.facts() | {"val": figures})
             return figures
 
+        start = journal.start
+        if settings.generator.start is not None and not start and trainer.steps == 0:
+            start = {split: look_at(split) for split in ("val", "test")}
+            best = keep(start["val"])
+        # what is held is what the start had; twice as wide here, since a choice at the very limit is one of noise
+        held = settings.losses.content_held
+        limit = start["val"]["content"] * (1 + 2 * held) if held and start else math.inf
+
+        contents = dataset.of("content", "train")
+        shown = [dataset.picture(contents[i]) for i in spread(range(len(contents)), PREVIEWED)]
+
+        def preview() -> None:
+            if run.preview_seconds and own_palette is not None and trainer.generator.conditioning == "none":
+                journal.preview(trainer.steps, painted_whole(trainer, shown, own_palette))
+
+        if not going_on:
+            preview()
+        previewed = time.monotonic()
         last_good = str(resume) if resume is not None else "none yet"
         saved = evaluated = time.monotonic()
         since = trainer.steps
@@ -597,26 +662,60 @@ def train(
                 journal.terms(trainer.steps, trainer.means())
             if trainer.steps % run.evaluate_every == 0:
                 speed = (trainer.steps - since) / (time.monotonic() - evaluated)
-                figures = look_at("val")
+                figures = look_at("val", limit)
                 best = keep(figures)
                 evaluated, since = time.monotonic(), trainer.steps
                 words = "  ".join(f"{k} {v:.3f}" for k, v in figures.items())
                 say(f"step {trainer.steps}  {trainer.progress:.0%}  val: {words}  ({speed:.1f} steps/s)")
+                waited = (trainer.steps - best_at) / trainer.steps * trainer.progress  # as a share of the whole run
+                if plan.patience and waited > plan.patience:
+                    say(f"val has not got better since step {best_at}: done")
+                    break
             elif line := pace.line():
                 say(line)
+            if time.monotonic() - previewed > run.preview_seconds:
+                preview()
+                previewed = time.monotonic()
             if time.monotonic() - saved > 60 * run.save_minutes or (best and not resume_file.exists()):
                 save()
                 last_good, saved = str(resume_file), time.monotonic()
-        best = keep(look_at("val"))
+        best = keep(look_at("val", limit))
         save()
+        preview()
         files.load_generator_into(trainer.ema, best_file)
         test = look_at("test")
-    card = trainer.facts() | {"val": best, "test": test, "pictures": _counts(dataset)}
+    card = trainer.facts() | {"val": best, "best_at": best_at, "test": test, "pictures": _counts(dataset)}
+    if start:
+        card["start"] = start
     with written_whole(output / CARD) as part:
         part.write_text(json.dumps(card, indent=2), "utf-8")
     files.save_generator(best_file, trainer.ema, card)
     write_report(output)
-    return Done(trainer.steps, best, test, best_file)
+    return Done(trainer.steps, best, test, best_file, start)
+
+
+@torch.no_grad()
+def painted_whole(trainer: Trainer, pictures: Sequence[Image.Image], style_palette: Palette) -> Tensor:
+    """Whole pictures beside what the averaged weights make of them, one under the other: (3, H, W) in [0, 1].
+
+    For a generator of one style; a picture's own statistics and colours stand in for its shot's.
+    """
+    stride = trainer.generator.architecture.stride
+    rows = []
+    for picture in pictures:
+        factor = min(1.0, PREVIEW_LINES / picture.height)
+        width, height = (max(stride, round(n * factor) // stride * stride) for n in picture.size)
+        pixels = to_pixels(picture.resize((width, height), Image.Resampling.LANCZOS))
+        x = torch.from_numpy(to_batch([pixels])).to(trainer.device)
+        p = x
+        if trainer.settings.generator.palette:
+            matrix, offset = recolouring(Palette.measure(pixels), style_palette)
+            t, o = (torch.from_numpy(a.astype(np.float32)).to(trainer.device) for a in (matrix, offset))
+            p = torch.einsum("ij,njhw->nihw", t, x) + o.view(1, 3, 1, 1)
+        strokes, _ = trainer.ema(p.to(trainer.dtype), trainer.ema.collapse())
+        rows.append(torch.cat([x[0], (p + strokes.float())[0].clamp(0, 1)], dim=2).cpu())
+    widest = max(row.shape[2] for row in rows)
+    return torch.cat([F.pad(row, (0, widest - row.shape[2])) for row in rows], dim=1)
 
 
 class _Pace:
@@ -672,7 +771,7 @@ def _clear(folder: Path) -> None:
     """Take away what a run writes, and nothing else."""
     for name in (BEST, RESUME, TRAVEL, CARD, JOURNAL, "report.html", "val.png", "test.png"):
         (folder / name).unlink(missing_ok=True)
-    for name in (BOARD, GRIDS):
+    for name in (BOARD, GRIDS, PREVIEWS):
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
@@ -681,7 +780,7 @@ def _bring(source: Path, folder: Path) -> None:
     for name in (BEST, JOURNAL):
         if (source / name).is_file():
             shutil.copyfile(source / name, folder / name)
-    for name in (BOARD, GRIDS):
+    for name in (BOARD, GRIDS, PREVIEWS):
         if (source / name).is_dir():
             shutil.copytree(source / name, folder / name)
 
@@ -727,6 +826,9 @@ class _Journal:
         path = folder / JOURNAL
         kept = [line for line in read_journal(path) if line["step"] <= first] if first else []
         self.seen = {(line["step"], line["split"]) for line in kept if "split" in line}
+        firsts = [line for line in kept if "split" in line and line["step"] == 0]
+        self.start = {str(f["split"]): {k: v for k, v in f.items() if k not in ("step", "split")} for f in firsts}
+        """Figures of the weights that the run began with, by split."""
         with written_whole(path) as part:
             part.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
         with _written(folder):
@@ -762,6 +864,14 @@ class _Journal:
             Image.fromarray(codes).save(self.folder / f"{split}.png")
             Image.fromarray(codes).save(self.folder / GRIDS / f"{split}_{step:07d}.jpg", quality=90)
             self._line({"step": step, "split": split, **figures})
+
+    def preview(self, step: int, picture: Tensor) -> None:
+        """Whole pictures and their paintings (3, H, W)."""
+        codes = (picture.permute(1, 2, 0).numpy() * 255 + 0.5).astype(np.uint8)
+        with _written(self.folder):
+            (self.folder / PREVIEWS).mkdir(exist_ok=True)
+            Image.fromarray(codes).save(self.folder / PREVIEWS / f"{step:07d}.jpg", quality=88)
+            self.board.add_image("preview", picture, step)
 
     def _line(self, values: dict[str, Any]) -> None:
         self.lines.write(json.dumps(values) + "\n")

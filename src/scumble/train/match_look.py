@@ -26,10 +26,12 @@ from scumble.matte import Matte
 from scumble.media import Plate, PlateOptions, WriterSettings, open_plate
 from scumble.media.movie import MoviePlate
 from scumble.media.stills import StillsPlate, write_picture
+from scumble.nn import checkpoint
 from scumble.nn.perceptual import PerceptualFeatures
 from scumble.ocio import Colours
 from scumble.plan import LINES
 from scumble.train.loop import Signals
+from scumble.train.match_report import write_match_report
 from scumble.train.matching import Figures, Key, Matcher, MatchSettings
 from scumble.train.report import JOURNAL
 from scumble.upsampling import resized
@@ -40,7 +42,8 @@ SHOWN = 5  # frames of a preview
 SHAPE = 0.02  # most that a key's proportions may differ from the plate's
 MOVED = 2.0  # pixels of 360 lines that a key may lie beside its plate before it is said
 PREVIEW_SECONDS = 60.0
-RESUME, BEST = "match.safetensors", "best.safetensors"
+COMPARED = 24  # frames on which a look that goes on is compared with what it was
+RESUME, BEST, BEFORE = "match.safetensors", "best.safetensors", "before.look"
 
 
 def match_look(
@@ -77,6 +80,8 @@ def match_look(
         {"picture": path.name, "sha256": picture_hash(path), "frame": number, "weight": 1.0} for number, path in painted
     ]
     first = start or look_of_pixels([as_style(key.painted) for key in keys], [1.0] * len(keys), name, sources)
+    if first.shot is not None:
+        _compare_keys(first, sources, say)
     statistics = shot_statistics(first, plate, size)
     others = [n for n in plate.numbers if n not in numbers]
     free = [_seen(frame, size) for frame in plate.read(spread(others, FREE))]
@@ -89,7 +94,14 @@ def match_look(
     for array in (*(part for key in keys for part in key[1:]), *free):
         taught.update(np.ascontiguousarray(array).tobytes())
     identity = {"taught": taught.hexdigest(), "start": first.hash, "settings": _portable(settings)}
-    best, seconds = _trained(matcher, run, identity, shown, say, overwrite)
+    before = matcher.figures()
+    best, seconds = _trained(matcher, run, identity, shown, before, say, overwrite)
+    matcher.take(load_file(run / BEST))
+    changes: dict[int, float] = {}
+    if first.shot is not None:
+        first.save(run / BEFORE)
+        changes = _changes(matcher, plate, size)
+        say(_in_words(changes))
     facts = {
         **first.facts,
         "name": name or first.name,
@@ -99,7 +111,9 @@ def match_look(
         "training": {
             "step": matcher.steps,
             "seconds": round(seconds, 1),
-            "held out": dict(zip(Figures._fields, (round(v, 4) for v in best), strict=True)),
+            "held out": _named(best),
+            "held out at first": _named(before),
+            **({"changes": {str(n): round(v, 2) for n, v in changes.items()}} if changes else {}),
             "plate": plate.path.name,
             "frames": str(plate.frame_range),
             "lines": lines,
@@ -109,7 +123,50 @@ def match_look(
     look = Look(first.architecture, dict(load_file(run / BEST)), first.palette, None, None, facts)
     look = replace(with_reference(look, reference_statistics(look)), shot=statistics)
     look.save(output)
+    pictures = [
+        (f"key {key.number}", [("plate", key.plate), ("painted", key.painted), ("matched", matcher.painted(key.plate))])
+        for key in keys
+    ] + [
+        (
+            f"frame {n}, which nobody painted",
+            [("plate", p), ("before", matcher.painted(p, matcher.start)), ("matched", matcher.painted(p))],
+        )
+        for n, p in shown
+        if n not in numbers
+    ]
+    write_match_report(run, look, pictures, changes)
     return look
+
+
+def _compare_keys(first: Look, sources: Sequence[Mapping[str, Any]], say: Callable[[str], None]) -> None:
+    """Say what a look that was matched before learned from and is not given any more."""
+    given = {source["sha256"] for source in sources}
+    for source in first.facts.get("sources", []):
+        if "frame" in source and source.get("sha256") not in given:
+            say(f"note: {first.name} was matched to frame {source['frame']} too, which is not given now")
+
+
+def _changes(matcher: Matcher, plate: Plate, size: tuple[int, int]) -> dict[int, float]:
+    """Mean absolute difference x 255 between the painting as it was and as it is, by frame."""
+    found = {}
+    for frame in plate.read(spread(plate.numbers, COMPARED)):
+        pixels = _seen(frame, size)
+        before, after = (matcher.painted(pixels, g).clip(0, 1) for g in (matcher.start, matcher.ema))
+        found[frame.number] = 255 * float(np.abs(after - before).mean())
+    return found
+
+
+def _in_words(changes: Mapping[int, float]) -> str:
+    ranked = sorted(changes, key=lambda n: -changes[n])
+    most = ", ".join(f"{n} by {changes[n]:.1f}" for n in ranked[:3])
+    return (
+        f"against the look before, mean absolute difference x 255: {np.mean(list(changes.values())):.1f} over"
+        f" {len(changes)} frames; most in {most}; least in {ranked[-1]} by {changes[ranked[-1]]:.1f}"
+    )
+
+
+def _named(figures: Figures) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in figures._asdict().items()}
 
 
 def _trained(
@@ -117,17 +174,19 @@ def _trained(
     run: Path,
     identity: Mapping[str, Any],
     shown: Sequence[tuple[int, Pixels]],
+    before: Figures,
     say: Callable[[str], None],
     overwrite: bool,
 ) -> tuple[Figures, float]:
     """Train to the end of the schedule or until nothing gets better; figures of the best, and seconds spent."""
     s = matcher.settings
     run.mkdir(parents=True, exist_ok=True)
-    best, best_at, spent, last_progress = matcher.figures(), 0, 0.0, 0.0
-    if (run / RESUME).is_file() and not overwrite:
+    best, best_at, spent, last_progress = before, 0, 0.0, 0.0
+    known = checkpoint.load(run / RESUME)[1] if (run / RESUME).is_file() and not overwrite else {}
+    if known and known.get("match") != identity and not known.get("finished"):
+        raise BadInput(f"{run}: holds a match with other keys or settings; give --overwrite, or another --run")
+    if known.get("match") == identity:
         facts = matcher.load(run / RESUME)
-        if facts.get("match") != identity:
-            raise BadInput(f"{run}: holds a match with other keys or settings; give --overwrite, or another --run")
         best, best_at, spent = Figures(*facts["best"]), int(facts["best_at"]), float(facts["seconds"])
         last_progress = float(facts["progress"])
         say(f"going on at step {matcher.steps}")
@@ -141,11 +200,12 @@ def _trained(
         by_time = (spent + time.monotonic() - began) / (60 * s.minutes) if s.minutes else 0.0
         return max(last_progress, matcher.steps / s.steps, by_time)
 
-    def save() -> None:
+    def save(finished: bool = False) -> None:
         matcher.save(
             run / RESUME,
             {
                 "match": identity,
+                "finished": finished,
                 "best": list(best),
                 "best_at": best_at,
                 "seconds": spent + time.monotonic() - began,
@@ -187,7 +247,7 @@ def _trained(
                 shown_at = time.monotonic()
         if matcher.steps % s.check_every:
             look_at(terms)
-    save()
+    save(finished=True)
     _preview(run, matcher, shown)
     return best, spent + time.monotonic() - began
 
@@ -197,15 +257,10 @@ def _keep(run: Path, matcher: Matcher) -> None:
         part.write_bytes(save({k: np.ascontiguousarray(v) for k, v in matcher.weights().items()}))
 
 
-@torch.no_grad()
 def _preview(run: Path, matcher: Matcher, shown: Sequence[tuple[int, Pixels]]) -> None:
     """Frames of the shot as the look paints them now, at the network's size."""
-    stride = matcher.generator.architecture.stride
     for number, pixels in shown:
-        height, width = (n // stride * stride for n in pixels.shape[:2])
-        x = torch.from_numpy(np.ascontiguousarray(pixels[:height, :width].transpose(2, 0, 1)))[None].to(matcher.device)
-        painted = matcher.paint(x, matcher.ema)[0].cpu().numpy().transpose(1, 2, 0)
-        picture = Frame(number, np.ascontiguousarray(painted), DISPLAY)
+        picture = Frame(number, matcher.painted(pixels), DISPLAY)
         write_picture(run / "previews" / f"{number:04d}.jpg", picture, WriterSettings(quality=92))
 
 

@@ -124,8 +124,9 @@ class Matcher:
         if s.threads:
             torch.set_num_threads(s.threads)
         self.generator = Generator(look.architecture, "none").to(self.device)
-        self._put(self.generator, look)
-        self.ema = copy.deepcopy(self.generator).requires_grad_(False)
+        self._fill(self.generator, look.weights)
+        self.start = copy.deepcopy(self.generator).requires_grad_(False)
+        self.ema = copy.deepcopy(self.start)
         self.discriminator = PlainDiscriminator(32, 2).to(self.device)
         self.features = features.to(self.device)
         self.adam_g = torch.optim.Adam(self.generator.parameters(), lr=s.rate, betas=(0.9, 0.99))
@@ -143,8 +144,8 @@ class Matcher:
         self.steps = 0
 
     @staticmethod
-    def _put(generator: Generator, look: Look) -> None:
-        state = {k: torch.from_numpy(v.copy()) for k, v in look.weights.items()}
+    def _fill(generator: Generator, weights: Mapping[str, Any]) -> None:
+        state = {k: torch.from_numpy(v.copy()) for k, v in weights.items()}
         generator.load_state_dict({k: v[None] if k.startswith("kernel.") else v for k, v in state.items()})
 
     def _tensors(self, key: Key) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -282,6 +283,17 @@ class Matcher:
             error = (torch.roll(moved, -1, 3) - painted)[..., rows:-rows, columns:-columns]
             pans += 255 * float(error.square().mean().sqrt())
         return Figures(pixels / max(1, count), features / max(1, count), pans / len(self.keys))
+
+    @torch.no_grad()
+    def painted(self, pixels: Pixels, generator: Generator | None = None) -> Pixels:
+        """A frame (H, W, 3) as the averaged weights paint it, or another generator's; cut to the stride."""
+        x = _to_stride(_picture(pixels).to(self.device), self.generator.architecture.stride)
+        picture: Pixels = self.paint(x, generator or self.ema)[0].cpu().numpy().transpose(1, 2, 0)
+        return np.ascontiguousarray(picture)
+
+    def take(self, weights: Mapping[str, Any]) -> None:
+        """Averaged weights as a look holds them, such as the best ones."""
+        self._fill(self.ema, weights)
 
     def weights(self) -> dict[str, Any]:
         """The averaged weights as a look holds them."""

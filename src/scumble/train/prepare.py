@@ -26,11 +26,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from scumble.colour import to_working
 from scumble.errors import BadInput, BadOutput, BadPlate, ScumbleError
 from scumble.files import not_written, written_whole
 from scumble.frames import Frame, spread
-from scumble.media import MOVIES
+from scumble.media import MOVIES, PlateOptions, open_plate
 from scumble.media.movie import MoviePlate
+from scumble.media.pattern import parse_pattern
+from scumble.media.stills import LINEAR_FORMATS
 from scumble.shots import detect, own_frames
 from scumble.train.dataset import COLUMNS, PACKED, Record
 from scumble.train.pictures import PICTURES, load_picture
@@ -65,7 +68,7 @@ class Preparation:
 
 @dataclass(frozen=True)
 class _Source:
-    """A picture or movie of a folder, and what the folder's manifest says of it."""
+    """A picture, movie or sequence (`shot.####.exr`), and what the folder's manifest says of it."""
 
     path: Path
     kind: str
@@ -75,6 +78,16 @@ class _Source:
     @property
     def is_movie(self) -> bool:
         return self.path.suffix.lower() in FOOTAGE
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that it is made of."""
+        pattern = None if self.path.exists() else parse_pattern(self.path)
+        return [self.path] if pattern is None else list(pattern.find().values())
+
+    @property
+    def is_footage(self) -> bool:
+        return self.is_movie or not self.path.exists()
 
 
 def prepare(
@@ -87,8 +100,14 @@ def prepare(
     licence: str = "",
     progress: Callable[[str, int, int], None] = lambda *_: None,
     overwrite: bool = False,
+    options: PlateOptions = PlateOptions(),
+    few: bool = False,
 ) -> Preparation:
     """Write `output`/manifest.csv, packed.zip and contact sheets. Short sides become `size` pixels, never enlarged.
+
+    `content` and `style` are folders, pictures, movies and sequences (`shot.####.exr`); `options` say how movies,
+    sequences, EXR and DPX among the contents are to be understood. `few`: the set is for a training that goes on
+    with fewer than three pictures.
 
     Dropped: frames and pictures that are black or flat, and all but the first of those that look the
     same. `licence` is for pictures that no manifest speaks of. `progress` gets file, done, total.
@@ -99,14 +118,11 @@ def prepare(
         raise BadOutput(f"{output}: holds a data set already; give --overwrite to replace it")
     skipped: list[str] = []
     found = [
-        (kind, source, _files(source, kind, output, skipped))
+        files_of(source, kind, output, skipped)
         for kind, all_ in (("content", content), ("style", style))
         for source in all_
     ]
-    for _, source, files in found:
-        if not files:
-            raise BadInput(f"{source}: no picture or movie of a known kind; name a folder of pictures, or a movie")
-    everything = [file for _, _, files in found for file in files]
+    everything = [file for files in found for file in files]
     work = output / ".work"
     try:
         work.mkdir(parents=True, exist_ok=True)
@@ -115,7 +131,7 @@ def prepare(
         set_aside: list[bool] = []
         for i, file in enumerate(everything):
             progress(file.path.name, i, len(everything))
-            for record, picture in _prepared(file, work, size, quality, frames_per_movie, skipped):
+            for record, picture in _prepared(file, work, size, quality, frames_per_movie, options, skipped):
                 set_aside.append(file.row.get("split", "") in ("val", "test"))
                 records.append(record if record.licence else _licensed(record, licence))
                 pictures.append(picture)
@@ -129,15 +145,15 @@ def prepare(
         records, pictures = [records[i] for i in kept], [pictures[i] for i in kept]
         notes: list[str] = []
         for kind in ("content", "style"):
-            records, said = _in_all_splits(records, kind, [set_aside[i] for i in kept])
+            records, said = _in_all_splits(records, kind, [set_aside[i] for i in kept], few)
             notes += said
         if unlicensed := sum(not r.licence for r in records):
-            notes.append(
-                f"{unlicensed} pictures without a licence on record; name it with --licence, or in a MANIFEST.csv"
-            )
+            pictures_are = "1 picture" if unlicensed == 1 else f"{unlicensed} pictures"
+            notes.append(f"{pictures_are} without a licence on record; name it with --licence, or in a MANIFEST.csv")
         _pack(output, records, pictures)
         _list_left_out(output / LEFT_OUT, left_out)
-        sheets = [_sheet(output, kind, records, pictures) for kind in ("content", "style")]
+        kinds = [kind for kind, sources in (("content", content), ("style", style)) if sources]
+        sheets = [_sheet(output, kind, records, pictures) for kind in kinds]
         shutil.rmtree(work)
     except OSError as error:
         raise not_written(output, error) from error
@@ -174,7 +190,9 @@ def split_of(artwork: str, given: str = "") -> str:
     return "val" if place < 0.05 else "test" if place < 0.1 else "train"
 
 
-def _in_all_splits(records: list[Record], kind: str, set_aside: Sequence[bool]) -> tuple[list[Record], list[str]]:
+def _in_all_splits(
+    records: list[Record], kind: str, set_aside: Sequence[bool], few: bool = False
+) -> tuple[list[Record], list[str]]:
     """Records such that a kind has train, val and test pictures and most of them train; what is to be said of it.
 
     Splitting few sources by their hash leaves splits empty or upside down. Then all are for training but
@@ -185,6 +203,10 @@ def _in_all_splits(records: list[Record], kind: str, set_aside: Sequence[bool]) 
     count = {split: sum(records[i].split == split for i in mine) for split in SPLITS}
     if not mine or (all(count.values()) and 2 * count["train"] >= len(mine)):
         return records, []
+    if len(mine) < len(SPLITS) and few:
+        shown = "one picture" if len(mine) == 1 else "two pictures"
+        line = f"{kind}: {shown} only, in train, val and test alike: figures will flatter; add more"
+        return records, [line] if kind == "content" else []  # a style may well be one picture
     if len(mine) < len(SPLITS):
         return records, [f"{len(mine)} {kind} pictures are too few for train, val and test; training wants at least 3"]
     free: dict[str, list[int]] = {}
@@ -202,7 +224,7 @@ def _in_all_splits(records: list[Record], kind: str, set_aside: Sequence[bool]) 
         tenth, places = max(1, len(mine) // 10), [i for name in free for i in free[name]]
         parts = [places[len(places) - (k + 1) * tenth : len(places) - k * tenth] for k in range(len(wanted))]
         said = [
-            f"{kind}: too few sources to keep apart; train, val and test are parts of the same ones,"
+            f"{kind}: too few sources to keep them apart; train, val and test are parts of the same ones,"
             " and figures will flatter: add more"
         ]
     for split, part in zip(wanted, parts, strict=True):
@@ -224,10 +246,18 @@ def _list_left_out(path: Path, lines: Sequence[tuple[str, str]]) -> None:
         csv.writer(f).writerows([("file", "reason"), *lines])
 
 
-def _files(source: Path, kind: str, output: Path, skipped: list[str]) -> list[_Source]:
-    """Pictures and movies of a folder, but for hidden ones and those of the set that is made."""
+def files_of(source: Path, kind: str, output: Path, skipped: list[str]) -> list[_Source]:
+    """Pictures and movies of a folder, but for hidden ones and those of the set `output`.
+
+    What is passed over is added to `skipped`. Raises BadInput where nothing is left.
+    """
     if not source.exists():
-        raise BadInput(f"{source}: no such folder or movie; check its name")
+        pattern = parse_pattern(source)
+        if pattern is None:
+            raise BadInput(f"{source}: no such folder or movie; check its name")
+        if not pattern.find():
+            raise BadInput(f"{source}: no frame of this sequence is there; check its name")
+        return [_Source(source, kind, source.name, {})]
     folder = source if source.is_dir() else source.parent
     facts = _manifest(folder)
     wanted = []
@@ -241,6 +271,8 @@ def _files(source: Path, kind: str, output: Path, skipped: list[str]) -> list[_S
             skipped.append(f"{p}: {p.suffix} needs another program; write it as TIFF or PNG")
         elif p.is_file() and p.suffix.lower() in PICTURES | FOOTAGE:
             wanted.append(p)
+    if not wanted:
+        raise BadInput(f"{source}: no picture or movie of a known kind; name a folder of pictures, or a movie")
     relative = [p.relative_to(folder).as_posix() for p in wanted]
     return [_Source(p, kind, name, facts.get(name, {})) for p, name in zip(wanted, relative, strict=True)]
 
@@ -273,15 +305,16 @@ def _licensed(record: Record, licence: str) -> Record:
 
 
 def _prepared(
-    file: _Source, work: Path, size: int, quality: int, frames: int, skipped: list[str]
+    file: _Source, work: Path, size: int, quality: int, frames: int, options: PlateOptions, skipped: list[str]
 ) -> Iterator[tuple[Record, Path]]:
     """The file's records and their WebP pictures in `work`, taken from there where they are done already."""
-    stat = file.path.stat()
-    made_of = [str(file.path.resolve()), stat.st_size, stat.st_mtime_ns, size, quality, frames if file.is_movie else 0]
+    stats = [(str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns) for p in file.files]
+    made_of = [stats, size, quality, frames if file.is_footage else 0, options.layer, options.in_space]
+    made_of.append(str(options.colours.name))
     key = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:24]
     done = work / f"{key}.json"
     if not done.is_file():
-        facts = _work_on(file, work, key, size, quality, frames)
+        facts = _work_on(file, work, key, size, quality, frames, options)
         if not facts["fault"]:  # what failed is tried again: a missing library may have come
             with written_whole(done) as part:
                 part.write_text(json.dumps(facts), "utf-8")
@@ -299,12 +332,21 @@ def _prepared(
         yield Record(f"{name}.webp", file.kind, split, where, licence, author), work / f"{key}.{place}.webp"
 
 
-def _work_on(file: _Source, work: Path, key: str, size: int, quality: int, frames: int) -> dict[str, Any]:
+def _work_on(
+    file: _Source, work: Path, key: str, size: int, quality: int, frames: int, options: PlateOptions
+) -> dict[str, Any]:
     """Write the file's pictures to `work`; frame numbers (None for a picture) and what went wrong."""
     numbers: list[int | None] = []
     fault = ""
+    found: Iterator[tuple[int | None, Image.Image]]
+    if file.is_movie:
+        found = _movie_frames(file.path, frames, options)
+    elif file.is_footage:
+        found = _sequence_frames(file.path, frames, options)
+    else:
+        found = _one(file, options)
     try:
-        for number, original in _movie_frames(file.path, frames) if file.is_movie else _one(file.path):
+        for number, original in found:
             picture = _shrunk(original, size)
             if max(picture.size) > LONGEST:
                 raise BadPlate(f"{file.path}: {picture.width}x{picture.height} pixels are too long a strip; cut it up")
@@ -320,13 +362,31 @@ def _work_on(file: _Source, work: Path, key: str, size: int, quality: int, frame
     return {"frames": numbers, "fault": fault}
 
 
-def _one(path: Path) -> Iterator[tuple[None, Image.Image]]:
-    yield None, load_picture(path)
+def _one(file: _Source, options: PlateOptions) -> Iterator[tuple[None, Image.Image]]:
+    if file.kind == "content" and file.path.suffix.lower() in LINEAR_FORMATS:  # a frame: its colours as in a render
+        plate = open_plate(file.path, None, options)
+        for frame in plate.read(plate.numbers):
+            yield None, _displayed(frame)
+        return
+    yield None, load_picture(file.path)
 
 
-def _movie_frames(path: Path, count: int) -> Iterator[tuple[int, Image.Image]]:
+def _sequence_frames(path: Path, count: int, options: PlateOptions) -> Iterator[tuple[int, Image.Image]]:
+    """`count` frames of a sequence, spread through it."""
+    plate = open_plate(path, None, options)
+    for frame in plate.read(spread(plate.numbers, count)):
+        yield frame.number, _displayed(frame)
+
+
+def _displayed(frame: Frame) -> Image.Image:
+    """A frame as the network sees it."""
+    pixels = to_working(frame.pixels, frame.colour_space).pixels
+    return Image.fromarray((pixels.clip(0, 1) * 255 + 0.5).astype(np.uint8))
+
+
+def _movie_frames(path: Path, count: int, options: PlateOptions) -> Iterator[tuple[int, Image.Image]]:
     """`count` frames in all, of every shot its share by length, at least one, spread through the shot."""
-    plate = MoviePlate(path)
+    plate = MoviePlate(path, 1, options)
     fault: list[BadPlate] = []
 
     def whole_ones() -> Iterator[Frame]:
@@ -343,7 +403,7 @@ def _movie_frames(path: Path, count: int) -> Iterator[tuple[int, Image.Image]]:
         inner = own[len(own) // 20 : len(own) - len(own) // 20]
         taken += spread(inner, share)
     for frame in plate.read(spread(taken, max(count, 1))):
-        yield frame.number, Image.fromarray((frame.pixels.clip(0, 1) * 255 + 0.5).astype(np.uint8))
+        yield frame.number, _displayed(frame)
     if fault:
         raise fault[0]
 

@@ -42,7 +42,9 @@ class DataSettings:
     workers: int = 1
     """Threads that cut crops ahead."""
     style: Path | None = None
-    """A single style picture file instead of the data set's styles."""
+    """One style instead of the data set's: a picture, or a packed data set whose style pictures are taken together."""
+    few: bool = False
+    """Go on with fewer than three content pictures, which then stand in every split."""
 
     def __post_init__(self) -> None:
         for name in ("contents", "styles", "style_crop", "content_reuse", "workers"):
@@ -107,11 +109,14 @@ class DiscriminatorSettings:
     """Weight gamma of R1; 0 turns it off."""
     r1_every: int = 16
     """Steps between R1 terms."""
+    rests: float = 0.0
+    """It is not trained while its loss is below this, so that it never wins outright; 0 never rests."""
 
     def __post_init__(self) -> None:
         for name in ("width", "depth", "crop", "crops", "r1_every"):
             _at_least(name, getattr(self, name), 1)
-        _at_least("r1", self.r1, 0)
+        for name in ("r1", "rests"):
+            _at_least(name, getattr(self, name), 0)
 
 
 @dataclass(frozen=True)
@@ -154,6 +159,8 @@ class LossSettings:
     """Affine terms beyond 8 in size, squared: the layer after them normalises, so that nothing else holds them."""
     adversarial: float = 0.2
     """The discriminator's verdict."""
+    content_held: float = 0.0
+    """Share by which the content term may exceed the start's (`generator.start`, one style) unpunished; 0: any."""
     adversarial_capped: bool = True
     """Keep the discriminator's gradient at the painting no larger than the style term's."""
 
@@ -200,6 +207,8 @@ class ScheduleSettings:
     """Probability that a step uses pooled statistics of several views instead of a sample's own."""
     ema: float = 0.999
     """Decay of the averaged weights."""
+    patience: float = 0.0
+    """End when val has not got better for this share of the run; 0 never does."""
     clip: float = 5.0
     """Largest norm of the generator's gradient."""
     spike: float = 10.0
@@ -220,6 +229,7 @@ class ScheduleSettings:
             "mixing_ramp",
             "pooled",
             "ema",
+            "patience",
         ):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} {getattr(self, name)}: give a share from 0 to 1")
@@ -249,6 +259,8 @@ class RunSettings:
     """Side of evaluation pictures in pixels."""
     composite_style: float = 5.0
     """Weight of the style figure in the composite that chooses the best checkpoint."""
+    preview_seconds: float = 0.0
+    """Seconds between paintings of whole content pictures in `previews` (one style only); 0 makes none."""
     save_minutes: float = 5.0
     """Minutes between checkpoints."""
     log_every: int = 20
@@ -257,7 +269,7 @@ class RunSettings:
     def __post_init__(self) -> None:
         for name in ("evaluate_every", "evaluate_pairs", "log_every"):
             _at_least(name, getattr(self, name), 1)
-        for name in ("threads", "save_minutes", "composite_style", "seed"):
+        for name in ("threads", "save_minutes", "preview_seconds", "composite_style", "seed"):
             _at_least(name, getattr(self, name), 0)
         if self.evaluate_side < 160 or self.evaluate_side % 32:
             raise ValueError(f"evaluate_side {self.evaluate_side}: give a multiple of 32 from 160 on")

@@ -1,0 +1,30 @@
+"""Training on one style: a picture, or all style pictures of a packed data set, that together are what a look is of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from scumble.palette import Palette
+from scumble.train.dataset import PACKED, Dataset, to_pixels
+from scumble.train.pictures import load_picture
+
+
+def pictures_of(style: Path, split: str) -> list[Image.Image]:
+    """The pictures of a split; of fewer than three, all. Raises BadInput, BadPlate."""
+    if not (style.is_dir() or style.suffix.lower() == ".zip"):
+        return [load_picture(style)]
+    dataset = Dataset(style, few=True)
+    return [dataset.picture(record) for record in dataset.of("style", split)]
+
+
+def palette_of(style: Path) -> Palette:
+    """Colours of the train split taken together: those that the look will paint in."""
+    palettes = [Palette.measure(to_pixels(picture)) for picture in pictures_of(style, "train")]
+    return Palette.pool(palettes, [1 / len(palettes)] * len(palettes))
+
+
+def file_of(style: Path) -> Path:
+    """The file by which the style is known again."""
+    return style / PACKED if style.is_dir() else style

@@ -1,0 +1,261 @@
+"""A look trained on a show: footage and pictures as they are, figures against the start, the same bits again.
+
+On made pictures, a tiny network and random perceptual weights: seconds, not quality.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import SAMPLES, picture, random_look
+from test_bad_input import scumble
+
+torch = pytest.importorskip("torch")
+
+from PIL import Image  # noqa: E402
+from safetensors.numpy import load_file  # noqa: E402
+
+from scumble.baking import shipped  # noqa: E402
+from scumble.look import Look  # noqa: E402
+from scumble.media import open_plate  # noqa: E402
+from scumble.network import SIZES  # noqa: E402
+from scumble.plan import RenderSettings  # noqa: E402
+from scumble.rendering import render  # noqa: E402
+from scumble.settings import load  # noqa: E402
+from scumble.train.batches import Batches  # noqa: E402
+from scumble.train.dataset import Dataset  # noqa: E402
+from scumble.train.loop import Trainer, reference_photograph  # noqa: E402
+from scumble.train.settings import TrainSettings  # noqa: E402
+
+SMALL = [
+    "data.crops=[[64, 64], [64, 80]]",
+    "data.style_crop=64",
+    "generator.size=tiny",
+    "discriminator.width=8",
+    "discriminator.depth=2",
+    "discriminator.crop=24",
+    "run.evaluate_every=4",
+    "run.evaluate_pairs=2",
+    "run.evaluate_side=160",
+    "run.log_every=2",
+    "run.save_minutes=0.0",
+    "schedule.adversarial_from=0.25",
+]
+CHANGES = [part for change in SMALL for part in ("--set", change)]
+
+
+@pytest.fixture
+def show(tmp_path: Path) -> Path:
+    """A sequence, a folder of stills with one that is broken, two style pictures of a folder, a tiny look to start from."""
+    for name in ("shot", "stills", "art"):
+        (tmp_path / name).mkdir()
+    for i in range(6):
+        pixels = picture(180, 240, 10 + i)
+        Image.fromarray((pixels * 255).astype(np.uint8)).save(tmp_path / "shot" / f"s.{1001 + i}.png")
+    for i in range(4):
+        pixels = picture(160, 200, 40 + i)
+        Image.fromarray((pixels * 255).astype(np.uint8)).save(tmp_path / "stills" / f"{i}.jpg")
+    (tmp_path / "stills" / "broken.jpg").write_bytes(b"\xff\xd8 half a picture")
+    for name in ("vangogh_auvers", "hiroshige_mackerel"):
+        Image.open(SAMPLES / f"{name}.jpg").resize((300, 240)).save(tmp_path / "art" / f"{name}.png")
+    random_look(1, SIZES["tiny"]).save(tmp_path / "start.look")
+    return tmp_path
+
+
+def command(vgg: Path, *more: str) -> list[str]:
+    start = [] if "--from-scratch" in more else ["--start", "start.look"]
+    exact = ["--threads", "1", "--precision", "f32", "--device", "cpu"]
+    return ["look", "train", *start, *exact, *CHANGES, "--vgg", str(vgg), *more]
+
+
+FOOTAGE = ["--content", "shot/s.####.png", "stills", "--style", "art"]
+
+
+def test_footage_and_pictures_become_a_look(show: Path, vgg: Path) -> None:
+    done = scumble(*command(vgg, *FOOTAGE, "-o", "show.look", "--steps", "8", "--licence", "ours"), cwd=show)
+    assert done.returncode == 0, done.stderr
+    assert "broken.jpg" in done.stderr  # one bad file of many is left out, and named
+    assert "(instant " in done.stderr
+    run = show / "show.run"
+    assert (run / "report.html").is_file()
+    assert list((run / "tensorboard").iterdir())
+    previews = sorted((run / "previews").iterdir())
+    assert len(previews) >= 2  # at the start and at the end, every minute between
+    with Image.open(previews[-1]) as shown:
+        assert shown.width in (400, 480)  # a picture beside its painting
+    look = Look.load(show / "show.look")
+    facts = look.facts
+    assert facts["made"] == "fine-tuned"
+    assert [s["picture"] for s in facts["sources"]] == ["hiroshige_mackerel.png", "vangogh_auvers.png"]
+    assert all(len(s["sha256"]) == 16 for s in facts["sources"])
+    assert facts["content"] == ["s.####.png", "stills"]
+    assert facts["licences"] == {"content": ["ours"], "style": ["ours"]}
+    training = facts["training"]
+    assert training["step"] == 8
+    assert set(training["start"]) == {"val", "test"}
+    assert training["val"]["composite"] <= training["start"]["val"]["composite"]  # the start is the first to beat
+    render(open_plate(show / "shot/s.####.png"), look, show / "out/o.####.png", RenderSettings(frames=(1002,)))
+    assert (show / "out/o.1002.png").is_file()
+    refused = scumble(*command(vgg, *FOOTAGE, "-o", "b.look", "--run", "show.run", "--steps", "8"), cwd=show)
+    assert refused.returncode == 2
+    assert "holds a run already" in refused.stderr
+
+
+def test_a_seed_and_a_number_of_steps_are_one_look(show: Path, vgg: Path) -> None:
+    """Two runs give the same bits, and so does one that was stopped and went on."""
+    for name in ("a", "b"):
+        done = scumble(*command(vgg, *FOOTAGE, "-o", f"{name}.look", "--steps", "10", "--seed", "3"), cwd=show)
+        assert done.returncode == 0, done.stderr
+    words = command(vgg, *FOOTAGE, "-o", "c.look", "--steps", "10", "--seed", "3")
+    _kill_once(words, show, show / "c.run", random.Random(5), signal.SIGTERM)
+    if not (show / "c.look").exists():
+        done = scumble(*words, "--resume", cwd=show)
+        assert done.returncode == 0, done.stderr
+    one = Look.load(show / "a.look")
+    for other in ("b", "c"):
+        found = Look.load(show / f"{other}.look")
+        for name, weights in one.weights.items():
+            np.testing.assert_array_equal(weights, found.weights[name])
+
+
+@pytest.mark.full
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+@pytest.mark.parametrize("seed", range(5))
+def test_killed_at_random_moments_it_is_the_same_look(seed: int, show: Path, vgg: Path) -> None:
+    whole = scumble(*command(vgg, *FOOTAGE, "-o", "a.look", "--steps", "24"), cwd=show)
+    assert whole.returncode == 0, whole.stderr
+    rng = random.Random(seed)
+    words = command(vgg, *FOOTAGE, "-o", "b.look", "--steps", "24")
+    for _ in range(4):
+        going_on = ["--resume"] if (show / "b.run/metrics.jsonl").exists() else []
+        _kill_once([*words, *going_on], show, show / "b.run", rng, signal.SIGKILL)
+    if not (show / "b.look").exists():
+        going_on = ["--resume"] if (show / "b.run/metrics.jsonl").exists() else []
+        done = scumble(*words, *going_on, cwd=show)
+        assert done.returncode == 0, done.stderr
+    for name in ("resume", "best"):
+        a, b = (load_file(show / run / f"{name}.safetensors") for run in ("a.run", "b.run"))
+        assert not [key for key in a if not np.array_equal(a[key], b[key])]
+    assert Look.load(show / "a.look").hash == Look.load(show / "b.look").hash or _weights_equal(show)
+
+
+def _weights_equal(show: Path) -> bool:
+    a, b = (Look.load(show / name).weights for name in ("a.look", "b.look"))
+    return all(np.array_equal(a[key], b[key]) for key in a)
+
+
+def _kill_once(words: list[str], folder: Path, run: Path, rng: random.Random, how: signal.Signals) -> None:
+    """Start, and send the signal a random while after the run's journal has grown."""
+    journal = run / "metrics.jsonl"
+    before = journal.stat().st_size if journal.exists() else 0
+    executable = Path(sys.executable).with_name("scumble")
+    with subprocess.Popen([executable, *words], cwd=folder, stderr=subprocess.PIPE) as process:
+        while process.poll() is None and (not journal.exists() or journal.stat().st_size <= before):
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 1.0))
+        process.send_signal(how)
+        process.communicate(timeout=120)
+
+
+@pytest.mark.parametrize("kind", ["unet", "resnet"])
+def test_from_scratch_is_the_classic_recipe(kind: str, show: Path, vgg: Path) -> None:
+    more = ["--from-scratch", "--generator", kind, "-o", "s.look", "--steps", "6"]
+    done = scumble(*command(vgg, *FOOTAGE, *more), cwd=show)
+    assert done.returncode == 0, done.stderr
+    look = Look.load(show / "s.look")
+    assert any(name.startswith("gate.") for name in look.weights) is (kind == "unet")
+    assert look.facts["made"] == "trained"
+    assert look.facts["keep_color"] == 1.0  # G paints the plate itself, not a recolouring of it
+    settings = look.facts["training"]["settings"]
+    assert settings["losses"]["style_kind"] == "gram"
+    assert settings["discriminator"]["loss"] == "bce"
+    assert "start" not in look.facts["training"]
+    lines = [json.loads(line) for line in (show / "s.run/metrics.jsonl").read_text().splitlines()]
+    assert any("d_real" in line and "d_fake" in line for line in lines)  # the report's curves of D
+
+
+def test_one_picture_of_each_is_enough_and_is_said(show: Path, vgg: Path) -> None:
+    done = scumble(
+        *command(vgg, "art/vangogh_auvers.png", "--content", "stills/0.jpg", "-o", "one.look", "--steps", "4"), cwd=show
+    )
+    assert done.returncode == 0, done.stderr
+    assert "content: one picture only, in train, val and test alike" in done.stderr
+    assert "style:" not in done.stderr
+    assert Look.load(show / "one.look").facts["style pictures"] == 1
+
+
+def test_what_is_wrong_is_said(show: Path, vgg: Path, dataset: Path) -> None:
+    (show / "empty").mkdir()
+    (show / "bad").mkdir()
+    (show / "bad" / "only.jpg").write_bytes(b"\xff\xd8 half")
+
+    def refused(*more: str) -> str:
+        done = scumble(*command(vgg, "-o", "x.look", "--steps", "2", *more), cwd=show)
+        assert done.returncode == 2, done.stderr
+        assert "Traceback" not in done.stderr
+        assert not (show / "x.look").exists()
+        return done.stderr
+
+    assert "no style picture" in refused("--content", "stills")
+    assert "nowhere: no such folder or movie" in refused("--content", "nowhere", "--style", "art")
+    assert "no frame of this sequence" in refused("--content", "shot/t.####.png", "--style", "art")
+    assert "empty: no picture or movie" in refused("--content", "stills", "--style", "empty")
+    assert "only.jpg" in refused("--content", "stills", "--style", "bad")
+    assert "stands alone" in refused("--content", str(dataset), "stills", "--style", "art")
+    assert "no run to go on with" in refused("--content", "stills", "--style", "art", "--resume")
+    both = [*command(vgg, *FOOTAGE, "-o", "x.look", "--from-scratch", "--steps", "2"), "--start", "start.look"]
+    done = scumble(*both, cwd=show)
+    assert done.returncode == 2
+    assert "--from-scratch starts from no look" in done.stderr
+    assert not (show / "x.run").exists()
+
+
+def _settings(show: Path, vgg: Path, dataset: Path, *changes: str) -> TrainSettings:
+    settings = load(shipped("data") / "look.toml", TrainSettings, [*SMALL, 'run.precision="f32"', *changes])
+    return replace(
+        settings,
+        data=replace(settings.data, dataset=dataset, style=show / "art/vangogh_auvers.png"),
+        generator=replace(settings.generator, start=show / "start.look"),
+        run=replace(settings.run, vgg=vgg, output=show / "run"),
+    )
+
+
+def test_content_beyond_that_of_the_start_is_punished(show: Path, vgg: Path, dataset: Path) -> None:
+    settings = _settings(show, vgg, dataset, "schedule.minutes=0")
+    trainer = Trainer(settings)
+    batches = Batches(Dataset(dataset), settings.data, 0, 0.5, reference_photograph(), True)
+    assert trainer.step(batches.batch(0))["beyond"] == 0  # the start itself
+    with torch.no_grad():
+        trainer.generator.kernel["head"].mul_(30)
+    report = trainer.step(batches.batch(1))
+    assert report["beyond"] > 0
+    free = Trainer(_settings(show, vgg, dataset, "schedule.minutes=0", "losses.content_held=0.0"))
+    assert "beyond" not in free.step(batches.batch(0))
+
+
+def test_it_ends_when_val_gets_no_better(show: Path, vgg: Path) -> None:
+    still = ["--set", "schedule.rate=0.0", "--set", "schedule.patience=0.5"]
+    done = scumble(*command(vgg, *FOOTAGE, "-o", "still.look", "--steps", "40", *still), cwd=show)
+    assert done.returncode == 0, done.stderr
+    assert "val has not got better since step 0" in done.stderr
+    assert Look.load(show / "still.look").facts["training"]["step"] < 40
+
+
+def test_a_critic_that_rests_does_not_win(show: Path, vgg: Path, dataset: Path) -> None:
+    changes = ["schedule.minutes=0", "schedule.adversarial_from=0.0"]
+    batches = Batches(Dataset(dataset), _settings(show, vgg, dataset).data, 0, 0.0, reference_photograph(), True)
+    for rests in (0.0, 100.0):
+        trainer = Trainer(_settings(show, vgg, dataset, *changes, f"discriminator.rests={rests}"))
+        before = {k: v.clone() for k, v in trainer.discriminator.state_dict().items()}
+        assert "d" in trainer.step(batches.batch(0))
+        same = all(torch.equal(before[k], v) for k, v in trainer.discriminator.state_dict().items())
+        assert same is (rests > 0)
