@@ -1,8 +1,9 @@
 """A shot rendered twice, plain and painted: blender -b --factory-startup -P benchmarks/toy_shot.py -- FOLDER [FRAMES]
 
-Runs inside Blender (Cycles, CPU). `FOLDER/plate/p.####.png` has ordinary materials under a sky; `FOLDER/true/t.####.png` has the same
-geometry, camera and frames with toon shading, brush marks that stick to the objects and ink lines (Freestyle). The camera passes a
-row of objects, one of which turns: things come out from behind others that no earlier frame shows.
+Runs inside Blender (Cycles, CPU). `FOLDER/plate/p.####.png` has ordinary materials under a sky;
+`FOLDER/true/t.####.png` has the same geometry, camera and frames with toon shading, brush marks that stick to
+the objects and ink lines (Freestyle). The camera passes a row of objects, one of which turns: things come out
+from behind others that no earlier frame shows.
 """
 
 from __future__ import annotations
@@ -14,7 +15,14 @@ from pathlib import Path
 import bpy
 
 SIZE = (640, 360)
-COLOURS = [(0.7, 0.12, 0.08), (0.1, 0.3, 0.65), (0.75, 0.5, 0.08), (0.15, 0.45, 0.2), (0.5, 0.2, 0.5), (0.45, 0.42, 0.36)]
+COLOURS = [
+    (0.7, 0.12, 0.08),
+    (0.1, 0.3, 0.65),
+    (0.75, 0.5, 0.08),
+    (0.15, 0.45, 0.2),
+    (0.5, 0.2, 0.5),
+    (0.45, 0.42, 0.36),
+]
 # what a painter makes of them: light and shadow
 PAINTS = [
     ((0.95, 0.45, 0.2), (0.35, 0.03, 0.15)),
@@ -134,23 +142,22 @@ def main() -> None:
     scene.render.engine = "CYCLES"
     scene.cycles.device, scene.cycles.samples, scene.cycles.seed = "CPU", 16, 7
     scene.cycles.use_denoising = False  # which not every build has
-    scene.cycles.max_bounces = 2
     scene.render.resolution_x, scene.render.resolution_y = SIZE
     scene.render.resolution_percentage = 100
     scene.render.image_settings.file_format = "PNG"
     scene.view_settings.view_transform = "Standard"
     scene.world.use_nodes = True
     sky = scene.world.node_tree.nodes["Background"]
-    for name, make, background, lines in (
-        ("plate/p", plain, (0.5, 0.6, 0.75, 1), False),
-        ("true/t", painted, (0, 0, 0, 1), True),  # shadows have a colour of their own
+    for name, make, background, lines, bounces in (
+        ("plate/p", plain, (0.5, 0.6, 0.75, 1), False, 2),
+        ("true/t", painted, (0, 0, 0, 1), True, 0),  # shadows have a colour of their own, and no noise
     ):
         materials = [make(i) for i in range(len(COLOURS))]
         for thing in things:
             thing.data.materials.clear()
             thing.data.materials.append(materials[thing["paint"]])
         sky.inputs["Color"].default_value = background
-        scene.render.use_freestyle = lines
+        scene.render.use_freestyle, scene.cycles.max_bounces = lines, bounces
         for style in scene.view_layers[0].freestyle_settings.linesets if lines else ():
             style.linestyle.thickness = 2.0
             style.linestyle.color = (0.05, 0.02, 0.1)

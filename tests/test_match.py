@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import picture
+from conftest import picture, scene
 from test_bad_input import scumble
 
 pytest.importorskip("torch")
@@ -30,8 +30,9 @@ from scumble.media import WriterSettings, open_plate
 from scumble.media.stills import read_picture, write_picture
 from scumble.plan import RenderSettings
 from scumble.rendering import render
-from scumble.train.match_look import displacement, match_look
+from scumble.train.match_look import SURE, alignment, match_look
 from scumble.train.matching import MatchSettings, held_out
+from scumble.upsampling import resized
 
 HEIGHT, WIDTH = 96, 128
 QUICK = MatchSettings(
@@ -238,10 +239,64 @@ def test_what_is_odd_is_noted(shot: Path, vgg: Path) -> None:
 
 def test_a_key_beside_its_plate_is_seen() -> None:
     pixels = picture(180, 320, 7)
-    moved = displacement(pixels, np.roll(painting(pixels), (6, -9), axis=(0, 1)))
-    assert moved == pytest.approx((-9, 6), abs=1)
-    straight = displacement(pixels, painting(pixels))
-    assert straight == pytest.approx((0, 0), abs=1)
+    moved = alignment(pixels, np.roll(painting(pixels), (6, -9), axis=(0, 1)))
+    assert (moved.factor, moved.right, moved.down) == pytest.approx((1, -9, 6), abs=1)
+    straight = alignment(pixels, painting(pixels))
+    assert (straight.factor, straight.right, straight.down) == pytest.approx((1, 0, 0), abs=1)
+    detail = scene(3, 180, 320)
+    part = resized(painting(detail)[15:165, 27:293], (320, 180))
+    assert alignment(detail, part).factor == pytest.approx(1.2, abs=0.04)
+    assert alignment(detail, scene(2, 180, 320)).sure < SURE  # another picture
+
+
+def test_a_key_of_another_frame_is_seen(tmp_path: Path, vgg: Path) -> None:
+    """The camera moves on by a fifth of the picture from frame to frame."""
+    long = scene(5, 96, 384)
+    for i in range(6):
+        frame = Frame(1001 + i, np.ascontiguousarray(long[:, 32 * i : 32 * i + 160]), DISPLAY)
+        write_picture(tmp_path / f"p.{1001 + i}.png", frame, WriterSettings(bits=16))
+    key = painting(read_picture(tmp_path / "p.1005.png")[0])
+    write_picture(tmp_path / "k.1002.png", Frame(1002, key, DISPLAY), WriterSettings(bits=16))
+    said: list[str] = []
+    plate, quick = open_plate(tmp_path / "p.####.png"), replace(QUICK, steps=1)
+    match_look(
+        plate, [(1002, tmp_path / "k.1002.png")], tmp_path / "a.look", quick, tmp_path / "r", vgg=vgg, say=said.append
+    )
+    assert any("fits frame 1005 far better" in line for line in said), said
+
+
+def test_a_shot_of_one_frame_is_said(shot: Path, vgg: Path) -> None:
+    said: list[str] = []
+    plate, keys = open_plate(shot / "p.1004.png", 1004), [(1004, shot / "key.1004.png")]
+    match_look(plate, keys, shot / "o.look", replace(QUICK, steps=1), shot / "ro", vgg=vgg, say=said.append)
+    assert any("no frame that nobody painted" in line for line in said), said
+
+
+def test_a_further_key_goes_on_and_says_what_changed(shot: Path, vgg: Path) -> None:
+    def match(*more: str) -> Any:
+        flags = ["--plate", "p.####.png", "--steps", "20", "--threads", "1", "--precision", "f32", "--vgg", vgg]
+        return scumble("look", "match", *flags, "-o", "m.look", "--painted", "key.1004.png", *more, cwd=shot)
+
+    assert match().returncode == 0
+    first = Look.load(shot / "m.look")
+    assert (shot / "m.match/report.html").is_file()
+    again = match()
+    assert again.returncode == 2  # nothing new to learn: the look is not lost by a repeated line
+    assert "there already" in again.stderr
+    done = match("key.1006.png")
+    assert done.returncode == 0, done.stderr
+    assert "going on from what it has learned, with frame 1006" in done.stderr
+    assert "against the look before" in done.stderr
+    look = Look.load(shot / "m.look")
+    assert [source["frame"] for source in look.facts["sources"]] == [1004, 1006]
+    changes = look.facts["training"]["changes"]
+    assert set(changes) == {str(n) for n in range(1001, 1009)}
+    assert max(changes.values()) > 0
+    assert Look.load(shot / "m.match/before.look").hash == first.hash
+    assert first.shot is not None
+    assert look.shot is not None
+    np.testing.assert_array_equal(look.shot.palette.mean, first.shot.palette.mean)  # the same function goes on
+    assert "What changed" in (shot / "m.match/report.html").read_text()
 
 
 def test_a_small_plate_has_a_pan_figure(shot: Path, vgg: Path) -> None:

@@ -44,12 +44,12 @@ from scumble.train.batches import Batch, Batches, StyleBatch
 from scumble.train.dataset import Dataset, Pixels, centre_crop, to_batch, to_pixels
 from scumble.train.evaluation import evaluate
 from scumble.train.one_style import file_of, palette_of, pictures_of
-from scumble.train.report import GRIDS, JOURNAL, read_journal, write_report
+from scumble.train.report import GRIDS, JOURNAL, PREVIEWS, read_journal, write_report
 from scumble.train.settings import TrainSettings
 from scumble.weights import vgg_path
 
 BEST, RESUME, TRAVEL = "best.safetensors", "resume.safetensors", "travel.safetensors"
-CARD, BOARD, PREVIEWS = "card.json", "tensorboard", "previews"
+CARD, BOARD = "card.json", "tensorboard"
 COHERENCE_LAYERS = ("relu2_1", "relu3_1", "relu4_1")
 AFFINE_LIMIT = 8.0  # size from which affine terms are pulled back; sound ones are about 1
 REWARM_STEPS = 300  # after a travel checkpoint Adam's moments must be found again
@@ -301,7 +301,7 @@ class Trainer:
             if y_start is not None:
                 with torch.no_grad():
                     held = self._content_term(self.features(y_start, sorted(w.content_layers)), of_x)
-                terms["beyond"] = F.relu(terms["content"] - (1 + w.content_held) * held)
+                terms["beyond"] = F.relu(terms["content"] - held)
         if w.style:
             with torch.no_grad():
                 of_s = self.features(style.picture, sorted(w.style_layers))
@@ -626,9 +626,9 @@ def train(
         if settings.generator.start is not None and not start and trainer.steps == 0:
             start = {split: look_at(split) for split in ("val", "test")}
             best = keep(start["val"])
-        # what is held is what the start had; twice as wide here, since a choice at the very limit is one of noise
+        # where the start's figure is not known, nothing is held
         held = settings.losses.content_held
-        limit = start["val"]["content"] * (1 + 2 * held) if held and start else math.inf
+        limit = start["val"]["content"] * (1 + held) if held and start else math.inf
 
         contents = dataset.of("content", "train")
         shown = [dataset.picture(contents[i]) for i in spread(range(len(contents)), PREVIEWED)]

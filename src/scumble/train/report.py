@@ -12,8 +12,20 @@ from scumble.report import Drawing, Picture, Section, Table, Text, curves, write
 
 JOURNAL = "metrics.jsonl"
 GRIDS = "grids"
+PREVIEWS = "previews"
 SHOWN_GRIDS = 4
-HELD = ("total", "content", "style", "variation", "temporal", "coherence", "signature", "adversarial", "gradient")
+HELD = (
+    "total",
+    "content",
+    "beyond",
+    "style",
+    "variation",
+    "temporal",
+    "coherence",
+    "signature",
+    "adversarial",
+    "gradient",
+)
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:
@@ -61,7 +73,9 @@ FIGURES = (
 
 def _figures(card: dict[str, Any]) -> Table:
     names = list(card["val"])
-    rows = [(split, *(f"{card[split][name]:.4f}" for name in names)) for split in ("val", "test")]
+    found = [(split, card[split]) for split in ("val", "test")]
+    found += [(f"{split}, of the start", figures) for split, figures in card.get("start", {}).items()]
+    rows = [(label, *(f"{figures[name]:.4f}" for name in names)) for label, figures in found]
     return Table(["split", *names], rows)
 
 
@@ -96,7 +110,9 @@ def _pictures(folder: Path) -> list[Picture]:
     found = sorted((folder / GRIDS).glob("val_*.jpg"))
     kept = [found[i] for i in spread(range(len(found)), SHOWN_GRIDS)] + sorted((folder / GRIDS).glob("test_*.jpg"))[-1:]
     places = [path.stem.split("_") for path in kept]
-    return [
+    previews = sorted((folder / PREVIEWS).glob("*.jpg"))
+    whole = [previews[i] for i in spread(range(len(previews)), 2)]
+    return [Picture(p.read_bytes(), f"step {int(p.stem):,}: frames and their paintings") for p in whole] + [
         Picture(path.read_bytes(), f"{split}, step {int(step):,}: content, style, painting")
         for path, (split, step) in zip(kept, places, strict=True)
     ]

@@ -160,7 +160,7 @@ class LossSettings:
     adversarial: float = 0.2
     """The discriminator's verdict."""
     content_held: float = 0.0
-    """Share by which the content term may exceed the start's (`generator.start`, one style) unpunished; 0: any."""
+    """Share by which val's content may exceed that of `generator.start`; training punishes all beyond that; 0: any."""
     adversarial_capped: bool = True
     """Keep the discriminator's gradient at the painting no larger than the style term's."""
 
