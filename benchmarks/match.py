@@ -16,7 +16,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -132,28 +131,19 @@ def run(*words: object) -> None:
     subprocess.run([Path(sys.executable).with_name("scumble"), *map(str, words)], check=True)
 
 
-def measure(shot: Path, keys: Sequence[int], minutes: float, folder: Path) -> dict[str, dict[str, dict[str, float]]]:
+def measure(
+    shot: Path, keys: Sequence[int], minutes: float, threads: int, folder: Path
+) -> dict[str, dict[str, dict[str, float]]]:
     """Figures by way; the looks, renders and timings stay in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     pattern = shot / "plate/p.####.png"
     plate, true = sequence(shot / "plate"), sequence(shot / "true")
     painted = [shot / f"true/t.{k:04d}.png" for k in keys]
     run("look", "make", *painted, "-o", folder / "instant.look", "--overwrite")
-    began = time.monotonic()
-    if not (folder / "matched.look").exists():
-        run(
-            "look",
-            "match",
-            "--plate",
-            pattern,
-            "--painted",
-            *painted,
-            "-o",
-            folder / "matched.look",
-            "--minutes",
-            minutes,
-        )
-        (folder / "seconds.txt").write_text(f"{time.monotonic() - began:.0f}\n")
+    look = folder / "matched.look"
+    if not look.exists():
+        limits = ["--minutes", minutes, "--threads", threads]
+        run("look", "match", "--plate", pattern, "--painted", *painted, "-o", look, *limits)
     judge = Judge(plate, true, keys, Features(vgg_path()))
     found = {"key warped": judge.figures(lambda n: warp(true[judge.nearest(n)], judge.flow(n)))}
     for name in ("instant", "matched"):
@@ -180,6 +170,7 @@ def main() -> None:
     parser.add_argument("--toy", type=Path)
     parser.add_argument("--filmed", type=Path)
     parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--threads", type=int, default=0, help="of the training; 0 leaves the choice to torch")
     parser.add_argument("--keys", type=int, nargs="+", choices=(1, 2, 3), default=[1, 2, 3])
     options = parser.parse_args()
     shots = {} if options.toy is None else {"toy": options.toy}
@@ -194,7 +185,7 @@ def main() -> None:
     for name, shot in shots.items():
         for count in options.keys:
             folder = options.work / f"{name}_{count}"
-            found = measure(shot, KEYS[count], options.minutes, folder)
+            found = measure(shot, KEYS[count], options.minutes, options.threads, folder)
             (folder / "figures.json").write_text(json.dumps(found, indent=1))
             for way, parts in found.items():
                 values = [parts[part][figure] for part in ("whole", "unseen") for figure in FIGURES]

@@ -62,7 +62,7 @@ class MatchSettings:
     """Weight of the plate's structure on frames that nobody painted."""
     temporal: float = 20.0
     """Weight of painting and moving against moving and painting, on frames that nobody painted."""
-    rate: float = 6e-4
+    rate: float = 1.5e-3
     """Adam's rate."""
     ema: float = 0.995
     """Decay of the averaged weights."""
@@ -214,7 +214,7 @@ class Matcher:
         nn.utils.clip_grad_norm_(self.generator.parameters(), 1.0)
         self.adam_g.step()
         self.steps += 1
-        decay = min(s.ema, self.steps / (self.steps + 10))
+        decay = min(s.ema, self.steps / (self.steps + 10))  # over the last tenth of the steps so far, at first
         with torch.no_grad():
             for average, current in zip(self.ema.parameters(), self.generator.parameters(), strict=True):
                 average.lerp_(current, 1 - decay)
