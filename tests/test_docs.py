@@ -116,7 +116,9 @@ def test_every_command_runs(document: str, inputs: Path, dataset: Path, tmp_path
         shutil.copy(work / "stand_in.look", work / look)
     for command in commands(document):
         words = shortened(command)
-        if words[:2] == ["look", "suggest"] and "--look" in words:  # a stand-in for the look does not know its key frames
+        if (
+            words[:2] == ["look", "suggest"] and "--look" in words
+        ):  # a stand-in for the look does not know its key frames
             words = [*words[: words.index("--look")], "--painted", "1002", *words[words.index("--look") + 2 :]]
         if words[:2] == ["weights", "fetch"]:
             continue

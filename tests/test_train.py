@@ -277,6 +277,17 @@ def test_batches_follow_from_seed_and_step(dataset: Path, vgg: Path, tmp_path: P
     assert not torch.equal(two.batch(0).styles[0].picture, two.batch(1).styles[0].picture)
 
 
+def test_pictures_that_do_not_fit_into_memory_are_decoded_again(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, small = Dataset(dataset), Dataset(dataset)
+    records = whole.of("content", "train")
+    whole.load(records)
+    monkeypatch.setattr("scumble.train.dataset.MOST_KEPT", 3 * 64 * 96 * 4)
+    small.load(records)
+    assert len(small._pictures) < len(whole._pictures) == len(records)
+    for record in records:
+        np.testing.assert_array_equal(np.asarray(small.picture(record)), np.asarray(whole.picture(record)))
+
+
 def test_a_look_is_fine_tuned_on_its_picture(dataset: Path, vgg: Path, tmp_path: Path) -> None:
     from conftest import SAMPLES, random_look
     from typer.testing import CliRunner

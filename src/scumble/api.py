@@ -151,5 +151,5 @@ def _settings(given: dict[str, Any]) -> RenderSettings:
 
 def _look(look: Look | PathLike) -> Look:
     if not isinstance(look, Look | str | os.PathLike):
-        raise BadSettings(f"render: a look, its file or its name is wanted, not {type(look).__name__}")
+        raise BadSettings(f"a look, its file or its name is wanted, not {type(look).__name__}")
     return look if isinstance(look, Look) else find_look(look)

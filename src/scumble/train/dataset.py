@@ -23,6 +23,9 @@ from scumble.palette import Palette, recolouring
 
 COLUMNS = ("file", "kind", "split", "source", "licence", "author")
 PACKED = "packed.zip"
+MOST_KEPT = (
+    4 << 30
+)  # bytes of decoded pictures: some 1,500 frames of 720 lines; more are decoded whenever they are used
 Pixels = NDArray[np.float32]
 # what zipfile, zlib, csv and Pillow raise for files that are not whole or not theirs
 DAMAGE = (OSError, ValueError, KeyError, RuntimeError, EOFError, SyntaxError, zlib.error, zipfile.BadZipFile, csv.Error)
@@ -41,7 +44,7 @@ class Record:
 
 
 class Dataset:
-    """Pictures of a packed data set, decoded on first use and kept.
+    """Pictures of a packed data set, decoded on first use and kept, as many as `MOST_KEPT` bytes hold.
 
     With `few` a kind of fewer than three pictures, which cannot be split, shows them all in every split.
     """
@@ -62,6 +65,7 @@ class Dataset:
             raise BadInput(f"{path}: {what}; make one: scumble data prepare --content ... -o DATASET") from error
         self.records = [Record(**{c: row.get(c) or "" for c in COLUMNS}) for row in rows]
         self._pictures: dict[str, Image.Image] = {}
+        self._kept = 0  # bytes of them
 
     def of(self, kind: str, split: str) -> list[Record]:
         """Records of a kind and split; an empty answer is an error that says so."""
@@ -76,20 +80,25 @@ class Dataset:
 
     def picture(self, record: Record) -> Image.Image:
         """The decoded RGB picture."""
-        if record.file not in self._pictures:
-            try:
-                data = self._zip.read(record.file)
-                self._pictures[record.file] = Image.open(io.BytesIO(data)).convert("RGB")
-            except (*DAMAGE, Image.DecompressionBombError) as error:
-                raise BadInput(
-                    f"{self.path}: {record.file} in it is damaged ({error}); prepare the data set again"
-                ) from error
-        return self._pictures[record.file]
+        if record.file in self._pictures:
+            return self._pictures[record.file]
+        try:
+            picture = Image.open(io.BytesIO(self._zip.read(record.file))).convert("RGB")
+        except (*DAMAGE, Image.DecompressionBombError) as error:
+            raise BadInput(
+                f"{self.path}: {record.file} in it is damaged ({error}); prepare the data set again"
+            ) from error
+        size = 3 * picture.width * picture.height
+        if self._kept + size <= MOST_KEPT:
+            self._pictures[record.file] = picture
+            self._kept += size
+        return picture
 
     def load(self, records: Sequence[Record]) -> None:
         """Decode these pictures now, so that threads may share them afterwards."""
         for record in records:
-            self.picture(record)
+            if self._kept < 0.99 * MOST_KEPT:
+                self.picture(record)
 
 
 def random_crop(

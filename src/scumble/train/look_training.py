@@ -16,7 +16,6 @@ from scumble import __version__
 from scumble.baking import as_style, find_look, look_of_pixels, picture_facts, reference_statistics
 from scumble.errors import BadInput, BadPlate
 from scumble.files import written_whole
-from scumble.frames import spread
 from scumble.look import Look, architecture_of, read_arrays, with_reference
 from scumble.media import PlateOptions
 from scumble.train.dataset import PACKED, Dataset, to_pixels
@@ -180,8 +179,7 @@ def _start(style: Path, start: str | None, name: str) -> Look:
     """The look given, or the one that the universal generator makes of pictures spread through the style's."""
     if start is not None:
         return find_look(start)
-    pictures = pictures_of(style, "train")
-    shown = [as_style(to_pixels(pictures[i])) for i in spread(range(len(pictures)), ENCODED)]
+    shown = [as_style(to_pixels(picture)) for picture in pictures_of(style, "train", ENCODED)]
     return look_of_pixels(shown, [1.0] * len(shown), name, [])
 
 

@@ -529,7 +529,7 @@ def evaluation_pairs(
     """`count` pairs of content and style of a split, the same at every call."""
     contents = dataset.of("content", split)
     if style is not None:
-        shown = pictures_of(style, split)
+        shown = pictures_of(style, split, count)
     else:
         styles = dataset.of("style", split)
         shown = [dataset.picture(styles[i * 5 % len(styles)]) for i in range(count)]

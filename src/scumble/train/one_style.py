@@ -6,17 +6,21 @@ from pathlib import Path
 
 from PIL import Image
 
+from scumble.frames import spread
 from scumble.palette import Palette
 from scumble.train.dataset import PACKED, Dataset, to_pixels
 from scumble.train.pictures import load_picture
 
+PICTURES = 1000  # at most, spread through the style's: so many decoded ones take some 1.2 GB
 
-def pictures_of(style: Path, split: str) -> list[Image.Image]:
-    """The pictures of a split; of fewer than three, all. Raises BadInput, BadPlate."""
+
+def pictures_of(style: Path, split: str, most: int = PICTURES) -> list[Image.Image]:
+    """The pictures of a split; of fewer than three, all; `most` of them at most. Raises BadInput, BadPlate."""
     if not (style.is_dir() or style.suffix.lower() == ".zip"):
         return [load_picture(style)]
     dataset = Dataset(style, few=True)
-    return [dataset.picture(record) for record in dataset.of("style", split)]
+    records = dataset.of("style", split)
+    return [dataset.picture(records[i]) for i in spread(range(len(records)), most)]
 
 
 def palette_of(style: Path) -> Palette:
