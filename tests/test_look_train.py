@@ -136,10 +136,10 @@ def test_killed_at_random_moments_it_is_the_same_look(seed: int, show: Path, vgg
     rng = random.Random(seed)
     words = command(vgg, *FOOTAGE, "-o", "b.look", "--steps", "24")
     for _ in range(4):
-        going_on = ["--resume"] if (show / "b.run/metrics.jsonl").exists() else []
+        going_on = ["--resume"] if (show / "b.run").exists() else []
         _kill_once([*words, *going_on], show, show / "b.run", rng, signal.SIGKILL)
     if not (show / "b.look").exists():
-        going_on = ["--resume"] if (show / "b.run/metrics.jsonl").exists() else []
+        going_on = ["--resume"] if (show / "b.run").exists() else []
         done = scumble(*words, *going_on, cwd=show)
         assert done.returncode == 0, done.stderr
     for name in ("resume", "best"):
@@ -156,10 +156,13 @@ def _weights_equal(show: Path) -> bool:
 def _kill_once(words: list[str], folder: Path, run: Path, rng: random.Random, how: signal.Signals) -> None:
     """Start, and send the signal a random while after the run's journal has grown."""
     journal = run / "metrics.jsonl"
-    before = journal.stat().st_size if journal.exists() else 0
+    before = journal.stat().st_size if journal.exists() else -1
+    early = how == signal.SIGKILL and before < 0 and rng.random() < 0.5  # while footage is prepared
     executable = Path(sys.executable).with_name("scumble")
     with subprocess.Popen([executable, *words], cwd=folder, stderr=subprocess.PIPE) as process:
-        while process.poll() is None and (not journal.exists() or journal.stat().st_size <= before):
+        while process.poll() is None and not (early and run.exists()):
+            if journal.exists() and journal.stat().st_size > before:
+                break
             time.sleep(0.01)
         time.sleep(rng.uniform(0, 1.0))
         process.send_signal(how)

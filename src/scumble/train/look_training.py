@@ -63,7 +63,7 @@ def gather(
     `resume` is for a run that goes on, `overwrite` for one that begins anew in its folder; `tell` gets file, done,
     total. Raises BadInput, BadPlate naming what cannot be trained on, BadOutput for a folder that holds a run.
     """
-    if resume and not (folder / JOURNAL).exists():
+    if resume and not folder.exists():  # one that was killed in its preparation goes on with that
         raise BadInput(f"{folder}: no run to go on with; leave --resume out to begin one")
     if not (resume or overwrite):
         refuse_a_run(folder, "--resume")
@@ -146,7 +146,8 @@ def train_look(
         data=replace(settings.data, dataset=content, style=style, few=True),
         generator=replace(settings.generator, start=kept, conditioning="none"),
     )
-    done = train(settings, folder if resume else None, say=say, overwrite=overwrite, again="--resume")
+    begun = resume and (folder / JOURNAL).exists()
+    done = train(settings, folder if begun else None, say=say, overwrite=overwrite, again="--resume")
     assert done is not None  # no stop was asked for
     if done.steps < FEW_STEPS:
         say(f"note: {done.steps} steps hardly change a look; give more --minutes or --steps")
