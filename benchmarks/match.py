@@ -184,7 +184,7 @@ def main() -> None:
     ]
     for name, shot in shots.items():
         for count in options.keys:
-            folder = options.work / f"{name}_{count}"
+            folder = options.work / f"{name}_{count}_{options.minutes:g}min"
             found = measure(shot, KEYS[count], options.minutes, options.threads, folder)
             (folder / "figures.json").write_text(json.dumps(found, indent=1))
             for way, parts in found.items():

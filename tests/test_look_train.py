@@ -11,13 +11,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from conftest import SAMPLES, picture, random_look
 from test_bad_input import scumble
+from typer.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 
@@ -25,8 +28,13 @@ from PIL import Image  # noqa: E402
 from safetensors.numpy import load_file  # noqa: E402
 
 from scumble.baking import shipped  # noqa: E402
+from scumble.cli import app  # noqa: E402
+from scumble.colour import LINEAR, srgb_to_linear  # noqa: E402
+from scumble.errors import ScumbleError  # noqa: E402
+from scumble.frames import Frame  # noqa: E402
 from scumble.look import Look  # noqa: E402
-from scumble.media import open_plate  # noqa: E402
+from scumble.media import WriterSettings, open_plate  # noqa: E402
+from scumble.media.stills import write_picture  # noqa: E402
 from scumble.network import SIZES  # noqa: E402
 from scumble.plan import RenderSettings  # noqa: E402
 from scumble.rendering import render  # noqa: E402
@@ -77,18 +85,41 @@ def command(vgg: Path, *more: str) -> list[str]:
     return ["look", "train", *start, *exact, *CHANGES, "--vgg", str(vgg), *more]
 
 
+class Done(NamedTuple):
+    """How a command ended, as `scumble` would say it."""
+
+    returncode: int
+    stderr: str
+
+
+@pytest.fixture
+def run(show: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+    """The command in this process, in the show's folder: torch is loaded once."""
+    monkeypatch.chdir(show)
+
+    def invoke(*words: str) -> Done:
+        done = CliRunner().invoke(app, [*words])
+        if isinstance(done.exception, ScumbleError):
+            return Done(done.exception.exit_code, str(done.exception))
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return Done(done.exit_code, done.output)
+
+    return invoke
+
+
 FOOTAGE = ["--content", "shot/s.####.png", "stills", "--style", "art"]
 
 
-def test_footage_and_pictures_become_a_look(show: Path, vgg: Path) -> None:
-    done = scumble(*command(vgg, *FOOTAGE, "-o", "show.look", "--steps", "8", "--licence", "ours"), cwd=show)
+def test_footage_and_pictures_become_a_look(show: Path, vgg: Path, run: Callable[..., Done]) -> None:
+    done = run(*command(vgg, *FOOTAGE, "-o", "show.look", "--steps", "8", "--licence", "ours"))
     assert done.returncode == 0, done.stderr
     assert "broken.jpg" in done.stderr  # one bad file of many is left out, and named
     assert "(instant " in done.stderr
-    run = show / "show.run"
-    assert (run / "report.html").is_file()
-    assert list((run / "tensorboard").iterdir())
-    previews = sorted((run / "previews").iterdir())
+    folder = show / "show.run"
+    assert (folder / "report.html").is_file()
+    assert list((folder / "tensorboard").iterdir())
+    previews = sorted((folder / "previews").iterdir())
     assert len(previews) >= 2  # at the start and at the end, every minute between
     with Image.open(previews[-1]) as shown:
         assert shown.width in (400, 480)  # a picture beside its painting
@@ -105,21 +136,36 @@ def test_footage_and_pictures_become_a_look(show: Path, vgg: Path) -> None:
     assert training["val"]["composite"] <= training["start"]["val"]["composite"]  # the start is the first to beat
     render(open_plate(show / "shot/s.####.png"), look, show / "out/o.####.png", RenderSettings(frames=(1002,)))
     assert (show / "out/o.1002.png").is_file()
-    refused = scumble(*command(vgg, *FOOTAGE, "-o", "b.look", "--run", "show.run", "--steps", "8"), cwd=show)
+    again = command(vgg, *FOOTAGE, "-o", "b.look", "--run", "show.run", "--steps", "12")
+    refused = run(*again)
     assert refused.returncode == 2
     assert "holds a run already" in refused.stderr
+    # what cannot begin leaves the run as it is: it goes on
+    before = (folder / "style/packed.zip").read_bytes()
+    for wrong in (["--start", "nosuch.look"], ["--device", "nosuch"], ["--content", "nowhere"]):
+        failed = run(*again, "--overwrite", *wrong)
+        assert failed.returncode == 2, failed.stderr
+        assert "Traceback" not in failed.stderr
+    assert (folder / "style/packed.zip").read_bytes() == before
+    for other, what in (("--seed", "seed"), ("--in-space", "colour spaces")):
+        failed = run(*again, "--resume", other, {"--seed": "9"}.get(other, "srgb_tx"))
+        assert failed.returncode == 2
+        assert f"begun with other {what}" in failed.stderr
+    done = run(*again, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert Look.load(show / "b.look").facts["training"]["step"] == 12
 
 
-def test_a_seed_and_a_number_of_steps_are_one_look(show: Path, vgg: Path) -> None:
+def test_a_seed_and_a_number_of_steps_are_one_look(show: Path, vgg: Path, run: Callable[..., Done]) -> None:
     """Two runs give the same bits, and so does one that was stopped and went on."""
     for name in ("a", "b"):
-        done = scumble(*command(vgg, *FOOTAGE, "-o", f"{name}.look", "--steps", "10", "--seed", "3"), cwd=show)
+        done = run(*command(vgg, *FOOTAGE, "-o", f"{name}.look", "--steps", "16", "--seed", "3"))
         assert done.returncode == 0, done.stderr
-    words = command(vgg, *FOOTAGE, "-o", "c.look", "--steps", "10", "--seed", "3")
-    _kill_once(words, show, show / "c.run", random.Random(5), signal.SIGTERM)
-    if not (show / "c.look").exists():
-        done = scumble(*words, "--resume", cwd=show)
-        assert done.returncode == 0, done.stderr
+    words = command(vgg, *FOOTAGE, "-o", "c.look", "--steps", "16", "--seed", "3")
+    _kill_once(words, show, show / "c.run", 0.0, signal.SIGTERM)
+    assert not (show / "c.look").exists()  # or nothing was tried
+    done = run(*words, "--resume")
+    assert done.returncode == 0, done.stderr
     one = Look.load(show / "a.look")
     for other in ("b", "c"):
         found = Look.load(show / f"{other}.look")
@@ -137,7 +183,8 @@ def test_killed_at_random_moments_it_is_the_same_look(seed: int, show: Path, vgg
     words = command(vgg, *FOOTAGE, "-o", "b.look", "--steps", "24")
     for _ in range(4):
         going_on = ["--resume"] if (show / "b.run").exists() else []
-        _kill_once([*words, *going_on], show, show / "b.run", rng, signal.SIGKILL)
+        early = not going_on and rng.random() < 0.5  # while footage is prepared
+        _kill_once([*words, *going_on], show, show / "b.run", rng.uniform(0, 1.0), signal.SIGKILL, early)
     if not (show / "b.look").exists():
         going_on = ["--resume"] if (show / "b.run").exists() else []
         done = scumble(*words, *going_on, cwd=show)
@@ -153,26 +200,27 @@ def _weights_equal(show: Path) -> bool:
     return all(np.array_equal(a[key], b[key]) for key in a)
 
 
-def _kill_once(words: list[str], folder: Path, run: Path, rng: random.Random, how: signal.Signals) -> None:
-    """Start, and send the signal a random while after the run's journal has grown."""
+def _kill_once(
+    words: list[str], folder: Path, run: Path, wait: float, how: signal.Signals, early: bool = False
+) -> None:
+    """Start, and send the signal `wait` seconds after the run's journal has grown, or its folder is there."""
     journal = run / "metrics.jsonl"
-    before = journal.stat().st_size if journal.exists() else -1
-    early = how == signal.SIGKILL and before < 0 and rng.random() < 0.5  # while footage is prepared
+    before = journal.stat().st_size if journal.exists() else 0
     executable = Path(sys.executable).with_name("scumble")
     with subprocess.Popen([executable, *words], cwd=folder, stderr=subprocess.PIPE) as process:
         while process.poll() is None and not (early and run.exists()):
             if journal.exists() and journal.stat().st_size > before:
                 break
             time.sleep(0.01)
-        time.sleep(rng.uniform(0, 1.0))
+        time.sleep(wait)
         process.send_signal(how)
         process.communicate(timeout=120)
 
 
 @pytest.mark.parametrize("kind", ["unet", "resnet"])
-def test_from_scratch_is_the_classic_recipe(kind: str, show: Path, vgg: Path) -> None:
+def test_from_scratch_is_the_classic_recipe(kind: str, show: Path, vgg: Path, run: Callable[..., Done]) -> None:
     more = ["--from-scratch", "--generator", kind, "-o", "s.look", "--steps", "6"]
-    done = scumble(*command(vgg, *FOOTAGE, *more), cwd=show)
+    done = run(*command(vgg, *FOOTAGE, *more))
     assert done.returncode == 0, done.stderr
     look = Look.load(show / "s.look")
     assert any(name.startswith("gate.") for name in look.weights) is (kind == "unet")
@@ -186,9 +234,37 @@ def test_from_scratch_is_the_classic_recipe(kind: str, show: Path, vgg: Path) ->
     assert any("d_real" in line and "d_fake" in line for line in lines)  # the report's curves of D
 
 
-def test_one_picture_of_each_is_enough_and_is_said(show: Path, vgg: Path) -> None:
+def test_a_style_may_be_a_sequence_or_a_packed_set(
+    show: Path, vgg: Path, dataset: Path, run: Callable[..., Done]
+) -> None:
+    for name, style in (("q", "shot/s.####.png"), ("p", str(dataset))):
+        done = scumble(
+            *command(vgg, "--content", "stills", "--style", style, "-o", f"{name}.look", "--steps", "2"),
+        )
+        assert done.returncode == 0, done.stderr
+    assert [s["picture"] for s in Look.load(show / "q.look").facts["sources"]] == [
+        f"s.{n}.png" for n in range(1001, 1007)
+    ]
+    assert Look.load(show / "p.look").facts["style pictures"] == 24
+
+
+def test_the_runs_own_pictures_are_no_footage(show: Path, vgg: Path, run: Callable[..., Done]) -> None:
+    """`--content .` with the run's folder in it, and numbered EXR files of a folder as one shot."""
+    for i in range(6):
+        frame = Frame(1001 + i, srgb_to_linear(picture(100, 140, 60 + i)), LINEAR)
+        write_picture(show / f"stills/x.{1001 + i}.exr", frame, WriterSettings(bits=16))
+    words = command(vgg, "--content", ".", "--style", "art", "-o", "all.look", "--steps", "2")
+    for more in ([], ["--overwrite"]):
+        done = run(*words, *more)
+        assert done.returncode == 0, done.stderr
+    sources = {record.source for record in Dataset(show / "all.run/content").records}
+    assert not [s for s in sources if "all.run" in s], sources
+    assert "stills/x.####.exr frame 1003" in sources
+
+
+def test_one_picture_of_each_is_enough_and_is_said(show: Path, vgg: Path, run: Callable[..., Done]) -> None:
     done = scumble(
-        *command(vgg, "art/vangogh_auvers.png", "--content", "stills/0.jpg", "-o", "one.look", "--steps", "4"), cwd=show
+        *command(vgg, "art/vangogh_auvers.png", "--content", "stills/0.jpg", "-o", "one.look", "--steps", "4"),
     )
     assert done.returncode == 0, done.stderr
     assert "content: one picture only, in train, val and test alike" in done.stderr
@@ -196,13 +272,13 @@ def test_one_picture_of_each_is_enough_and_is_said(show: Path, vgg: Path) -> Non
     assert Look.load(show / "one.look").facts["style pictures"] == 1
 
 
-def test_what_is_wrong_is_said(show: Path, vgg: Path, dataset: Path) -> None:
+def test_what_is_wrong_is_said(show: Path, vgg: Path, dataset: Path, run: Callable[..., Done]) -> None:
     (show / "empty").mkdir()
     (show / "bad").mkdir()
     (show / "bad" / "only.jpg").write_bytes(b"\xff\xd8 half")
 
     def refused(*more: str) -> str:
-        done = scumble(*command(vgg, "-o", "x.look", "--steps", "2", *more), cwd=show)
+        done = run(*command(vgg, "-o", "x.look", "--steps", "2", *more))
         assert done.returncode == 2, done.stderr
         assert "Traceback" not in done.stderr
         assert not (show / "x.look").exists()
@@ -213,10 +289,16 @@ def test_what_is_wrong_is_said(show: Path, vgg: Path, dataset: Path) -> None:
     assert "no frame of this sequence" in refused("--content", "shot/t.####.png", "--style", "art")
     assert "empty: no picture or movie" in refused("--content", "stills", "--style", "empty")
     assert "only.jpg" in refused("--content", "stills", "--style", "bad")
+    assert "only.jpg" in refused("--content", "stills", "bad/only.jpg", "--style", "art")  # one that was named
+    assert "nonsense" in refused("--content", "shot/s.####.png", "stills", "--style", "art", "--in-space", "nonsense")
+    assert "'nosuch' cannot be used" in refused("--content", "stills", "--style", "art", "--device", "nosuch")
+    assert "--generator is for --from-scratch" in refused(
+        "--content", "stills", "--style", "art", "--generator", "unet"
+    )
     assert "stands alone" in refused("--content", str(dataset), "stills", "--style", "art")
     assert "no run to go on with" in refused("--content", "stills", "--style", "art", "--resume")
     both = [*command(vgg, *FOOTAGE, "-o", "x.look", "--from-scratch", "--steps", "2"), "--start", "start.look"]
-    done = scumble(*both, cwd=show)
+    done = run(*both)
     assert done.returncode == 2
     assert "--from-scratch starts from no look" in done.stderr
     assert not (show / "x.run").exists()
@@ -245,9 +327,9 @@ def test_content_beyond_that_of_the_start_is_punished(show: Path, vgg: Path, dat
     assert "beyond" not in free.step(batches.batch(0))
 
 
-def test_it_ends_when_val_gets_no_better(show: Path, vgg: Path) -> None:
+def test_it_ends_when_val_gets_no_better(show: Path, vgg: Path, run: Callable[..., Done]) -> None:
     still = ["--set", "schedule.rate=0.0", "--set", "schedule.patience=0.5"]
-    done = scumble(*command(vgg, *FOOTAGE, "-o", "still.look", "--steps", "40", *still), cwd=show)
+    done = run(*command(vgg, *FOOTAGE, "-o", "still.look", "--steps", "40", *still))
     assert done.returncode == 0, done.stderr
     assert "val has not got better since step 0" in done.stderr
     assert Look.load(show / "still.look").facts["training"]["step"] < 40

@@ -150,6 +150,7 @@ def test_a_match_that_was_stopped_goes_on_to_the_same_look(moment: float, shot: 
         "--precision",
         "f32",
     ]
+    flags += ["--overwrite"]  # a stopped one goes on all the same
     command = [Path(sys.executable).with_name("scumble"), "look", "match", *flags, "--vgg", vgg]
     whole = subprocess.run([*command, "-o", "a.look"], cwd=shot, capture_output=True, text=True, check=False)
     assert whole.returncode == 0, whole.stderr
@@ -166,6 +167,7 @@ def test_a_match_that_was_stopped_goes_on_to_the_same_look(moment: float, shot: 
         assert not (shot / "b.look").exists()
         again = subprocess.run([*command, "-o", "b.look"], cwd=shot, capture_output=True, text=True, check=False)
         assert again.returncode == 0, again.stderr
+        assert moment == 0 or "going on at step" in again.stderr
     a, b = Look.load(shot / "a.look"), Look.load(shot / "b.look")
     for name, weights in a.weights.items():
         np.testing.assert_array_equal(weights, b.weights[name])
@@ -283,6 +285,8 @@ def test_a_further_key_goes_on_and_says_what_changed(shot: Path, vgg: Path) -> N
     again = match()
     assert again.returncode == 2  # nothing new to learn: the look is not lost by a repeated line
     assert "there already" in again.stderr
+    started = match("key.1006.png", "--start", "auvers")
+    assert started.returncode == 2  # not what the look that is there has learned: it is not replaced unasked
     done = match("key.1006.png")
     assert done.returncode == 0, done.stderr
     assert "going on from what it has learned, with frame 1006" in done.stderr

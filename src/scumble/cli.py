@@ -1059,9 +1059,9 @@ def look_train(
         bool, typer.Option("--from-scratch", help="Start from nothing, by the classic recipe of the textbooks.")
     ] = False,
     generator: Annotated[
-        Literal["unet", "resnet"],
-        typer.Option("--generator", help="With --from-scratch: U-Net with skips, or ResNet without."),
-    ] = "unet",
+        Literal["unet", "resnet"] | None,
+        typer.Option("--generator", help="With --from-scratch: U-Net with skips (default), or ResNet without."),
+    ] = None,
     config: Annotated[Path | None, typer.Option("--config", help="Settings instead of the ones made for this.")] = None,
     name: Annotated[str, typer.Option("--name", help="Name of the look; the file's name by default.")] = "",
     run: Annotated[
@@ -1109,36 +1109,55 @@ def look_train(
     from scumble.media import PlateOptions
     from scumble.ocio import Colours
     from scumble.settings import load
-    from scumble.train.look_training import Material, gather, train_look
+    from scumble.train.look_training import start_of, train_look
+    from scumble.train.loop import device_of, refuse_a_run
+    from scumble.train.material import Material, gather
+    from scumble.train.report import JOURNAL
     from scumble.train.settings import RunSettings, TrainSettings
+    from scumble.weights import vgg_path
 
-    _free(output, overwrite)
     pictures = [*(paintings or ()), *(style or ())]
     if not pictures:
         raise BadInput("look train: no style picture; name some with --style")
     if from_scratch and start:
         raise BadSettings("--from-scratch starts from no look; leave --start out")
+    if generator and not from_scratch:
+        raise BadSettings("--generator is for --from-scratch; a look that is started from has its own")
     colours = Colours(ocio)
     if ocio is not None:
         colours.check()
     recipe = shipped("data") / ("classic_look.toml" if from_scratch else "look.toml")
     settings = load(config or recipe, TrainSettings, changes or ())
-    if from_scratch:
+    if generator:
         settings = override(settings, "generator", skips=generator == "unet")
-    if steps is not None and minutes is None:
+    if steps is not None and minutes is None and not any(c.startswith("schedule.minutes") for c in changes or ()):
         minutes = 0.0
     settings = override(settings, "schedule", minutes=minutes, steps=steps)
     folder = output.with_suffix(".run") if settings.run.output == RunSettings().output else None
     settings = override(
         settings, "run", vgg=vgg, output=run or folder, device=device, threads=threads, precision=precision, seed=seed
     )
+    # refused before any work, and before anything of an earlier run is touched
+    folder = settings.run.output
+    if not (resume and (folder / JOURNAL).exists() and not (folder / "card.json").exists()):
+        _free(output, overwrite)
+    if not (resume or overwrite):
+        refuse_a_run(folder, "--resume")
+    device_of(settings.run.device)
+    vgg_path() if settings.run.vgg is None else None
+    first = None
+    if not from_scratch:
+        settings, first = start_of(settings, start)
+    begun_with = {
+        "seed": settings.run.seed,
+        "start": "scratch" if from_scratch else first.hash if first is not None else "instant",
+    }
     material = Material(content, pictures, PlateOptions(layer, in_space, colours), licence)
     with _counting() as tell:
-        packed = gather(material, settings.run.output, _say, resume, overwrite, tell)
-    made = train_look(
-        material, *packed, output, settings, start, from_scratch, name or output.stem, _say, resume, overwrite
-    )
-    print(f"{output}: look {made.name} ({made.hash}); {settings.run.output / 'report.html'}")
+        gathered = gather(material, folder, begun_with, _say, resume, tell)
+    again = "the same command and --resume" + (" instead of --overwrite" if overwrite and not resume else "")
+    made = train_look(gathered, output, settings, first, from_scratch, name or output.stem, _say, resume, again)
+    print(f"{output}: look {made.name} ({made.hash}); {folder / 'report.html'}")
 
 
 @look_app.command("match", cls=_Many)
@@ -1224,7 +1243,7 @@ def look_match(
     from scumble.train.matching import MatchSettings
 
     keys = [key_number(words) for words in painted]
-    before = None if overwrite else _matched_to_fewer(output, keys)
+    before = None if overwrite or start is not None else _matched_to_fewer(output, keys)
     if before is None:
         _free(output, overwrite)
     colours = Colours(ocio)
@@ -1244,7 +1263,7 @@ def look_match(
         settings,
         run or output.with_suffix(".match"),
         None if matte is None else parse_matte(matte, shot, known),
-        before if start is None else find_look(start),
+        find_look(start) if start is not None else before,
         painted_space,
         name or output.stem,
         _lines(lines),
@@ -1263,11 +1282,11 @@ def _matched_to_fewer(output: Path, keys: Sequence[tuple[int, Path]]) -> Any:
     if not output.is_file():
         return None
     look = Look.load(output)
-    learned = {(source.get("frame"), source.get("sha256")) for source in look.facts.get("sources", [])}
-    given = {(number, picture_hash(path)) for number, path in keys if path.is_file()}
+    learned = {(str(source.get("frame")), str(source.get("sha256"))) for source in look.facts.get("sources", [])}
+    given = {(str(number), picture_hash(path)) for number, path in keys if path.is_file()}
     if look.shot is None or not learned < given:
         return None
-    frames = ", ".join(str(number) for number, _ in sorted(given - learned))
+    frames = ", ".join(number for number, _ in sorted(given - learned))
     _say(f"{output}: going on from what it has learned, with frame {frames}")
     return look
 

@@ -82,17 +82,21 @@ class Dataset:
         """The decoded RGB picture."""
         if record.file in self._pictures:
             return self._pictures[record.file]
-        try:
-            picture = Image.open(io.BytesIO(self._zip.read(record.file))).convert("RGB")
-        except (*DAMAGE, Image.DecompressionBombError) as error:
-            raise BadInput(
-                f"{self.path}: {record.file} in it is damaged ({error}); prepare the data set again"
-            ) from error
+        picture = self.decoded(record)
         size = 3 * picture.width * picture.height
         if self._kept + size <= MOST_KEPT:
             self._pictures[record.file] = picture
             self._kept += size
         return picture
+
+    def decoded(self, record: Record) -> Image.Image:
+        """The same, not kept."""
+        try:
+            return Image.open(io.BytesIO(self._zip.read(record.file))).convert("RGB")
+        except (*DAMAGE, Image.DecompressionBombError) as error:
+            raise BadInput(
+                f"{self.path}: {record.file} in it is damaged ({error}); prepare the data set again"
+            ) from error
 
     def load(self, records: Sequence[Record]) -> None:
         """Decode these pictures now, so that threads may share them afterwards."""

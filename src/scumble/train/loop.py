@@ -53,7 +53,7 @@ CARD, BOARD = "card.json", "tensorboard"
 COHERENCE_LAYERS = ("relu2_1", "relu3_1", "relu4_1")
 AFFINE_LIMIT = 8.0  # size from which affine terms are pulled back; sound ones are about 1
 REWARM_STEPS = 300  # after a travel checkpoint Adam's moments must be found again
-BEYOND = 40.0  # weight of what the content term has beyond its limit, in training and in the composite
+BEYOND = 40.0  # weight of what the content term has beyond that of the start
 PREVIEWED = 3  # pictures of a preview
 PREVIEW_LINES = 540  # at most, of each
 
@@ -75,10 +75,7 @@ class Trainer:
 
     def __init__(self, settings: TrainSettings, features: PerceptualFeatures | None = None) -> None:
         s = self.settings = settings
-        device = s.run.device
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.device = torch.device(device)
+        self.device = device_of(s.run.device)
         self.dtype = torch.bfloat16 if s.run.precision == "bf16" else torch.float32
         torch.manual_seed(s.run.seed)
         if s.run.threads:
@@ -98,6 +95,8 @@ class Trainer:
             else PlainDiscriminator(kind.width, kind.depth)
         ).to(self.device)
         self.ema = copy.deepcopy(self.generator).requires_grad_(False)
+        if s.losses.content_held and s.generator.start is not None and s.generator.conditioning != "none":
+            raise BadSettings("[losses] content_held: is for one style alone; set generator.conditioning to none")
         # whose content figure is held: a run that goes on reads the same file
         self.start = copy.deepcopy(self.ema) if s.losses.content_held and s.generator.start is not None else None
         if features is None:
@@ -600,7 +599,7 @@ def train(
             known = checkpoint.load(best_file)[1]
             best, best_at = dict(known.get("val", {})), int(known.get("best_at", known.get("step", 0)))
 
-        def look_at(split: str, limit: float = math.inf) -> dict[str, float]:
+        def look_at(split: str) -> dict[str, float]:
             seen = evaluate(
                 trainer.ema,
                 trainer.features,
@@ -609,7 +608,6 @@ def train(
                 run.composite_style,
                 style_palette=own_palette,
             )
-            seen.figures["composite"] += BEYOND * max(0.0, seen.figures["content"] - limit)
             journal.figures(trainer.steps, split, seen.figures, seen.grid)
             return seen.figures
 
@@ -618,17 +616,20 @@ def train(
             known = best.get("composite", math.nan)
             if math.isfinite(known) and not figures["composite"] < known:  # so that NaN never wins
                 return best
+            if best and figures["content"] > limit:
+                return best
             best_at = trainer.steps
             files.save_generator(best_file, trainer.ema, trainer.facts() | {"val": figures})
             return figures
 
+        limit = math.inf  # of val's content figure
         start = journal.start
         if settings.generator.start is not None and not start and trainer.steps == 0:
             start = {split: look_at(split) for split in ("val", "test")}
             best = keep(start["val"])
         # where the start's figure is not known, nothing is held
-        held = settings.losses.content_held
-        limit = start["val"]["content"] * (1 + held) if held and start else math.inf
+        if settings.losses.content_held and start:
+            limit = start["val"]["content"] * (1 + settings.losses.content_held)
 
         contents = dataset.of("content", "train")
         shown = [dataset.picture(contents[i]) for i in spread(range(len(contents)), PREVIEWED)]
@@ -662,7 +663,7 @@ def train(
                 journal.terms(trainer.steps, trainer.means())
             if trainer.steps % run.evaluate_every == 0:
                 speed = (trainer.steps - since) / (time.monotonic() - evaluated)
-                figures = look_at("val", limit)
+                figures = look_at("val")
                 best = keep(figures)
                 evaluated, since = time.monotonic(), trainer.steps
                 words = "  ".join(f"{k} {v:.3f}" for k, v in figures.items())
@@ -679,10 +680,10 @@ def train(
             if time.monotonic() - saved > 60 * run.save_minutes or (best and not resume_file.exists()):
                 save()
                 last_good, saved = str(resume_file), time.monotonic()
-        best = keep(look_at("val", limit))
+        best = keep(look_at("val"))
         save()
-        preview()
         files.load_generator_into(trainer.ema, best_file)
+        preview()
         test = look_at("test")
     card = trainer.facts() | {"val": best, "best_at": best_at, "test": test, "pictures": _counts(dataset)}
     if start:
@@ -716,6 +717,19 @@ def painted_whole(trainer: Trainer, pictures: Sequence[Image.Image], style_palet
         rows.append(torch.cat([x[0], (p + strokes.float())[0].clamp(0, 1)], dim=2).cpu())
     widest = max(row.shape[2] for row in rows)
     return torch.cat([F.pad(row, (0, widest - row.shape[2])) for row in rows], dim=1)
+
+
+def device_of(name: str) -> torch.device:
+    """The device of that name, or the best for `auto`. Raises BadSettings where there is none such."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        words = str(error).splitlines()[0]
+        raise BadSettings(f"device {name!r} cannot be used ({words}); give cpu, or auto") from error
+    return device
 
 
 class _Pace:

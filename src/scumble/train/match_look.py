@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -30,10 +31,10 @@ from scumble.nn import checkpoint
 from scumble.nn.perceptual import PerceptualFeatures
 from scumble.ocio import Colours
 from scumble.plan import LINES
-from scumble.train.loop import Signals
+from scumble.train.loop import Signals, device_of
 from scumble.train.match_report import write_match_report
 from scumble.train.matching import Figures, Key, Matcher, MatchSettings
-from scumble.train.report import JOURNAL
+from scumble.train.report import JOURNAL, read_journal
 from scumble.upsampling import resized
 from scumble.weights import vgg_path
 
@@ -42,6 +43,7 @@ SHOWN = 5  # frames of a preview
 SHAPE = 0.02  # most that a key's proportions may differ from the plate's
 MOVED = 2.0  # pixels of 360 lines that a key may lie beside its plate before it is said
 FACTORS = (1.0, 1.04, 1.08, 1.12, 1.17, 1.22, 1.28, 1.34, 1.41, 1.5, 1.6, 1.75)  # at which a cropped key is looked for
+ENLARGED = 0.18  # from which one at another size does, where it is also twice that at its own
 SURE = 0.12  # from which a correlation of edges says something: right pairs have 0.3, wrong ones less than 0.09
 PREVIEW_SECONDS = 60.0
 COMPARED = 24  # frames on which a look that goes on is compared with what it was
@@ -69,11 +71,15 @@ def match_look(
     the same keys, others need `overwrite`. `lines` are those at which the network sees the plate. Raises
     BadInput naming the key and what is wrong with it.
     """
+    device_of(settings.device)
     numbers = [number for number, _ in painted]
     twice = next((n for n in numbers if numbers.count(n) > 1), None)
     if not painted or twice is not None:
         raise BadInput("give painted key frames" if twice is None else f"frame {twice} was painted twice; give it once")
     height = plate.size[1]
+    if start is not None and start.shot is not None:  # what it has learned, it has learned at those
+        learned = start.facts.get("training", {}).get("lines")
+        lines = learned if lines is None and isinstance(learned, int) else lines
     lines = min(height, LINES) if lines is None else lines or height
     size = (max(32, round(plate.size[0] * lines / height)), max(32, lines))
     keys = [_key(plate, number, path, size, matte, painted_space, say) for number, path in painted]
@@ -100,11 +106,13 @@ def match_look(
     taught = hashlib.sha256()  # plate, painting, colour space and matte, as they teach
     for array in (*(part for key in keys for part in key[1:]), *free):
         taught.update(np.ascontiguousarray(array).tobytes())
-    identity = {"taught": taught.hexdigest(), "start": first.hash, "settings": _portable(settings)}
+    identity = {"taught": taught.hexdigest(), "start": first.hash, "settings": _lasting(settings)}
     before = matcher.figures()
-    best, seconds = _trained(matcher, run, identity, shown, before, say, overwrite)
+    best, seconds = _trained(matcher, run, identity, shown, before, say, overwrite, first.shot is not None)
     matcher.take(load_file(run / BEST))
+    _preview(run, matcher, shown)
     changes: dict[int, float] = {}
+    (run / BEFORE).unlink(missing_ok=True)
     if first.shot is not None:
         first.save(run / BEFORE)
         changes = _changes(matcher, plate, size)
@@ -147,9 +155,9 @@ def match_look(
 
 def _compare_keys(first: Look, sources: Sequence[Mapping[str, Any]], say: Callable[[str], None]) -> None:
     """Say what a look that was matched before learned from and is not given any more."""
-    given = {source["sha256"] for source in sources}
+    given = {source["frame"] for source in sources}
     for source in first.facts.get("sources", []):
-        if "frame" in source and source.get("sha256") not in given:
+        if "frame" in source and source["frame"] not in given:
             say(f"note: {first.name} was matched to frame {source['frame']} too, which is not given now")
 
 
@@ -184,21 +192,29 @@ def _trained(
     before: Figures,
     say: Callable[[str], None],
     overwrite: bool,
+    goes_on: bool,
 ) -> tuple[Figures, float]:
     """Train to the end of the schedule or until nothing gets better; figures of the best, and seconds spent."""
     s = matcher.settings
     run.mkdir(parents=True, exist_ok=True)
     best, best_at, spent, last_progress = before, 0, 0.0, 0.0
-    known = checkpoint.load(run / RESUME)[1] if (run / RESUME).is_file() and not overwrite else {}
-    if known and known.get("match") != identity and not known.get("finished"):
-        raise BadInput(f"{run}: holds a match with other keys or settings; give --overwrite, or another --run")
-    if known.get("match") == identity:
+    known = checkpoint.load(run / RESUME)[1] if (run / RESUME).is_file() else {}
+    same, finished = known.get("match") == identity, bool(known.get("finished"))
+    # a finished one has its look; it is replaced by one that goes on from that
+    if known and not same and not overwrite and not (finished and goes_on):
+        raise BadInput(f"{run}: holds a match with other keys or settings; give another --run, or --overwrite")
+    if same and not (overwrite and finished):
         facts = matcher.load(run / RESUME)
         best, best_at, spent = Figures(*facts["best"]), int(facts["best_at"]), float(facts["seconds"])
-        last_progress = float(facts["progress"])
-        say(f"going on at step {matcher.steps}")
+        limits = (s.minutes, s.steps)
+        last_progress = float(facts["progress"]) if facts["limits"] == list(limits) else 0.0
+        _forget_after(run / JOURNAL, matcher.steps)
+        if not finished:
+            say(f"going on at step {matcher.steps}")
     else:
+        finished = False
         (run / JOURNAL).unlink(missing_ok=True)
+        shutil.rmtree(run / "previews", ignore_errors=True)
         _keep(run, matcher)
     began = shown_at = time.monotonic()
     _preview(run, matcher, shown)
@@ -207,12 +223,13 @@ def _trained(
         by_time = (spent + time.monotonic() - began) / (60 * s.minutes) if s.minutes else 0.0
         return max(last_progress, matcher.steps / s.steps, by_time)
 
-    def save(finished: bool = False) -> None:
+    def save(at_end: bool = False) -> None:
         matcher.save(
             run / RESUME,
             {
                 "match": identity,
-                "finished": finished,
+                "finished": at_end,
+                "limits": [s.minutes, s.steps],
                 "best": list(best),
                 "best_at": best_at,
                 "seconds": spent + time.monotonic() - began,
@@ -236,7 +253,7 @@ def _trained(
             say(f"step {matcher.steps}  {progress():.0%}  held out: {words}{mark}")
 
         terms: dict[str, float] = {}
-        while (done := progress()) < 1:
+        while not finished and (done := progress()) < 1:
             if signals.asked:
                 save()
                 say(f"stopped at step {matcher.steps}; the same command goes on")
@@ -252,11 +269,17 @@ def _trained(
                 _preview(run, matcher, shown)
                 save()
                 shown_at = time.monotonic()
-        if matcher.steps % s.check_every:
+        if matcher.steps % s.check_every and not finished:
             look_at(terms)
-    save(finished=True)
-    _preview(run, matcher, shown)
+    save(at_end=True)
     return best, spent + time.monotonic() - began
+
+
+def _forget_after(journal: Path, step: int) -> None:
+    """Leave out of a journal what a run that goes on will see again."""
+    kept = [line for line in read_journal(journal) if line["step"] <= step]
+    with written_whole(journal) as part:
+        part.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
 
 
 def _keep(run: Path, matcher: Matcher) -> None:
@@ -315,7 +338,7 @@ def _key(
     if weight.max() < 0.5:
         raise BadInput(f"{path}: frame {number}: its matte or alpha is empty, there is nothing to learn from")
     seen, wanted = resized(working.pixels, size), resized(np.nan_to_num(target).astype(np.float32), size)
-    said = _beside(alignment(seen, wanted), size)
+    said = _beside(alignment(seen, wanted), alignment(seen, wanted, (1.0,)), size, theirs)
     if said:
         say(f"note: {path.name} {said} frame {number}; check the number and that it was not moved or cropped")
     small = resized(weight.astype(np.float32), size).reshape(size[1], size[0])
@@ -350,14 +373,13 @@ def _edges(picture: Pixels) -> Pixels:
     return np.sqrt(gradient).astype(np.float32)
 
 
-def _beside(found: Alignment, size: tuple[int, int]) -> str:
-    """What is to be said of an alignment; nothing where it is straight, and where edges tell nothing."""
-    if found.sure < SURE:
-        return ""
-    if found.factor > 1:
+def _beside(found: Alignment, straight: Alignment, size: tuple[int, int], full: tuple[int, int]) -> str:
+    """What is to be said of an alignment at `size`, in pixels of `full`; nothing where edges tell nothing."""
+    if found.factor > 1 and found.sure > max(ENLARGED, 2 * straight.sure):
         return f"looks like a part, enlarged by about {found.factor:.2f}, of"
-    if np.hypot(found.right, found.down) > MOVED * size[1] / 360:
-        return f"seems to lie {found.right:+.0f} pixels across and {found.down:+.0f} down beside"
+    if straight.sure > SURE and np.hypot(straight.right, straight.down) > MOVED * size[1] / 360:
+        right, down = straight.right * full[0] / size[0], straight.down * full[1] / size[1]
+        return f"seems to lie {right:+.0f} pixels across and {down:+.0f} down beside"
     return ""
 
 
@@ -377,3 +399,8 @@ def _seen(frame: Frame, size: tuple[int, int]) -> Pixels:
 def _portable(settings: MatchSettings) -> dict[str, Any]:
     values = asdict(settings)
     return {k: v for k, v in values.items() if k not in ("device", "threads")}
+
+
+def _lasting(settings: MatchSettings) -> dict[str, Any]:
+    """What must be the same for a match to go on: all but how long."""
+    return {k: v for k, v in _portable(settings).items() if k not in ("minutes", "steps")}

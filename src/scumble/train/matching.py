@@ -32,6 +32,7 @@ from scumble.nn.discriminator import PlainDiscriminator
 from scumble.nn.generator import Generator, Moments
 from scumble.nn.perceptual import PerceptualFeatures
 from scumble.train.augment import disguise, random_motion, warp
+from scumble.train.loop import device_of
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 BLOCK = 32  # side in pixels of the parts of key frames that are held out
@@ -115,10 +116,7 @@ class Matcher:
         features: PerceptualFeatures,
     ) -> None:
         s = self.settings = settings
-        device = s.device
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.device = torch.device(device)
+        self.device = device_of(s.device)
         self.dtype = torch.bfloat16 if s.precision == "bf16" else torch.float32
         torch.manual_seed(s.seed)
         if s.threads:

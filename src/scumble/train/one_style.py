@@ -16,7 +16,7 @@ PICTURES = 1000  # at most, spread through the style's: so many decoded ones tak
 
 def pictures_of(style: Path, split: str, most: int = PICTURES) -> list[Image.Image]:
     """The pictures of a split; of fewer than three, all; `most` of them at most. Raises BadInput, BadPlate."""
-    if not (style.is_dir() or style.suffix.lower() == ".zip"):
+    if not _is_packed(style):
         return [load_picture(style)]
     dataset = Dataset(style, few=True)
     records = dataset.of("style", split)
@@ -25,8 +25,17 @@ def pictures_of(style: Path, split: str, most: int = PICTURES) -> list[Image.Ima
 
 def palette_of(style: Path) -> Palette:
     """Colours of the train split taken together: those that the look will paint in."""
-    palettes = [Palette.measure(to_pixels(picture)) for picture in pictures_of(style, "train")]
+    if not _is_packed(style):
+        return Palette.measure(to_pixels(load_picture(style)))
+    dataset = Dataset(style, few=True)
+    records = dataset.of("style", "train")
+    places = spread(range(len(records)), PICTURES)
+    palettes = [Palette.measure(to_pixels(dataset.decoded(records[i]))) for i in places]  # one at a time
     return Palette.pool(palettes, [1 / len(palettes)] * len(palettes))
+
+
+def _is_packed(style: Path) -> bool:
+    return style.is_dir() or style.suffix.lower() == ".zip"
 
 
 def file_of(style: Path) -> Path:

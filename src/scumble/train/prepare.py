@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from scumble.colour import to_working
-from scumble.errors import BadInput, BadOutput, BadPlate, ScumbleError
+from scumble.errors import BadInput, BadOutput, BadPlate, BadSettings, ScumbleError
 from scumble.files import not_written, written_whole
 from scumble.frames import Frame, spread
 from scumble.media import MOVIES, PlateOptions, open_plate
@@ -67,7 +67,7 @@ class Preparation:
 
 
 @dataclass(frozen=True)
-class _Source:
+class Source:
     """A picture, movie or sequence (`shot.####.exr`), and what the folder's manifest says of it."""
 
     path: Path
@@ -102,12 +102,13 @@ def prepare(
     overwrite: bool = False,
     options: PlateOptions = PlateOptions(),
     few: bool = False,
+    apart: Path | None = None,
 ) -> Preparation:
     """Write `output`/manifest.csv, packed.zip and contact sheets. Short sides become `size` pixels, never enlarged.
 
     `content` and `style` are folders, pictures, movies and sequences (`shot.####.exr`); `options` say how movies,
     sequences, EXR and DPX among the contents are to be understood. `few`: the set is for a training that goes on
-    with fewer than three pictures.
+    with fewer than three pictures; `apart` is a folder whose files are no sources, `output` by default.
 
     Dropped: frames and pictures that are black or flat, and all but the first of those that look the
     same. `licence` is for pictures that no manifest speaks of. `progress` gets file, done, total.
@@ -118,7 +119,7 @@ def prepare(
         raise BadOutput(f"{output}: holds a data set already; give --overwrite to replace it")
     skipped: list[str] = []
     found = [
-        files_of(source, kind, output, skipped)
+        files_of(source, kind, apart or output, skipped)
         for kind, all_ in (("content", content), ("style", style))
         for source in all_
     ]
@@ -246,7 +247,7 @@ def _list_left_out(path: Path, lines: Sequence[tuple[str, str]]) -> None:
         csv.writer(f).writerows([("file", "reason"), *lines])
 
 
-def files_of(source: Path, kind: str, output: Path, skipped: list[str]) -> list[_Source]:
+def files_of(source: Path, kind: str, output: Path, skipped: list[str]) -> list[Source]:
     """Pictures and movies of a folder, but for hidden ones and those of the set `output`.
 
     What is passed over is added to `skipped`. Raises BadInput where nothing is left.
@@ -257,7 +258,7 @@ def files_of(source: Path, kind: str, output: Path, skipped: list[str]) -> list[
             raise BadInput(f"{source}: no such folder or movie; check its name")
         if not pattern.find():
             raise BadInput(f"{source}: no frame of this sequence is there; check its name")
-        return [_Source(source, kind, source.name, {})]
+        return [Source(source, kind, source.name, {})]
     folder = source if source.is_dir() else source.parent
     facts = _manifest(folder)
     wanted = []
@@ -273,8 +274,23 @@ def files_of(source: Path, kind: str, output: Path, skipped: list[str]) -> list[
             wanted.append(p)
     if not wanted:
         raise BadInput(f"{source}: no picture or movie of a known kind; name a folder of pictures, or a movie")
+    if kind == "content":
+        wanted = _as_sequences(wanted)
     relative = [p.relative_to(folder).as_posix() for p in wanted]
-    return [_Source(p, kind, name, facts.get(name, {})) for p, name in zip(wanted, relative, strict=True)]
+    return [Source(p, kind, name, facts.get(name, {})) for p, name in zip(wanted, relative, strict=True)]
+
+
+def _as_sequences(paths: Sequence[Path]) -> list[Path]:
+    """Numbered EXR and DPX files of one name, which are frames of a shot, as one sequence; other files as they are."""
+    shots: dict[Path, list[Path]] = {}
+    for path in paths:
+        match = re.search(r"\d+$", path.stem)
+        if match and path.suffix.lower() in (".exr", ".dpx"):
+            name = f"{path.stem[: match.start()]}{'#' * len(match[0])}{path.suffix}"
+            shots.setdefault(path.with_name(name), []).append(path)
+    taken = {pattern: files for pattern, files in shots.items() if len(files) > 1}
+    inside = {file for files in taken.values() for file in files}
+    return [*(path for path in paths if path not in inside), *taken]
 
 
 def _manifest(folder: Path) -> dict[str, dict[str, str]]:
@@ -295,6 +311,11 @@ def _manifest(folder: Path) -> dict[str, dict[str, str]]:
     return {row["file"]: row for row in rows if row.get("file")}
 
 
+def stem_of(kind: str, path: Path) -> str:
+    """How the names of a source's pictures begin in the packed file."""
+    return f"{kind}/{hashlib.sha256(str(path).encode()).hexdigest()[:6]}_{path.stem}"
+
+
 def _artwork(source: str) -> str:
     """The source without a remark such as [detail crop], so that crops stay with their picture."""
     return re.sub(r"\s*\[[^]]*\]\s*$", "", source)
@@ -305,7 +326,7 @@ def _licensed(record: Record, licence: str) -> Record:
 
 
 def _prepared(
-    file: _Source, work: Path, size: int, quality: int, frames: int, options: PlateOptions, skipped: list[str]
+    file: Source, work: Path, size: int, quality: int, frames: int, options: PlateOptions, skipped: list[str]
 ) -> Iterator[tuple[Record, Path]]:
     """The file's records and their WebP pictures in `work`, taken from there where they are done already."""
     stats = [(str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns) for p in file.files]
@@ -324,7 +345,7 @@ def _prepared(
         skipped.append(facts["fault"])
     origin = file.row.get("source") or file.relative
     split = split_of(_artwork(origin), file.row.get("split", ""))
-    start = f"{file.kind}/{hashlib.sha256(str(file.path).encode()).hexdigest()[:6]}_{file.path.stem}"
+    start = stem_of(file.kind, file.path)
     for place, number in enumerate(facts["frames"]):
         # a movie is one artwork: all its frames fall into one split
         name, where = (start, origin) if number is None else (f"{start}_{number:06d}", f"{origin} frame {number}")
@@ -333,7 +354,7 @@ def _prepared(
 
 
 def _work_on(
-    file: _Source, work: Path, key: str, size: int, quality: int, frames: int, options: PlateOptions
+    file: Source, work: Path, key: str, size: int, quality: int, frames: int, options: PlateOptions
 ) -> dict[str, Any]:
     """Write the file's pictures to `work`; frame numbers (None for a picture) and what went wrong."""
     numbers: list[int | None] = []
@@ -353,7 +374,7 @@ def _work_on(
             with written_whole(work / f"{key}.{len(numbers)}.webp") as part:
                 part.write_bytes(_webp(picture, quality))
             numbers.append(number)
-    except BadOutput:  # our side, not the file's
+    except (BadOutput, BadSettings):  # our side or the command's, not the file's
         raise
     except ScumbleError as error:
         fault = str(error)
@@ -362,8 +383,9 @@ def _work_on(
     return {"frames": numbers, "fault": fault}
 
 
-def _one(file: _Source, options: PlateOptions) -> Iterator[tuple[None, Image.Image]]:
-    if file.kind == "content" and file.path.suffix.lower() in LINEAR_FORMATS:  # a frame: its colours as in a render
+def _one(file: Source, options: PlateOptions) -> Iterator[tuple[None, Image.Image]]:
+    linear = file.path.suffix.lower() in LINEAR_FORMATS
+    if file.kind == "content" and (linear or options.in_space):  # a frame: its colours as in a render
         plate = open_plate(file.path, None, options)
         for frame in plate.read(plate.numbers):
             yield None, _displayed(frame)
