@@ -230,7 +230,11 @@ CASES: dict[str, tuple[str, str]] = {
     "data of pictures": ("train {c}/good.toml --data {c}/folder.png -o {o}/run", "folder.png a folder data prepare"),
     "data of text": ("train {c}/good.toml --data {c}/zip.png -o {o}/run", "zip.png scumble data prepare"),
     "resume nothing": ("train {c}/good.toml --data {c} -o {o}/run --resume {c}/nobody.safetensors", "nobody"),
-    "train with a folder": ("look train {c} --content {c}/zip.png -o {o}/a.look", "a folder, not a picture"),
+    "train on no picture": (
+        "look train {c} --content {c}/zip.png --vgg {c}/good.toml -o {o}/a.look",
+        "zip.png picture",
+    ),
+    "train with no weights": ("look train {c}/good.png --content {c} -o {o}/a.look", "scumble weights fetch"),
     "evaluate text": ("evaluate {c}/text.look --content {c}/good.png --style {c}/good.jpg", "text.look not a look"),
     "layer that is not there": (render("good.exr", "--layer spec"), "good.exr no layer 'spec'"),
     "layer of a picture": (render("good.png", "--layer spec"), "good.png layers are for EXR"),

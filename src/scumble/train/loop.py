@@ -120,6 +120,7 @@ class Trainer:
         self.rewarm_from: int | None = None
         self.started = time.monotonic()
         self.spent = 0.0  # seconds of earlier runs
+        self.skipped = 0.0  # share of the run that was left out because val got no better
         self.logits = (0.0, 0.0)  # the critic's mean verdict on real and fake in its last step
         self.style_size: dict[str, float] = {}  # running mean of the styles' own statistics, per layer
         self.adversarial_share = 1.0  # cap of D's gradient against the style term's
@@ -138,7 +139,7 @@ class Trainer:
         by_time = 0.0
         if plan.minutes:
             by_time = (self.spent + time.monotonic() - self.started) / (60 * plan.minutes)
-        return min(1.0, max(self.steps / plan.steps, by_time))
+        return min(1.0, max(self.steps / plan.steps, by_time) + self.skipped)
 
     def _set_rates(self, progress: float) -> None:
         plan = self.settings.schedule
@@ -451,6 +452,7 @@ class Trainer:
             "adversarial_share": self.adversarial_share,
             "usual_gradient": self.usual_gradient,
             "rewarm_from": self.rewarm_from,
+            "skipped": self.skipped,
             "painting": self.painting,
         }
 
@@ -512,6 +514,7 @@ class Trainer:
             self.usual_gradient = float(facts.get("usual_gradient", 0.0))
             self.sums = {name: (float(t), int(n)) for name, (t, n) in facts.get("sums", {}).items()}
             self.rewarm_from = facts.get("rewarm_from") if exact else self.steps
+            self.skipped = float(facts.get("skipped", 0.0))
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput(f"{path}: its facts are not those of a checkpoint ({error}); take an earlier one") from error
 
@@ -669,9 +672,10 @@ def train(
                 words = "  ".join(f"{k} {v:.3f}" for k, v in figures.items())
                 say(f"step {trainer.steps}  {trainer.progress:.0%}  val: {words}  ({speed:.1f} steps/s)")
                 waited = (trainer.steps - best_at) / trainer.steps * trainer.progress  # as a share of the whole run
-                if plan.patience and waited > plan.patience:
-                    say(f"val has not got better since step {best_at}: done")
-                    break
+                left_out = 1 - plan.decay - trainer.progress
+                if plan.patience and waited > plan.patience and left_out > 0:
+                    say(f"val has not got better since step {best_at}: on to the final decay")
+                    trainer.skipped += left_out
             elif line := pace.line():
                 say(line)
             if time.monotonic() - previewed > run.preview_seconds:

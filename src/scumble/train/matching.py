@@ -47,9 +47,9 @@ class MatchSettings:
     """Time limit; 0 is none."""
     steps: int = 100000
     """Step limit."""
-    patches: int = 6
+    patches: int = 3
     """Patches of painted frames a step."""
-    free_patches: int = 2
+    free_patches: int = 1
     """Patches of frames that nobody painted a step."""
     patch: int = 96
     """Side of a patch in pixels of the network's picture."""

@@ -208,7 +208,7 @@ class ScheduleSettings:
     ema: float = 0.999
     """Decay of the averaged weights."""
     patience: float = 0.0
-    """End when val has not got better for this share of the run; 0 never does."""
+    """Go on to the final decay when val has not got better for this share of the run; 0 never does."""
     clip: float = 5.0
     """Largest norm of the generator's gradient."""
     spike: float = 10.0
