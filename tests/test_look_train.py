@@ -255,11 +255,15 @@ def test_the_runs_own_pictures_are_no_footage(show: Path, vgg: Path, run: Callab
         write_picture(show / f"stills/x.{1001 + i}.exr", frame, WriterSettings(bits=16))
     words = command(vgg, "--content", ".", "--style", "art", "-o", "all.look", "--steps", "2")
     for more in ([], ["--overwrite"]):
+        (show / "all.run").mkdir(exist_ok=True)
+        (show / "all.run/notes.txt").write_text("ours")
         done = run(*words, *more)
         assert done.returncode == 0, done.stderr
     sources = {record.source for record in Dataset(show / "all.run/content").records}
     assert not [s for s in sources if "all.run" in s], sources
     assert "stills/x.####.exr frame 1003" in sources
+    assert (show / "all.run/notes.txt").read_text() == "ours"  # a run takes away its own files alone
+    assert not (show / "all.run/.new").exists()
 
 
 def test_one_picture_of_each_is_enough_and_is_said(show: Path, vgg: Path, run: Callable[..., Done]) -> None:

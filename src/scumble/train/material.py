@@ -56,7 +56,7 @@ def gather(
     resume: bool = False,
     tell: Callable[[str, int, int], None] = lambda *_: None,
 ) -> Gathered:
-    """Pack the material into a run's folder, beside a run that is there, whose place it takes when all is well.
+    """Pack the material into a run's folder; that of a run which is there gives way when all is well.
 
     `resume` is for a run that goes on: with the same material and what else it was `begun_with`. `tell` gets file,
     done, total. Raises BadInput, BadPlate, BadSettings naming what cannot be trained on.
@@ -72,7 +72,7 @@ def gather(
             )
     work = folder
     if (folder / JOURNAL).exists() and not resume:
-        work = folder.with_name(folder.name + ".new")
+        work = folder / ".new"
     fresh = not work.exists()
     try:
         work.mkdir(parents=True, exist_ok=True)
@@ -88,10 +88,14 @@ def gather(
         raise BadOutput(f"{work}: cannot be written ({error.strerror or error}); name another --run") from error
     for line in said:
         say(line)
-    if work != folder:
-        shutil.rmtree(folder)
-        work.rename(folder)
-    content, style = (folder / p.relative_to(work) if work in p.parents else p for p in (content, style))
+    if work != folder:  # whatever else lies in the folder stays
+        for part in (*(p for p in (content, style) if work in p.parents), work / FACTS):
+            place = folder / part.name
+            if place.is_dir():
+                shutil.rmtree(place)
+            part.replace(place)
+        content, style = (folder / p.name if work in p.parents else p for p in (content, style))
+        shutil.rmtree(work)
     return Gathered(content, style, _facts(material, folder, content, style))
 
 
