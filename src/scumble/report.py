@@ -10,11 +10,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import cv2
 import jinja2
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
-from PIL import Image
 
 from scumble import __version__
 from scumble.files import written_whole
@@ -97,9 +97,9 @@ def write(path: Path, title: str, lead: str, sections: Sequence[Section]) -> Non
 def jpeg(pixels: NDArray[np.float32], quality: int = 88) -> bytes:
     """A picture (H, W, 3) in [0, 1] as a JPEG's bytes, for `Picture`."""
     codes = (pixels.clip(0, 1) * 255 + 0.5).astype(np.uint8)
-    data = io.BytesIO()
-    Image.fromarray(codes).save(data, "JPEG", quality=quality)
-    return data.getvalue()
+    done, data = cv2.imencode(".jpg", np.ascontiguousarray(codes[:, :, ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    assert done
+    return data.tobytes()
 
 
 def curves(series: Mapping[str, tuple[Sequence[int], Sequence[float]]], over: str = "step") -> str:
