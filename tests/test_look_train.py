@@ -331,6 +331,16 @@ def test_content_beyond_that_of_the_start_is_punished(show: Path, vgg: Path, dat
     assert "beyond" not in free.step(batches.batch(0))
 
 
+def test_no_checkpoint_beyond_the_content_limit_is_taken(show: Path, vgg: Path, run: Callable[..., Done]) -> None:
+    """However much style it has gained: here nothing but the choice holds content, which soon is a third beyond."""
+    greedy = ["losses.content=0.0", "losses.content_held=1e-6", "losses.style=100.0", "schedule.rate=1e-2"]
+    changes = [part for change in greedy for part in ("--set", change)]
+    done = run(*command(vgg, *FOOTAGE, "-o", "greedy.look", "--steps", "4", *changes))
+    assert done.returncode == 0, done.stderr
+    training = Look.load(show / "greedy.look").facts["training"]
+    assert training["val"]["content"] <= training["start"]["val"]["content"] * (1 + 1e-6)
+
+
 def test_it_ends_when_val_gets_no_better(show: Path, vgg: Path, run: Callable[..., Done]) -> None:
     still = ["--set", "schedule.rate=0.0", "--set", "schedule.patience=0.5"]
     done = run(*command(vgg, *FOOTAGE, "-o", "still.look", "--steps", "40", *still))

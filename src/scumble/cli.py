@@ -1046,7 +1046,8 @@ def look_train(
         typer.Option("--style", metavar="PICTURE|DIR...", help="Style pictures and folders of them, one style in all."),
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option("--minutes", min=0.0, help="Time limit; 20 minutes by default, 0 for none.")
+        float | None,
+        typer.Option("--minutes", min=0.0, help="Time limit; 20 minutes by default, 30 from scratch, 0 for none."),
     ] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Step limit; alone it is the only limit.")] = None,
     start: Annotated[
@@ -1144,7 +1145,8 @@ def look_train(
     if not (resume or overwrite):
         refuse_a_run(folder, "--resume")
     device_of(settings.run.device)
-    vgg_path() if settings.run.vgg is None else None
+    if settings.run.vgg is None:
+        vgg_path()
     first = None
     if not from_scratch:
         settings, first = start_of(settings, start)
@@ -1225,7 +1227,7 @@ def look_match(
     ] = "bf16",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another one is another match.")] = 0,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the look, and begin a match anew that was stopped.")
+        bool, typer.Option("--overwrite", help="Replace the look; a finished match begins anew, a stopped one goes on.")
     ] = False,
 ) -> None:
     """Match a look to frames that an artist painted over (needs the extra `train`).

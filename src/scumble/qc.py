@@ -26,7 +26,7 @@ from scumble.media import Plate, PlateOptions, open_plate
 from scumble.media.movie import MoviePlate
 from scumble.media.stills import StillsPlate
 from scumble.motion import Motion, OpticalFlow, RenderedVectors, consistent, inside, resized_flow, vectors_of, warp
-from scumble.report import Drawing, Picture, Section, Table, Text, curves
+from scumble.report import Drawing, Picture, Section, Table, Text, curves, jpeg
 from scumble.settings import describe
 from scumble.upsampling import resized
 
@@ -321,10 +321,8 @@ def _shown(pair: _Pair, heat: Pixels) -> bytes:
     wipe[:, SHOWN // 2 - 1 : SHOWN // 2 + 1] = 1
     codes = (resized(np.repeat(heat[:, :, None], 3, axis=2), (SHOWN, height)) * 255 * 4).clip(0, 255).astype(np.uint8)
     hot = cv2.applyColorMap(np.ascontiguousarray(codes[:, :, 0]), cv2.COLORMAP_INFERNO)
-    shown = (np.concatenate([plate, render, wipe], axis=1)[:, :, ::-1] * 255 + 0.5).clip(0, 255).astype(np.uint8)
-    done, data = cv2.imencode(".jpg", np.concatenate([shown, hot], axis=1), [cv2.IMWRITE_JPEG_QUALITY, 85])
-    assert done
-    return data.tobytes()
+    hot = hot[:, :, ::-1].astype(np.float32) / 255
+    return jpeg(np.concatenate([plate, render, wipe, hot], axis=1), 85)
 
 
 def verdicts(summary: Mapping[str, float | None], limits: Limits) -> dict[str, bool | None]:
