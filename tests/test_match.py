@@ -71,6 +71,13 @@ def test_it_learns_from_one_frame_and_paints_the_others(shot: Path, vgg: Path) -
     after = render(shot / "p.####.png", Look.load(shot / "m.look"), shot / "b.####.png").files
     for number in (1001, 1008):  # frames nobody painted
         assert difference(after, shot, number) < 0.7 * difference(before, shot, number)
+    assert difference(after, shot, 1004) < 1 / 255  # the key frame as it was painted
+    preview, rendered = (read_picture(p)[0] for p in (shot / "run/previews/1001.jpg", after[0]))
+    assert np.abs(preview - rendered).mean() < 3 / 255
+    bare = match_look(plate, keys, shot / "bare.look", QUICK, shot / "run", vgg=vgg, name="mine", carry=False)
+    assert [key.number for key in look.keys] == [1004]
+    assert not bare.keys
+    np.testing.assert_array_equal(bare.weights["kernel.head"], look.weights["kernel.head"])
     assert look.facts["made"] == "matched"
     assert look.facts["sources"][0]["frame"] == 1004
     assert look.facts["training"]["held out"]["pixels"] > 0

@@ -179,7 +179,7 @@ class _Many(TyperCommand):
 # the flags of `scumble render` as its help shows them
 PANELS = {
     "Plate and output": "output frames start end step first_frame frame_rate missing overwrite",
-    "Look": "look style strength stroke lines on on_warp",
+    "Look": "look style strength stroke lines carry on on_warp",
     "Colour": "keep_color keep_exposure hold_blacks palette",
     "Where it is painted": "matte matte_channel crypto auto_matte invert_matte feather matte_look",
     "Steadiness": "stabilize window vectors grain cuts stats",
@@ -336,6 +336,13 @@ def render(
             help="Lines at which the network sees the plate (default: at most 720); full is the plate's own.",
         ),
     ] = None,
+    carry: Annotated[
+        float,
+        typer.Option(
+            "--carry",
+            help="How much of its painted key frames a matched look carries along the shot: 1 all, 0 the network alone.",
+        ),
+    ] = 1.0,
     precision: Annotated[
         Literal["auto", "f32", "fast"], typer.Option("--precision", help="auto: fast for 8-bit movies, f32 otherwise.")
     ] = "auto",
@@ -554,6 +561,7 @@ def render(
         palette=Palette.measure(style_picture(palette)) if palette else None,
         stroke=stroke,
         lines=_lines(lines),
+        carry=carry,
         precision=precision,
         engine=engine,
         cuts=cuts,
@@ -1204,6 +1212,12 @@ def look_match(
         str | None,
         typer.Option("--lines", metavar="N|full", help="As in scumble render, which must have the same then."),
     ] = None,
+    carry: Annotated[
+        bool,
+        typer.Option(
+            "--carry/--no-carry", help="Keep the painted frames in the look: renders of the shot carry them along it."
+        ),
+    ] = True,
     name: Annotated[str, typer.Option("--name", help="Name of the look; the file's name by default.")] = "",
     run: Annotated[
         Path | None,
@@ -1272,6 +1286,7 @@ def look_match(
         vgg,
         _say,
         overwrite,
+        carry,
     )
     print(f"{output}: look {made.name} ({made.hash})")
 

@@ -3,8 +3,9 @@
 File: safetensors, arrays in float16 (statistics and palettes in float32), and JSON facts with a
 `schema` number in the header. Names: `kernel.NODE` (O, I, 3, 3), `gamma.NODE`, `beta.NODE`,
 `gate.NODE` (C,), `palette.mean|covariance`, `reference.NODE.mean|variance`,
-`reference.palette.mean|covariance`, for looks matched to a shot the same under `shot`, and for looks
-of the universal generator `style.code`, `style.mean.LEVEL`, `style.deviation.LEVEL`.
+`reference.palette.mean|covariance`, for looks matched to a shot the same under `shot` and the key frames
+`key.NUMBER.painted|plate`, and for looks of the universal generator `style.code`, `style.mean.LEVEL`,
+`style.deviation.LEVEL`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from scumble import __version__
+from scumble.carrying import MOST_KEYS, PaintedKey
 from scumble.errors import BadInput, BadLook
 from scumble.files import written_whole
 from scumble.network import EPSILON, Architecture
@@ -29,6 +31,7 @@ from scumble.palette import OWN_COLOURS, Colouring, Palette, recolouring
 
 SCHEMA = 1
 SHOT_SCHEMA = 2  # of looks that hold a shot's statistics: who does not know of them would measure others
+KEYS_SCHEMA = 3  # of looks that hold key frames: who does not know of them would not carry them
 Array = NDArray[np.float32]
 Arrays = dict[str, Array]
 PARTS = ("kernel", "gamma", "beta", "gate")
@@ -65,6 +68,8 @@ class Look:
     facts: dict[str, Any]
     shot: ShotStatistics | None = None
     """Of the one shot that the look was matched to: it paints with these and no others."""
+    keys: tuple[PaintedKey, ...] = ()
+    """Painted frames of that shot that are carried along it."""
 
     @property
     def name(self) -> str:
@@ -102,7 +107,9 @@ class Look:
             arrays["style.code"] = self.style.code.astype(np.float32)
             for i, (m, d) in enumerate(zip(self.style.mean, self.style.deviation, strict=True)):
                 arrays[f"style.mean.{i}"], arrays[f"style.deviation.{i}"] = m.astype(np.float32), d.astype(np.float32)
-        schema = SCHEMA if self.shot is None else SHOT_SCHEMA
+        for key in self.keys:
+            arrays |= {f"key.{key.number}.{part}": array for part, array in key.arrays().items()}
+        schema = KEYS_SCHEMA if self.keys else SCHEMA if self.shot is None else SHOT_SCHEMA
         facts = {**self.facts, "schema": schema, "kind": "look", "architecture": asdict(self.architecture)}
         return save(arrays, metadata={"facts": json.dumps(facts, sort_keys=True)})
 
@@ -148,7 +155,7 @@ class Look:
         except KeyError as error:
             raise BadLook(f"{path}: a look without {error.args[0]!r}; make it again: scumble look make") from error
         own = {k: v for k, v in facts.items() if k not in ("schema", "kind", "architecture")}
-        look = cls(architecture, weights, palette, reference, style, own, shot)
+        look = cls(architecture, weights, palette, reference, style, own, shot, _keys_of(path, arrays))
         _check_statistics(path, look)
         _check_facts(path, own)
         return look
@@ -392,8 +399,23 @@ def _check_schema(path: Path, facts: Mapping[str, Any]) -> None:
     schema = facts.get("schema")
     if not isinstance(schema, int) or schema < 1:
         raise BadLook(f"{path}: no schema number in its facts; make the file again")
-    if schema > SHOT_SCHEMA:
-        raise BadLook(f"{path}: schema {schema} is newer than this Scumble reads ({SHOT_SCHEMA}); update Scumble")
+    if schema > KEYS_SCHEMA:
+        raise BadLook(f"{path}: schema {schema} is newer than this Scumble reads ({KEYS_SCHEMA}); update Scumble")
+
+
+def _keys_of(path: Path, arrays: Arrays) -> tuple[PaintedKey, ...]:
+    """The key frames that a file holds, in order. Raises BadLook."""
+    names = [key.split(".", 2)[1] for key in arrays if key.startswith("key.") and key.endswith(".painted")]
+    try:
+        if len(names) > MOST_KEYS:
+            raise BadInput(f"{len(names)} key frames are more than a look has")
+        found = [
+            PaintedKey.read(int(name), {part: arrays[f"key.{name}.{part}"] for part in ("painted", "plate")})
+            for name in names
+        ]
+    except (BadInput, KeyError, ValueError) as error:
+        raise BadLook(f"{path}: its key frames are not in order ({error}); match it again") from error
+    return tuple(sorted(found, key=lambda key: key.number))
 
 
 def check_weights(path: Path, architecture: Architecture, weights: Arrays) -> None:

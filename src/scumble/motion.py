@@ -53,8 +53,13 @@ def speed(flow: Flow) -> Pixels:
 
 def consistent(there: Flow, back: Flow) -> Mask:
     """Where going there and coming back ends near the start; elsewhere the spot is occluded [Ruder 1604.08610]."""
+    return np.asarray(consistency(there, back) <= 1) & inside(there)
+
+
+def consistency(there: Flow, back: Flow) -> Pixels:
+    """How far from the start going there and coming back ends (H, W), over what can be put up with; 0 is on it."""
     returned = warp(back, there, smooth=False)
-    return np.asarray(speed(there + returned) <= 0.01 * (speed(there) + speed(returned)) + 0.5) & inside(there)
+    return np.asarray(speed(there + returned) / (0.01 * (speed(there) + speed(returned)) + 0.5), np.float32)
 
 
 def grey(picture: Pixels) -> NDArray[np.uint8]:

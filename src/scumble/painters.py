@@ -5,15 +5,24 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
+import numpy as np
+
 from scumble.baking import shot_statistics, shots_of
+from scumble.carrying import Carrier, Left, PaintedKey
+from scumble.colour import to_working
 from scumble.engine import open_engine
 from scumble.errors import BadInput
+from scumble.frames import format_frames
+from scumble.grain import removed
 from scumble.look import Look, bake
+from scumble.marks import digest
 from scumble.painting import Weighted
+from scumble.palette import OWN_COLOURS
 from scumble.plan import Plan
 from scumble.sequence import keys, windows
 from scumble.shots import frames_of, own_frames
 from scumble.statistics_file import Measured, load, save
+from scumble.upsampling import resized
 
 
 class Painters:
@@ -36,6 +45,19 @@ class Painters:
         # looks in mattes of their own paint beside these
         self.others = [Painters(replace(job, looks=((0, look),), matte_looks=())) for _, look in job.matte_looks]
         self.digests: dict[tuple[int, int], str] = {}
+        self.carried = [self._carried(look) for _, look in job.looks]
+
+    def notes(self) -> list[str]:
+        """What was seen of the plate that its user should know."""
+        found = [note for other in self.others for note in other.notes()]
+        for (_, look), carried in zip(self.job.looks, self.carried, strict=True):
+            left = sorted({key.number for key in look.keys} - {key.number for key in carried})
+            if left and self.job.settings.carry:
+                found.append(
+                    f"{look.name}: this plate does not have frame {format_frames(left)} as it was painted over:"
+                    " what the painter set there is not carried along"
+                )
+        return found
 
     def of(self, number: int) -> list[Weighted]:
         """What paints a frame, with shares that sum to 1: one, but for dissolves and cross-fades of looks."""
@@ -61,7 +83,7 @@ class Painters:
     def of_words(self, number: int) -> list[list[object]]:
         """What paints a frame, as plain values: looks and shots with their shares, and digests of their statistics."""
         return [
-            [self.job.looks[look][1].hash, share, self._digest(look, place)]
+            [self.job.looks[look][1].hash, share, self._digest(look, place), *self._carried_words(look, place, number)]
             for (look, place), share in self._shares(number).items()
         ]
 
@@ -100,10 +122,50 @@ class Painters:
         return self.places.get(number, [0])
 
     def _baked(self, look: int, place: int) -> Weighted:
-        settings = self.job.settings
-        statistics = self.measured[look][place].statistics
-        baked = bake(self.job.looks[look][1], statistics, settings.colouring)
-        return Weighted(baked, self.engine.painter(baked, self.job.precision))
+        baked = bake(self.job.looks[look][1], self.measured[look][place].statistics, self.job.settings.colouring)
+        ready = Weighted(baked, self.engine.painter(baked, self.job.precision))
+        return replace(ready, carrier=self._carrier(look, place, ready))
+
+    def _carried(self, look: Look) -> list[PaintedKey]:
+        """The look's key frames that this plate has as they were painted over."""
+        if not self.job.settings.carry:
+            return []
+        keys = {key.number: key for key in look.keys if key.number in self.job.plate.numbers}
+        frames = self.job.plate.read(sorted(keys))
+        return [keys[f.number] for f in frames if keys[f.number].knows(to_working(f.pixels, f.colour_space).pixels)]
+
+    def _carried_here(self, look: int, place: int) -> list[PaintedKey]:
+        return [key for key in self.carried[look] if place in self._places(key.number)]
+
+    def _carried_words(self, look: int, place: int, number: int) -> list[object]:
+        """What of the key frames a frame hangs on: where they stand from it, and digests of their files."""
+        numbers = [key.number for key in self._carried_here(look, place)]
+        files = self.job.plate.files_of(numbers)
+        words = [[k - number, digest(file)] for k, file in zip(numbers, files, strict=True)]
+        return [self.job.settings.carry, words] if words else []
+
+    def _carrier(self, look: int, place: int, ready: Weighted) -> Carrier | None:
+        """Brings the key frames of a shot along; None where there are none."""
+        here = self._carried_here(look, place)
+        if not here:
+            return None
+        if self.job.settings.colouring != OWN_COLOURS:  # what is asked for of colours is not what the painter did
+            baked = bake(self.job.looks[look][1], self.measured[look][place].statistics)
+            ready = Weighted(baked, self.engine.painter(baked, self.job.precision))
+        size, margin = self.job.network_size, self.job.margin
+        scale = size[1] / self.job.plate.size[1]
+        top, left = round(margin.top * scale), round(margin.left * scale)
+        found = []
+        for key, frame in zip(here, self.job.read([key.number for key in here]), strict=True):
+            pixels = to_working(frame.pixels, frame.colour_space).pixels
+            if self.job.settings.grain is not None:
+                pixels = removed(pixels, float(ready.baked.statistics.facts.get("grain", 0.0)))
+            seen = resized(pixels, self.job.canvas_size)
+            window = np.s_[top : top + size[1], left : left + size[0]]
+            plate, own = (np.ascontiguousarray(p[window]) for p in (seen, ready.paint(seen)))
+            painted, weight = (resized(p, size).reshape(*size[::-1], -1) for p in (key.painted, key.weight))
+            found.append(Left(key.number, plate, weight.clip(0, 1) * (painted - own)))
+        return Carrier(found, self.job.settings.carry, (top, left))
 
 
 def _measured(job: Plan, look: Look) -> list[Measured]:

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from scumble import tiling
+from scumble.carrying import Carrier
 from scumble.colour import DISPLAY, Working, from_working, mixed, to_working
 from scumble.engine import Painter
 from scumble.frames import Frame, Paint, Pixels
@@ -20,11 +21,16 @@ from scumble.upsampling import joint_upsample, resized
 
 @dataclass(frozen=True)
 class Weighted:
-    """A baked look, what computes it, and its share in a frame."""
+    """A baked look, what computes it, its share in a frame, and what brings its key frames along."""
 
     baked: BakedLook
     painter: Painter
     share: float = 1.0
+    carrier: Carrier | None = None
+
+    def paint(self, pixels: Pixels) -> Pixels:
+        """A picture (H, W, 3) at the network's size as the network alone paints it."""
+        return tiling.paint(pixels, self.painter, self.baked.architecture.stride, self.baked.halo)
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,8 @@ def painting_of(
     if grain is not None:
         plate = removed(plate, sum(w.share * float(w.baked.statistics.facts.get("grain", 0.0)) for w in looks))
     proxy = resized(plate, size)
-    found = [tiling.paint(proxy, w.painter, w.baked.architecture.stride, w.baked.halo) for w in looks]
+    found = [w.paint(proxy) for w in looks]
+    found = [p if w.carrier is None else w.carrier(frame.number, proxy, p) for w, p in zip(looks, found, strict=True)]
     painted = found[0]
     if len(found) > 1:
         painted = sum((np.float32(w.share) * p for w, p in zip(looks, found, strict=True)), np.float32(0) * painted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, cached_property
@@ -14,7 +14,7 @@ from scumble.aov import AOVS, channels_of
 from scumble.colour import DISPLAY, ColourSpace
 from scumble.engine import Precision, find_engine
 from scumble.errors import BadOutput, BadPlate, BadSettings
-from scumble.frames import Margin, format_frames
+from scumble.frames import Frame, Margin, format_frames
 from scumble.keys import Keys
 from scumble.look import Look
 from scumble.marks import is_ours
@@ -34,7 +34,7 @@ from scumble.media.stills import StillsPlate, channel_names, part_names, space_o
 from scumble.motion import Vectors, vectors_of
 from scumble.ocio import Colours
 from scumble.palette import Colouring, Palette
-from scumble.review import Compare, compared_size, missing_letters
+from scumble.review import Compare, compared_size, missing_letters, reduced
 from scumble.tiling import canvas, on_grid
 from scumble.weights import PERSON_WHEEL, has_person_models
 
@@ -64,6 +64,8 @@ class RenderSettings:
     """Leave what is near the plate's black and white points as it is."""
     palette: Palette | None = None
     """Colours of another picture instead of the style's."""
+    carry: float = 1.0
+    """How much of its painted key frames a matched look carries along the shot; 0 is the network alone."""
     stroke: float = 1.0
     """Size of strokes: 2 paints at half as many lines."""
     lines: int | None = None
@@ -144,6 +146,8 @@ class RenderSettings:
             raise BadSettings(f"keep-color {self.keep_color}: give a number from 0 to 1")
         if not 0 <= self.keep_exposure <= 1:
             raise BadSettings(f"keep-exposure {self.keep_exposure}: give a number from 0 to 1")
+        if not 0 <= self.carry <= 1:
+            raise BadSettings(f"carry {self.carry}: give a number from 0 to 1")
         if not 0.1 <= self.stroke <= 20:
             raise BadSettings(f"stroke {self.stroke}: give a number from 0.1 to 20")
         if not 0 <= self.quality <= 100:
@@ -216,6 +220,11 @@ class Plan:
     def look(self) -> Look:
         """The first look."""
         return self.looks[0][1]
+
+    @property
+    def all_looks(self) -> list[Look]:
+        """Those of the frame and those in mattes of their own."""
+        return [look for _, look in (*self.looks, *self.matte_looks)]
 
     def shares(self, number: int) -> list[float]:
         """Of each look in a frame: a cross-fade from key to key."""
@@ -293,6 +302,11 @@ class Plan:
         """Width and height at which the network sees display window and margin."""
         return canvas(self.plate.size, self.network_size, self.margin)
 
+    def read(self, numbers: Sequence[int]) -> Iterator[Frame]:
+        """The plate's frames, at the size at which they are painted."""
+        frames = self.plate.read(numbers, self.margin)
+        return frames if self.frame_size == self.plate.size else (reduced(f, self.frame_size) for f in frames)
+
     @property
     def proxy_size(self) -> tuple[int, int]:
         """Width and height of a painted frame."""
@@ -317,6 +331,7 @@ class Plan:
                     for frame, look in self.looks
                 ),
                 *(f"look       {look.name} ({look.hash}) in {matte}" for matte, look in self.matte_looks),
+                *([f"carried    {_carried_in_words(self)}"] if _carried_in_words(self) else []),
                 f"matte      {_matte_in_words(self.settings)}",
                 f"strength   {self.settings.strength}",
                 f"network    {self.network_size[0]}x{self.network_size[1]}, {self.settings.engine}, {self.precision}",
@@ -328,6 +343,14 @@ class Plan:
                 *(f"note       {note}" for note in self.notes() if not note.startswith("sound")),
             ]
         )
+
+
+def _carried_in_words(job: Plan) -> str:
+    numbers = sorted({key.number for look in job.all_looks for key in look.keys})
+    if not numbers or not job.settings.carry:
+        return ""
+    share = "" if job.settings.carry == 1 else f", {job.settings.carry:g} of them"
+    return f"key frames {format_frames(numbers)}{share}"
 
 
 def proxy_size(size: tuple[int, int], proxy: int) -> tuple[int, int]:

@@ -87,7 +87,7 @@ def run(job: Plan, on_event: Callable[[FrameDone], None] = lambda _: None) -> Re
             return Rendered(files, 0, time.monotonic() - started, wanted)
         job = replace(job, numbers=tuple(n for n, _ in left), files=tuple(f for _, f in left))
     _paint(job, painters, lambda n: on_event(FrameDone(job.plate.path.name, n, time.monotonic() - started)))
-    notes = tuple(note for matte in job.mattes for note in noticed(matte))
+    notes = (*painters.notes(), *(note for matte in job.mattes for note in noticed(matte)))
     return Rendered(files, len(job.numbers), time.monotonic() - started, wanted - len(job.numbers), notes)
 
 
@@ -101,7 +101,7 @@ def _paint(job: Plan, painters: Painters, written: Callable[[int], None]) -> Non
             matte.files_of(number)
     writer = open_writer(job.output, _writer_settings(job, lambda n: _mark(job, painters, n)))
     try:
-        with ahead(_read(job, wanted)) as frames, Behind(writer) as behind:
+        with ahead(job.read(wanted)) as frames, Behind(writer) as behind:
             paintings: Iterator[Painting] = (_painting(job, painters, f) for f in frames)
             if settings.stabilize is not None:
                 motion = _motion(job, settings.stabilize)
@@ -110,19 +110,13 @@ def _paint(job: Plan, painters: Painters, written: Callable[[int], None]) -> Non
                 motion_held = _motion(job, settings.on_warp) if settings.on_warp else None
                 paintings = held(shown, settings.on, painters.first_of, motion_held, paintings)
             # a comparison shows each frame's own plate beside what is held
-            own = _read(job, shown) if settings.compare and settings.on > 1 else None
+            own = job.read(shown) if settings.compare and settings.on > 1 else None
             for painting in paintings:
                 behind.put(_done(job, painting, painting.frame if own is None else next(own)), written)
         writer.close()
     except BaseException:
         writer.abort()
         raise
-
-
-def _read(job: Plan, numbers: Sequence[int]) -> Iterator[Frame]:
-    """The plate's frames, at the size at which they are painted."""
-    frames = job.plate.read(numbers, job.margin)
-    return frames if job.frame_size == job.plate.size else (reduced(f, job.frame_size) for f in frames)
 
 
 def _done(job: Plan, painting: Painting, own: Frame) -> Frame:

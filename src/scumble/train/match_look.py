@@ -18,6 +18,7 @@ from safetensors.numpy import load_file, save
 
 from scumble import __version__
 from scumble.baking import as_style, look_of_pixels, picture_hash, reference_statistics, shot_statistics
+from scumble.carrying import Carrier, Left, PaintedKey
 from scumble.colour import DISPLAY, LUMA, linear_to_srgb, to_working
 from scumble.errors import BadInput, BadPlate
 from scumble.files import check_writable, written_whole
@@ -28,6 +29,7 @@ from scumble.media import Plate, PlateOptions, WriterSettings, open_plate
 from scumble.media.movie import MoviePlate
 from scumble.media.stills import StillsPlate, write_picture
 from scumble.nn import checkpoint
+from scumble.nn.generator import Generator
 from scumble.nn.perceptual import PerceptualFeatures
 from scumble.ocio import Colours
 from scumble.plan import LINES
@@ -47,6 +49,7 @@ ENLARGED = 0.18  # from which one at another size does, where it is also twice t
 SURE = 0.12  # from which a correlation of edges says something: right pairs have 0.3, wrong ones less than 0.09
 PREVIEW_SECONDS = 60.0
 COMPARED = 24  # frames on which a look that goes on is compared with what it was
+Paints = Callable[[int, Pixels], Pixels]
 RESUME, BEST, BEFORE = "match.safetensors", "best.safetensors", "before.look"
 
 
@@ -64,8 +67,11 @@ def match_look(
     vgg: Path | None = None,
     say: Callable[[str], None] = print,
     overwrite: bool = False,
+    carry: bool = True,
 ) -> Look:
     """Train a look on painted key frames of a plate and write it to `output`.
+
+    With `carry` the look keeps the painted frames, which renders of the shot then carry along it.
 
     `run` is the folder of the journal, previews and checkpoint; a match that was stopped goes on there with
     the same keys, others need `overwrite`. `lines` are those at which the network sees the plate. Raises
@@ -108,14 +114,20 @@ def match_look(
         taught.update(np.ascontiguousarray(array).tobytes())
     identity = {"taught": taught.hexdigest(), "start": first.hash, "settings": _lasting(settings)}
     before = matcher.figures()
-    best, seconds = _trained(matcher, run, identity, shown, before, say, overwrite, first.shot is not None)
+    kept = tuple(PaintedKey.of(key.number, *key[1:]) for key in sorted(keys)) if carry else ()
+    plates = {key.number: key.plate for key in keys}
+    earlier = [key.number for key in first.keys if key.number in plate.numbers and key.number not in plates]
+    plates |= {frame.number: _seen(frame, size) for frame in plate.read(earlier)}
+    shows = Shows(matcher, shown, kept, plates)
+    best, seconds = _trained(matcher, run, identity, shows, before, say, overwrite, first.shot is not None)
     matcher.take(load_file(run / BEST))
-    _preview(run, matcher, shown)
+    shows.write(run)
+    now, then = shows.painter(matcher.ema, kept), shows.painter(matcher.start, first.keys)
     changes: dict[int, float] = {}
     (run / BEFORE).unlink(missing_ok=True)
     if first.shot is not None:
         first.save(run / BEFORE)
-        changes = _changes(matcher, plate, size)
+        changes = _changes(then, now, plate, size)
         say(_in_words(changes))
     facts = {
         **first.facts,
@@ -136,15 +148,15 @@ def match_look(
         },
     }
     look = Look(first.architecture, dict(load_file(run / BEST)), first.palette, None, None, facts)
-    look = replace(with_reference(look, reference_statistics(look)), shot=statistics)
+    look = replace(with_reference(look, reference_statistics(look)), shot=statistics, keys=kept)
     look.save(output)
     pictures = [
-        (f"key {key.number}", [("plate", key.plate), ("painted", key.painted), ("matched", matcher.painted(key.plate))])
+        (f"key {key.number}", [("plate", key.plate), ("painted", key.painted), ("learned", matcher.painted(key.plate))])
         for key in keys
     ] + [
         (
             f"frame {n}, which nobody painted",
-            [("plate", p), ("before", matcher.painted(p, matcher.start)), ("matched", matcher.painted(p))],
+            [("plate", p), ("before", then(n, p)), ("matched", now(n, p))],
         )
         for n, p in shown
         if n not in numbers
@@ -161,12 +173,12 @@ def _compare_keys(first: Look, sources: Sequence[Mapping[str, Any]], say: Callab
             say(f"note: {first.name} was matched to frame {source['frame']} too, which is not given now")
 
 
-def _changes(matcher: Matcher, plate: Plate, size: tuple[int, int]) -> dict[int, float]:
+def _changes(then: Paints, now: Paints, plate: Plate, size: tuple[int, int]) -> dict[int, float]:
     """Mean absolute difference x 255 between the painting as it was and as it is, by frame."""
     found = {}
     for frame in plate.read(spread(plate.numbers, COMPARED)):
         pixels = _seen(frame, size)
-        before, after = (matcher.painted(pixels, g).clip(0, 1) for g in (matcher.start, matcher.ema))
+        before, after = (paint(frame.number, pixels).clip(0, 1) for paint in (then, now))
         found[frame.number] = 255 * float(np.abs(after - before).mean())
     return found
 
@@ -188,7 +200,7 @@ def _trained(
     matcher: Matcher,
     run: Path,
     identity: Mapping[str, Any],
-    shown: Sequence[tuple[int, Pixels]],
+    shows: Shows,
     before: Figures,
     say: Callable[[str], None],
     overwrite: bool,
@@ -217,7 +229,7 @@ def _trained(
         shutil.rmtree(run / "previews", ignore_errors=True)
         _keep(run, matcher)
     began = shown_at = time.monotonic()
-    _preview(run, matcher, shown)
+    shows.write(run)
 
     def progress() -> float:
         by_time = (spent + time.monotonic() - began) / (60 * s.minutes) if s.minutes else 0.0
@@ -266,13 +278,53 @@ def _trained(
                     say(f"nothing has got better since step {best_at}")
                     break
             if time.monotonic() - shown_at > PREVIEW_SECONDS:
-                _preview(run, matcher, shown)
+                shows.write(run)
                 save()
                 shown_at = time.monotonic()
         if matcher.steps % s.check_every and not finished:
             look_at(terms)
     save(at_end=True)
     return best, spent + time.monotonic() - began
+
+
+class Shows:
+    """Frames of the shot as a render would give them, with the weights of the moment."""
+
+    def __init__(
+        self,
+        matcher: Matcher,
+        shown: Sequence[tuple[int, Pixels]],
+        kept: Sequence[PaintedKey],
+        plates: Mapping[int, Pixels],
+    ) -> None:
+        self.matcher, self.shown, self.kept, self.plates = matcher, shown, kept, plates
+
+    def painter(self, generator: Generator, keys: Sequence[PaintedKey]) -> Paints:
+        """How a generator paints a numbered frame (H, W, 3) with these key frames carried along."""
+        left = []
+        for key in keys:
+            if key.number in self.plates:
+                plate = self.plates[key.number]
+                own = self.matcher.painted(plate, generator)
+                size = (plate.shape[1], plate.shape[0])
+                painted, weight = (resized(p, size).reshape(*size[::-1], -1) for p in (key.painted, key.weight))
+                height, width = own.shape[:2]  # cut to the stride
+                missing = weight[:height, :width] * (painted[:height, :width] - own)
+                left.append(Left(key.number, plate[:height, :width], missing))
+        carrier = Carrier(left)
+
+        def paint(number: int, pixels: Pixels) -> Pixels:
+            own = self.matcher.painted(pixels, generator)
+            return carrier(number, pixels[: own.shape[0], : own.shape[1]], own)
+
+        return paint
+
+    def write(self, run: Path) -> None:
+        """Previews of the averaged weights, in the run's folder."""
+        paint = self.painter(self.matcher.ema, self.kept)
+        for number, pixels in self.shown:
+            picture = Frame(number, paint(number, pixels), DISPLAY)
+            write_picture(run / "previews" / f"{number:04d}.jpg", picture, WriterSettings(quality=92))
 
 
 def _forget_after(journal: Path, step: int) -> None:
@@ -285,13 +337,6 @@ def _forget_after(journal: Path, step: int) -> None:
 def _keep(run: Path, matcher: Matcher) -> None:
     with written_whole(run / BEST) as part:
         part.write_bytes(save({k: np.ascontiguousarray(v) for k, v in matcher.weights().items()}))
-
-
-def _preview(run: Path, matcher: Matcher, shown: Sequence[tuple[int, Pixels]]) -> None:
-    """Frames of the shot as the look paints them now, at the network's size."""
-    for number, pixels in shown:
-        picture = Frame(number, matcher.painted(pixels), DISPLAY)
-        write_picture(run / "previews" / f"{number:04d}.jpg", picture, WriterSettings(quality=92))
 
 
 def _key(

@@ -1,0 +1,142 @@
+"""Painted key frames, carried along a shot: what a matched look's network left out of them moves with the plate.
+
+A network sees a part of the frame and knows nothing of where in the scene that is: marks that a painter
+set where the plate shows nothing it cannot repeat. What is missing from its painting of each key frame
+is therefore brought along by optical flow, to where both ways of the flow agree and the plate still
+looks the same; elsewhere the network's painting stands alone. A frame depends on its own plate and the
+key frames', on none of its neighbours, so chunks equal the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from scumble.errors import BadInput
+from scumble.frames import Pixels
+from scumble.motion import Flow, consistency, grey, inside, optical_flow, resized_flow, warp
+from scumble.upsampling import resized
+
+THUMBNAIL = (32, 18)  # of a key frame's plate: enough to know it again
+SAME = 0.06  # mean absolute difference of thumbnails up to which a plate is the one that was painted over
+CHANGED = 0.15  # difference of the plates, in display code values, at which trust has fallen to 1/e
+SOFT = 1.5  # pixels of flow over which trust fades, so that what is carried has no edge
+STEP = 1024  # a painting is kept in steps of 1/1024 from -0.5 to 1.5: finer than it was painted
+MOST_KEYS = 64  # in a look
+MOST_SIDE = 16384  # pixels of a kept painting
+
+
+@dataclass(frozen=True)
+class PaintedKey:
+    """A painted frame as a look keeps it: number, painting (H, W, 3) in the working space at the size at which the
+    network learned, weight (H, W, 1) from 0 to 1 where it was painted, and a thumbnail (18, 32, 3) of its plate."""
+
+    number: int
+    painted: Pixels
+    weight: Pixels
+    plate: Pixels
+
+    @classmethod
+    def of(cls, number: int, plate: Pixels, painted: Pixels, weight: Pixels) -> PaintedKey:
+        """From plate and painting of one size; what is kept is rounded as its file rounds it."""
+        kept = cls(number, painted, weight.reshape(*painted.shape[:2], 1), thumbnail(plate))
+        return cls.read(number, kept.arrays())
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What a look's file holds: the painting as the bytes of a 16-bit PNG, weight in its alpha."""
+        codes = np.round((self.painted[:, :, ::-1].clip(-0.5, 1.5) + 0.5) * STEP)
+        shares = np.round(self.weight.clip(0, 1) * 255)
+        _, png = cv2.imencode(".png", np.concatenate([codes, shares], axis=2).astype(np.uint16))
+        return {"painted": np.asarray(png, np.uint8).reshape(-1), "plate": self.plate.astype(np.float16)}
+
+    @classmethod
+    def read(cls, number: int, arrays: dict[str, NDArray[Any]]) -> PaintedKey:
+        """From `arrays`. Raises BadInput for what is not a painting."""
+        png = np.asarray(arrays["painted"]).astype(np.uint8)
+        # the header is looked at first: a few bytes may unpack to all of the memory
+        sides = [int.from_bytes(png[i : i + 4].tobytes(), "big") for i in (16, 20)]
+        if png.ndim != 1 or png.size < 33 or not all(1 <= side <= MOST_SIDE for side in sides):
+            raise BadInput(f"the painting of key frame {number} is no picture")
+        found = cv2.imdecode(png, cv2.IMREAD_UNCHANGED)
+        if found is None or found.dtype != np.uint16 or found.ndim != 3 or found.shape[2] != 4:
+            raise BadInput(f"the painting of key frame {number} cannot be read")
+        plate = np.asarray(arrays["plate"], np.float32)
+        if plate.shape != (THUMBNAIL[1], THUMBNAIL[0], 3):
+            raise BadInput(f"key frame {number} has a thumbnail of shape {plate.shape}")
+        codes = found.astype(np.float32)
+        painted = np.ascontiguousarray(codes[:, :, 2::-1] / np.float32(STEP) - np.float32(0.5))
+        return cls(number, painted, codes[:, :, 3:] / np.float32(255), plate)
+
+    def knows(self, plate: Pixels) -> bool:
+        """Whether a frame (H, W, 3) in the working space is the one that was painted over."""
+        return float(np.abs(thumbnail(plate) - self.plate).mean()) <= SAME
+
+
+class Left(NamedTuple):
+    """Of a key frame at the network's size: its plate, and what the network's painting of it lacks, (H, W, 3)."""
+
+    number: int
+    plate: Pixels
+    missing: Pixels
+
+
+class Carrier:
+    """Brings what is missing of key frames onto other frames; `amount` from 0 to 1 is how much of it.
+
+    `corner` is where, in pixels down and right, the display window of the key frames stands in what is
+    painted: overscan is not carried to, nor looked at, so that the window's pixels do not hang on it.
+    """
+
+    def __init__(self, left: Sequence[Left], amount: float = 1.0, corner: tuple[int, int] = (0, 0)) -> None:
+        self.left, self.amount, self.corner = tuple(left), np.float32(amount), corner
+        self.greys = [grey(key.plate) for key in self.left]
+
+    def __call__(self, number: int, plate: Pixels, painted: Pixels) -> Pixels:
+        """A painting (H, W, 3) of a frame with what could be carried to it; `plate` is the frame in the working space.
+
+        Nearer key frames count for more, by the square of their distance; a key frame itself comes as it was painted.
+        """
+        if not self.left:
+            return painted
+        height, width = self.left[0].plate.shape[:2]
+        window = np.s_[self.corner[0] : self.corner[0] + height, self.corner[1] : self.corner[1] + width]
+        result = painted.copy()
+        result[window] += self.amount * self._brought(number, np.ascontiguousarray(plate[window]))
+        return result
+
+    def _brought(self, number: int, plate: Pixels) -> Pixels:
+        total, weights = np.zeros_like(plate), np.zeros((*plate.shape[:2], 1), np.float32)
+        most = np.zeros_like(weights)
+        size, own = (plate.shape[1], plate.shape[0]), grey(plate)
+        small = (own.shape[1], own.shape[0])
+        for key, theirs in zip(self.left, self.greys, strict=True):
+            if key.number == number:
+                return key.missing
+            there, back = optical_flow(own, theirs), optical_flow(theirs, own)
+            trust = trusted(resized(plate, small), resized(key.plate, small), there, back)
+            trust = resized(trust, size).clip(0, 1)[:, :, None]
+            weight = trust / np.float32((number - key.number) ** 2)
+            total += weight * warp(key.missing, resized_flow(there, size))
+            weights += weight
+            most = np.maximum(most, trust)
+        return np.asarray(most * total / np.maximum(weights, np.float32(1e-9)), np.float32)
+
+
+def trusted(plate: Pixels, key: Pixels, there: Flow, back: Flow) -> Pixels:
+    """How far a key frame can be trusted at every pixel (H, W) of a frame, from 0 to 1; all at the flow's size."""
+    trust = np.exp(-consistency(there, back)) * inside(there)
+    apart = np.abs(plate - warp(key, there, smooth=False)).max(axis=2)
+    apart = cv2.blur(np.asarray(apart, np.float32), (3, 3), borderType=cv2.BORDER_REPLICATE)  # grain is no change
+    trust = np.nan_to_num(trust * np.exp(-np.square(apart / CHANGED))).astype(np.float32)
+    trust = cv2.erode(trust, np.ones((3, 3), np.uint8), borderValue=1)
+    return np.asarray(cv2.GaussianBlur(trust, (0, 0), SOFT, borderType=cv2.BORDER_REPLICATE), np.float32)
+
+
+def thumbnail(plate: Pixels) -> Pixels:
+    """Of a frame (H, W, 3) in the working space, as float16 holds it."""
+    return np.asarray(resized(np.nan_to_num(plate).clip(-8, 8), THUMBNAIL).astype(np.float16), np.float32)
