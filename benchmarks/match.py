@@ -4,9 +4,10 @@ python benchmarks/match.py WORK --toy FOLDER [--filmed samples/sintel_walk.mp4] 
 
 Two shots: `FOLDER` as benchmarks/toy_shot.py renders it in Blender (geometry under ordinary and under toon
 materials), and the filmed clip under a painting filter that is anchored to its content. With 1, 2 and 3 of the true
-frames as keys: `scumble look match` against the nearest key warped by optical flow and against the instant look of
-the keys. Figures are means over the frames 8 or more away from any key, whole, and where the nearest key does not
-show what is there (its flow there and back disagrees). Written to WORK/match.md.
+frames as keys: `scumble look match`, and what its network has learned alone, against the nearest key warped by
+optical flow and against the instant look of the keys. Figures are means over the frames 8 or more away from any key,
+whole, and where the nearest key does not show what is there (its flow there and back disagrees). Written to
+WORK/match.md.
 """
 
 from __future__ import annotations
@@ -146,15 +147,17 @@ def measure(
         run("look", "match", "--plate", pattern, "--painted", *painted, "-o", look, *limits)
     judge = Judge(plate, true, keys, Features(vgg_path()))
     found = {"key warped": judge.figures(lambda n: warp(true[judge.nearest(n)], judge.flow(n)))}
-    for name in ("instant", "matched"):
+    for name, carry in (("instant", 1), ("matched", 1), ("learned", 0)):
         shutil.rmtree(folder / name, ignore_errors=True)
         run(
             "render",
             pattern,
             "--look",
-            folder / f"{name}.look",
+            folder / ("instant.look" if name == "instant" else "matched.look"),
             "-o",
             folder / name / "m.####.png",
+            "--carry",
+            carry,
             "--progress",
             "none",
         )
