@@ -44,6 +44,7 @@ FREE = 12  # frames that nobody painted and that hold the look
 SHOWN = 5  # frames of a preview
 SHAPE = 0.02  # most that a key's proportions may differ from the plate's
 MOVED = 2.0  # pixels of 360 lines that a key may lie beside its plate before it is said
+UNSURE = 2.5  # pixels by which strokes themselves may mislead the measurement
 FACTORS = (1.0, 1.04, 1.08, 1.12, 1.17, 1.22, 1.28, 1.34, 1.41, 1.5, 1.6, 1.75)  # at which a cropped key is looked for
 ENLARGED = 0.18  # from which one at another size does, where it is also twice that at its own
 SURE = 0.12  # from which a correlation of edges says something: right pairs have 0.3, wrong ones less than 0.09
@@ -422,7 +423,7 @@ def _beside(found: Alignment, straight: Alignment, size: tuple[int, int], full: 
     """What is to be said of an alignment at `size`, in pixels of `full`; nothing where edges tell nothing."""
     if found.factor > 1 and found.sure > max(ENLARGED, 2 * straight.sure):
         return f"looks like a part, enlarged by about {found.factor:.2f}, of"
-    if straight.sure > SURE and np.hypot(straight.right, straight.down) > MOVED * size[1] / 360:
+    if straight.sure > SURE and np.hypot(straight.right, straight.down) > max(UNSURE, MOVED * size[1] / 360):
         right, down = straight.right * full[0] / size[0], straight.down * full[1] / size[1]
         return f"seems to lie {right:+.0f} pixels across and {down:+.0f} down beside"
     return ""
