@@ -14,6 +14,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ class Look:
         kept = max(colouring.keep_color, self.keep_color)
         return recolouring(plate, self.palette, replace(colouring, keep_color=kept))
 
-    @property
+    @cached_property  # asked for with every frame, and key frames take long to pack
     def hash(self) -> str:
         """First 16 digits of the SHA-256 of the saved file."""
         return hashlib.sha256(self.to_bytes()).hexdigest()[:16]
