@@ -95,6 +95,9 @@ class Carrier:
     def __init__(self, left: Sequence[Left], amount: float = 1.0, corner: tuple[int, int] = (0, 0)) -> None:
         self.left, self.amount, self.corner = tuple(left), np.float32(amount), corner
         self.greys = [grey(key.plate) for key in self.left]
+        self.small = [
+            resized(key.plate, (g.shape[1], g.shape[0])) for key, g in zip(self.left, self.greys, strict=True)
+        ]
 
     def __call__(self, number: int, plate: Pixels, painted: Pixels) -> Pixels:
         """A painting (H, W, 3) of a frame with what could be carried to it; `plate` is the frame in the working space.
@@ -113,12 +116,12 @@ class Carrier:
         total, weights = np.zeros_like(plate), np.zeros((*plate.shape[:2], 1), np.float32)
         most = np.zeros_like(weights)
         size, own = (plate.shape[1], plate.shape[0]), grey(plate)
-        small = (own.shape[1], own.shape[0])
-        for key, theirs in zip(self.left, self.greys, strict=True):
+        seen = resized(plate, (own.shape[1], own.shape[0]))
+        for key, theirs, small in zip(self.left, self.greys, self.small, strict=True):
             if key.number == number:
                 return key.missing
             there, back = optical_flow(own, theirs), optical_flow(theirs, own)
-            trust = trusted(resized(plate, small), resized(key.plate, small), there, back)
+            trust = trusted(seen, small, there, back)
             trust = resized(trust, size).clip(0, 1)[:, :, None]
             weight = trust / np.float32((number - key.number) ** 2)
             total += weight * warp(key.missing, resized_flow(there, size))
