@@ -73,6 +73,7 @@ def render(
     *,
     matte_looks: Mapping[str, Look | PathLike] | None = None,
     on_frame: Callable[[FrameDone], None] = lambda _: None,
+    watch: Callable[[Frame], None] = lambda _: None,
     **settings: Any,
 ) -> Rendered:
     """Paint a shot and write it, as `scumble render` does.
@@ -81,10 +82,10 @@ def render(
     are others by their mattes. `settings` are the fields of `RenderSettings`, and most may be given as on
     the command line: `frames` "1001-1100x2", `strength` "1001:0,1050:1", `lines` "full", `frame_rate`
     "23.976", `aovs` "luma,matte", paths as text. `matte` is a path, "auto:person", "channel:NAME" or
-    "crypto:NAME". `on_frame` is told of every frame when it is on disk. Raises ScumbleError; a movie is
-    finished or not there.
+    "crypto:NAME". `on_frame` is told of every frame when it is on disk, `watch` is shown it before.
+    Raises ScumbleError; a movie is finished or not there.
     """
-    wanted = _settings(settings)
+    wanted = settings_of(settings)
     if isinstance(plate, str | os.PathLike):
         opened = media.open_plate(Path(plate), wanted.first_frame, wanted.plate_options)
     else:  # as it was opened
@@ -95,7 +96,7 @@ def render(
         wanted = replace(wanted, layer=given.layer, in_space=given.in_space, ocio=given.colours.name)
     looks = [(number, _look(one)) for number, one in look.items()] if isinstance(look, Mapping) else _look(look)
     others = [(matte, _look(one)) for matte, one in (matte_looks or {}).items()]
-    return run(plan(opened, looks, Path(output), wanted, others), on_frame)
+    return run(plan(opened, looks, Path(output), wanted, others), on_frame, watch)
 
 
 def paint(pixels: Pixels, look: Look | PathLike, strength: float = 1.0, *, lines: int | str | None = None) -> Pixels:
@@ -110,7 +111,7 @@ def paint(pixels: Pixels, look: Look | PathLike, strength: float = 1.0, *, lines
         raise BadSettings(f"paint: give floats of 0 to 1, not {np.asarray(pixels).dtype}: pixels / 255")
     if np.nanmax(pixels) > 4 and np.isfinite(np.nanmax(pixels)):
         raise BadSettings(f"paint: values up to {np.nanmax(pixels):g}: give floats of 0 to 1: pixels / 255")
-    settings = _settings({"strength": strength, "lines": lines})
+    settings = settings_of({"strength": strength, "lines": lines})
     frame = Frame(1, np.ascontiguousarray(pixels, np.float32), DISPLAY)
     height, width = frame.pixels.shape[:2]
     seen = max(16, min(height, LINES) if settings.lines is None else settings.lines or height)
@@ -121,7 +122,7 @@ def paint(pixels: Pixels, look: Look | PathLike, strength: float = 1.0, *, lines
     return paint_frame([Weighted(baked, painter)], frame, size, strength)
 
 
-def _settings(given: dict[str, Any]) -> RenderSettings:
+def settings_of(given: dict[str, Any]) -> RenderSettings:
     """Settings of values as they stand on a command line. Raises BadSettings."""
     known = [field.name for field in fields(RenderSettings)]
     for name in given:

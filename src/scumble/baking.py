@@ -224,8 +224,7 @@ def shot_statistics(
     points, `points`.
     """
     shot = shot or Shot(plate.numbers[0], plate.numbers[-1])
-    sampled = spread(numbers or plate.numbers, SAMPLED_FRAMES)
-    key = [_identity(plate, sampled), sampled, look.hash, size, colouring.as_values(), without_grain, "points"]
+    sampled, key = _sampled(look, plate, size, colouring, numbers, without_grain)
     found = cached_statistics(key, look)
     if found is None:
         facts: dict[str, Any] = {"of": str(plate.path.name), "frames": list(sampled)}
@@ -244,6 +243,36 @@ def shot_statistics(
         found.facts["points"] = [float(point) for point in np.median(points, axis=0)]
         keep_statistics(key, shot, found)
     return found
+
+
+def known_statistics(
+    look: Look, plate: Plate, size: tuple[int, int], colouring: Colouring = OWN_COLOURS
+) -> ShotStatistics | None:
+    """`shot_statistics` of the whole plate where that takes no time: the look's own, or measured before."""
+    if look.shot is not None:
+        return look.shot
+    return cached_statistics(_sampled(look, plate, size, colouring, plate.numbers, False)[1], look)
+
+
+def _sampled(
+    look: Look,
+    plate: Plate,
+    size: tuple[int, int],
+    colouring: Colouring,
+    numbers: Sequence[int],
+    without_grain: bool,
+) -> tuple[tuple[int, ...], list[object]]:
+    """The frames that are sampled, and by what their statistics are known again."""
+    sampled = spread(numbers or plate.numbers, SAMPLED_FRAMES)
+    return sampled, [
+        _identity(plate, sampled),
+        sampled,
+        look.hash,
+        size,
+        colouring.as_values(),
+        without_grain,
+        "points",
+    ]
 
 
 def _working(plate: Plate, numbers: Sequence[int]) -> Iterator[Pixels]:

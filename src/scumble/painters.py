@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -14,24 +15,31 @@ from scumble.engine import open_engine
 from scumble.errors import BadInput
 from scumble.frames import format_frames
 from scumble.grain import removed
-from scumble.look import Look, bake
+from scumble.look import Look, ShotStatistics, bake
 from scumble.marks import digest
 from scumble.painting import Weighted
 from scumble.palette import OWN_COLOURS
 from scumble.plan import Plan
 from scumble.sequence import keys, windows
-from scumble.shots import frames_of, own_frames
+from scumble.shots import Shot, frames_of, own_frames
 from scumble.statistics_file import Measured, load, save
 from scumble.upsampling import resized
 
 
 class Painters:
-    """The looks baked with every shot that is rendered, compiled when their turn comes."""
+    """The looks baked with every shot that is rendered, compiled when their turn comes.
 
-    def __init__(self, job: Plan) -> None:
+    With `statistics` nothing is measured: the plate is one shot with those that it gives for a look.
+    """
+
+    def __init__(self, job: Plan, statistics: Callable[[Look], ShotStatistics] | None = None) -> None:
         self.job = job
         self.engine = open_engine(job.settings.engine)
-        self.measured = [_measured(job, look) for _, look in job.looks]
+        if statistics is None:
+            self.measured = [_measured(job, look) for _, look in job.looks]
+        else:
+            shot = Shot(job.plate.numbers[0], job.plate.numbers[-1])
+            self.measured = [[Measured(shot, statistics(look))] for _, look in job.looks]
         self.shots = [m.shot for m in self.measured[0]]
         self.places: dict[int, list[int]] = {}  # of the shots that a frame of the plate stands in
         for place, shot in enumerate(self.shots):
@@ -43,7 +51,9 @@ class Painters:
             self.run_of[n] = n if behind_hole else self.run_of.get(n - 1, n)
         self.ready: dict[tuple[int, int], Weighted] = {}
         # looks in mattes of their own paint beside these
-        self.others = [Painters(replace(job, looks=((0, look),), matte_looks=())) for _, look in job.matte_looks]
+        self.others = [
+            Painters(replace(job, looks=((0, look),), matte_looks=()), statistics) for _, look in job.matte_looks
+        ]
         self.digests: dict[tuple[int, int], str] = {}
         self.carried = [self._carried(look) for _, look in job.looks]
 

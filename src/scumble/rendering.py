@@ -71,8 +71,15 @@ def render(
     return run(plan(source, look, output, settings, matte_looks), on_event)
 
 
-def run(job: Plan, on_event: Callable[[FrameDone], None] = lambda _: None) -> Rendered:
-    """Do what was planned. Raises ScumbleError; a movie is finished or not there, done frames of a sequence stay."""
+def run(
+    job: Plan,
+    on_event: Callable[[FrameDone], None] = lambda _: None,
+    watch: Callable[[Frame], None] = lambda _: None,
+) -> Rendered:
+    """Do what was planned. Raises ScumbleError; a movie is finished or not there, done frames of a sequence stay.
+
+    `on_event` is told of every frame that was written, `watch` shown every frame that is about to be.
+    """
     started = time.monotonic()
     wanted, files = len(job.numbers), job.files
     check_writable(job.files[0])  # first: what cannot be written is said at once
@@ -86,12 +93,12 @@ def run(job: Plan, on_event: Callable[[FrameDone], None] = lambda _: None) -> Re
         if not left:
             return Rendered(files, 0, time.monotonic() - started, wanted)
         job = replace(job, numbers=tuple(n for n, _ in left), files=tuple(f for _, f in left))
-    _paint(job, painters, lambda n: on_event(FrameDone(job.plate.path.name, n, time.monotonic() - started)))
+    _paint(job, painters, lambda n: on_event(FrameDone(job.plate.path.name, n, time.monotonic() - started)), watch)
     notes = (*painters.notes(), *(note for matte in job.mattes for note in noticed(matte)))
     return Rendered(files, len(job.numbers), time.monotonic() - started, wanted - len(job.numbers), notes)
 
 
-def _paint(job: Plan, painters: Painters, written: Callable[[int], None]) -> None:
+def _paint(job: Plan, painters: Painters, written: Callable[[int], None], watch: Callable[[Frame], None]) -> None:
     """Paint and write the frames of a plan, decoding ahead and encoding behind."""
     settings = job.settings
     shown, steady = _shown_and_steadied(job, painters)
@@ -112,11 +119,23 @@ def _paint(job: Plan, painters: Painters, written: Callable[[int], None]) -> Non
             # a comparison shows each frame's own plate beside what is held
             own = job.read(shown) if settings.compare and settings.on > 1 else None
             for painting in paintings:
-                behind.put(_done(job, painting, painting.frame if own is None else next(own)), written)
+                done = _done(job, painting, painting.frame if own is None else next(own))
+                watch(done)
+                behind.put(done, written)
         writer.close()
     except BaseException:
         writer.abort()
         raise
+
+
+def painted_alone(job: Plan, painters: Painters, painting: Painting | int) -> tuple[Frame, Painting]:
+    """One frame of a plan by itself, neither steadied nor held, as it would be written.
+
+    Comes with its painting, which may be given again instead of the frame's number where strength alone is another.
+    """
+    if isinstance(painting, int):
+        painting = _painting(job, painters, next(iter(job.read((painting,)))))
+    return _done(job, painting, painting.frame), painting
 
 
 def _done(job: Plan, painting: Painting, own: Frame) -> Frame:

@@ -1,0 +1,1 @@
+"""The studio: a web page and an HTTP API over the same job functions (needs the extra `studio`)."""

@@ -1,0 +1,151 @@
+"""Previews: one frame as the render would paint it, without measuring the shot first."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import numpy as np
+
+from scumble.api import settings_of
+from scumble.baking import as_style, known_statistics, look_of_pixels, reference_picture, reference_statistics
+from scumble.colour import DISPLAY, to_working
+from scumble.engine import open_engine
+from scumble.errors import BadInput
+from scumble.frames import Frame, Pixels
+from scumble.look import Look, ShotStatistics, bake
+from scumble.media import Plate
+from scumble.painters import Painters
+from scumble.painting import Painting, Weighted, paint_frame
+from scumble.plan import Plan, plan
+from scumble.rendering import painted_alone
+from scumble.review import reduced
+from scumble.studio.requests import Desk, Preview
+from scumble.studio.work import fitting, shown
+from scumble.upsampling import resized
+
+WIDTH = 960  # pixels that a preview is wide
+LARGE = 2400  # pixels of a plate's width from which a preview is made of a proxy: strokes and colours are the same
+THUMBNAIL = 320  # pixels that a look's thumbnail is wide
+LINES = 480  # at which it is painted
+KEPT = 4  # painted frames that are kept, so that strength alone needs no painting
+
+
+@dataclass(frozen=True)
+class Previewed:
+    """A frame before and after, (H, W, 3) of 0 to 1 in sRGB, and how it was painted."""
+
+    before: Pixels
+    after: Pixels
+    frame: int
+    frames: tuple[int, ...]
+    look: str
+    statistics: Literal["shot", "reference"]
+    """Of the shot itself, where they were known, or of a reference photograph: a render may differ a little."""
+    seconds: float
+
+
+class Previews:
+    """Paints previews one at a time and keeps the last paintings, plates and looks."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.lock = threading.Lock()
+        self.kept: OrderedDict[str, tuple[Painters, Painting, Literal["shot", "reference"]]] = OrderedDict()
+        self.looks: OrderedDict[str, Look] = OrderedDict()
+
+    def warm(self) -> None:
+        """Load and compile what the first preview would wait for: the universal generator, a painter."""
+        with self.lock:
+            picture = reference_picture()
+            look = look_of_pixels([as_style(picture)], [1.0], "warm", [])
+            self._painted(look, np.ascontiguousarray(picture[:LINES]))
+
+    def preview(self, asked: Preview) -> Previewed:
+        """Paint a frame. Raises ScumbleError."""
+        began = time.monotonic()
+        with self.lock:
+            plate = self.desk.plate(asked)
+            frame = plate.numbers[0] if asked.frame is None else asked.frame
+            if frame not in plate.numbers:
+                raise BadInput(f"frame {frame} is not in the plate's {plate.frame_range}; choose one of it")
+            look = self._look(asked)
+            settings = settings_of({**self.desk.settings(asked), "frames": (frame,), "precision": "fast"})
+            settings = replace(settings, proxy=_proxy(plate.size[0]))
+            with TemporaryDirectory() as folder:  # where nothing is written
+                job = plan(plate, look, Path(folder) / "preview.png", settings)
+            key = _key(asked, plate, frame, look)
+            if key in self.kept:
+                painters, painting, statistics = self.kept.pop(key)
+                done, painting = painted_alone(job, painters, painting)
+            else:
+                painters, statistics = _painters(job, plate)
+                done, painting = painted_alone(job, painters, frame)
+            self.kept[key] = (painters, painting, statistics)
+            while len(self.kept) > KEPT:
+                self.kept.popitem(last=False)
+        size = fitting(plate.size, WIDTH, plate.pixel_aspect)
+        before, after = (resized(shown(f), size).clip(0, 1) for f in (painting.frame, done))
+        return Previewed(before, after, frame, plate.numbers, look.name, statistics, time.monotonic() - began)
+
+    def _look(self, asked: Preview) -> Look:
+        """The look of a request, from the last ones where its files are those."""
+        files = self.desk.pictures(asked.styles)
+        own = [self.desk.store.look_file(n) for n in (asked.look, asked.second) if n in self.desk.store.looks()]
+        of_files = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in (*files, *own)]
+        key = repr([of_files, asked.look, asked.second, round(asked.mix, 4)])
+        if key not in self.looks:
+            self.looks[key] = self.desk.look(asked)
+            while len(self.looks) > KEPT:
+                self.looks.popitem(last=False)
+        return self.looks[key]
+
+    def thumbnails(self, reference: str, frame: int | None, looks: Sequence[str]) -> list[tuple[str, Pixels]]:
+        """The looks of these names on a frame, each with its name."""
+        with self.lock:
+            plate = self.desk.open(reference)
+            number = frame if frame in plate.numbers else plate.numbers[0]
+            seen = next(iter(plate.read([number])))
+            lines = min(LINES, plate.size[1])
+            size = (max(16, round(plate.size[0] * float(plate.pixel_aspect or 1) * lines / plate.size[1])), lines)
+            working = to_working(reduced(seen, size).pixels, seen.colour_space).pixels
+            small = fitting(size, THUMBNAIL)
+            return [(name, resized(self._painted(self.desk.named(name), working), small)) for name in looks]
+
+    def _painted(self, look: Look, pixels: Pixels) -> Pixels:
+        baked = bake(look, _reference(look))
+        painter = open_engine("openvino").painter(baked, "fast")
+        height, width = pixels.shape[:2]
+        return paint_frame([Weighted(baked, painter)], Frame(1, pixels, DISPLAY), (width, height), 1.0).clip(0, 1)
+
+
+def _painters(job: Plan, plate: Plate) -> tuple[Painters, Literal["shot", "reference"]]:
+    """Painters with statistics that take no time: the shot's where they are known or it is one frame."""
+    if len(plate.numbers) == 1:
+        return Painters(job), "shot"
+    known = {
+        look.hash: known_statistics(look, plate, job.network_size, job.settings.colouring) for look in job.all_looks
+    }
+    painters = Painters(job, lambda look: known[look.hash] or _reference(look))
+    return painters, "reference" if None in known.values() else "shot"
+
+
+def _reference(look: Look) -> ShotStatistics:
+    return look.shot or look.reference or reference_statistics(look)
+
+
+def _proxy(width: int) -> Literal[1, 2, 4]:
+    return 1 if width <= LARGE else 2 if width <= 2 * LARGE else 4
+
+
+def _key(asked: Preview, plate: Plate, frame: int, look: Look) -> str:
+    """All that a painting hangs on, but for its strength."""
+    file = plate.files_of([frame])[0]
+    values: dict[str, Any] = asked.model_dump(exclude={"strength", "look", "styles", "second", "mix"})
+    return repr([sorted(values.items()), frame, look.hash, str(file), file.stat().st_mtime_ns, file.stat().st_size])

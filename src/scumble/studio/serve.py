@@ -1,0 +1,56 @@
+"""The server: binds, says where it is, opens the browser, and goes on until it is ended."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable
+
+import uvicorn
+
+from scumble.errors import BadInput, BadSettings
+from scumble.studio.page import mount
+from scumble.studio.safety import Guard, is_loopback
+from scumble.studio.server import Studio, make_app
+from scumble.studio.settings import Options
+
+PATIENCE = 3  # seconds that open connections have at the end
+
+
+def serve(options: Options, host: str, port: int, browser: bool, say: Callable[[str], None]) -> None:
+    """Serve page and API until Ctrl-C or SIGTERM. Raises BadSettings, BadInput, BadOutput before."""
+    if not is_loopback(host) and not options.password:
+        raise BadSettings(f"--host {host}: others can reach it: give a --password (or $SCUMBLE_PASSWORD) with it")
+    strange = next((folder for folder in options.folders if not folder.is_dir()), None)
+    if strange is not None:
+        raise BadInput(f"{strange}: not a folder; name one that is there with --folder")
+    listening = _bound(host, port)
+    with listening:
+        studio = Studio(options)
+        app = Guard(mount(make_app(studio), studio), options.password, options.most)
+        shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - which is no address to open
+        address = f"http://{f'[{shown}]' if ':' in shown else shown}:{listening.getsockname()[1]}/"
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=PATIENCE, server_header=False)
+        )
+        threading.Thread(target=studio.previews.warm, daemon=True).start()
+        with studio.working():
+            say(f"{address} (Ctrl-C ends it; jobs and looks are kept in {options.data})")
+            if browser:
+                threading.Timer(0.5, webbrowser.open, (address,)).start()
+            server.run([listening])
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(128)
+    except OSError as error:
+        raise BadSettings(
+            f"--host {host} --port {port}: cannot listen there ({error.strerror or error}); give another --port"
+        ) from error
+    return listening

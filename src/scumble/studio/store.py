@@ -1,0 +1,305 @@
+"""What the studio keeps: jobs in SQLite, uploads, results and looks in one folder, within a quota.
+
+    FOLDER/jobs.sqlite            one row a job
+    FOLDER/uploads/ID/...         what was uploaded, under its own name
+    FOLDER/jobs/ID/...            a job's results: out/, thumbs/, run/, look.look, proxy.mp4
+    FOLDER/looks/NAME.look        the user's own looks
+
+Every call opens the database anew, so that threads and the worker process may share a store.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from scumble.errors import BadInput, BadOutput
+from scumble.files import written_whole
+
+TABLE = """CREATE TABLE IF NOT EXISTS jobs (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, request TEXT NOT NULL,
+    done REAL NOT NULL DEFAULT 0, total REAL NOT NULL DEFAULT 0, message TEXT NOT NULL DEFAULT '',
+    error TEXT NOT NULL DEFAULT '', cancel INTEGER NOT NULL DEFAULT 0,
+    created REAL NOT NULL, started REAL, ended REAL)"""
+ENDED = ("done", "failed", "cancelled")
+KEPT_DAYS = 7  # that an upload which no job uses is kept
+BLOCK = 1 << 20  # bytes of an upload that are taken at once
+ID = re.compile(r"[0-9a-f]{16}")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as it stands. `state`: new, queued, running, done, failed or cancelled; times in seconds since 1970."""
+
+    id: str
+    kind: str
+    state: str
+    request: dict[str, Any]
+    done: float
+    total: float
+    message: str
+    error: str
+    cancel: bool
+    created: float
+    started: float | None
+    ended: float | None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """By what is done so far; None where that says nothing yet."""
+        if self.state != "running" or not self.done or not self.total or self.started is None:
+            return None
+        return (time.time() - self.started) / self.done * (self.total - self.done)
+
+
+class Store:
+    """The studio's folder. `quota` is the most bytes that uploads and results may take together; 0 is no limit."""
+
+    def __init__(self, folder: Path, quota: int = 0) -> None:
+        self.folder, self.quota = folder, quota
+        try:
+            for name in ("uploads", "jobs", "looks"):
+                (folder / name).mkdir(parents=True, exist_ok=True)
+            with self._database() as database:
+                database.execute("PRAGMA journal_mode=WAL")
+                database.execute(TABLE)
+        except (OSError, sqlite3.Error) as error:
+            raise BadOutput(
+                f"{folder}: the studio cannot keep its jobs there ({error}); give another --data"
+            ) from error
+
+    @contextmanager
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        database = sqlite3.connect(self.folder / "jobs.sqlite", timeout=20)
+        database.row_factory = sqlite3.Row
+        try:
+            with database:  # a transaction
+                yield database
+        finally:
+            database.close()
+
+    def submit(self, kind: str, request: Mapping[str, Any]) -> Job:
+        """A new job, whose folder may be filled until `release`. Raises BadInput where the quota is used up."""
+        self.check_room()
+        job = secrets.token_hex(8)
+        self.home(job).mkdir(parents=True)
+        with self._database() as database:
+            database.execute(
+                "INSERT INTO jobs (id, kind, state, request, created) VALUES (?, ?, 'new', ?, ?)",
+                (job, kind, json.dumps(request), time.time()),
+            )
+        return self.job(job)
+
+    def release(self, job: str) -> Job:
+        """Put a new job at the end of the queue."""
+        self._update(job, "new", state="queued")
+        return self.job(job)
+
+    def job(self, job: str) -> Job:
+        """Raises BadInput for one that is not there."""
+        with self._database() as database:
+            row = database.execute("SELECT * FROM jobs WHERE id = ?", (job,)).fetchone()
+        if row is None:
+            raise BadInput(f"job {job[:32]}: there is none of that name")
+        return _job(row)
+
+    def jobs(self) -> list[Job]:
+        """All of them, the newest first."""
+        with self._database() as database:
+            return [_job(row) for row in database.execute("SELECT * FROM jobs ORDER BY created DESC, id").fetchall()]
+
+    def claim(self) -> Job | None:
+        """The oldest queued job, now running; None where there is none."""
+        with self._database() as database:
+            database.execute("BEGIN IMMEDIATE")
+            row = database.execute("SELECT id FROM jobs WHERE state = 'queued' ORDER BY created LIMIT 1").fetchone()
+            if row is None:
+                return None
+            database.execute(
+                "UPDATE jobs SET state = 'running', started = ?, error = '', done = 0 WHERE id = ?",
+                (time.time(), row["id"]),
+            )
+        return self.job(row["id"])
+
+    def tell(self, job: str, done: float | None = None, total: float | None = None, message: str | None = None) -> None:
+        """How far a running job is."""
+        given = {k: v for k, v in (("done", done), ("total", total), ("message", message)) if v is not None}
+        if given:
+            self._update(job, "running", **given)
+
+    def end(self, job: str, state: str, error: str = "", message: str = "") -> None:
+        """A running job has ended."""
+        self._update(job, "running", state=state, error=error, message=message, ended=time.time())
+
+    def again(self, job: str) -> Job:
+        """Back into the queue: a job that ended, or one that was running when the studio stopped."""
+        with self._database() as database:
+            database.execute(
+                "UPDATE jobs SET state = 'queued', cancel = 0, error = '', message = '', ended = NULL"
+                " WHERE id = ? AND state IN ('running', 'failed', 'cancelled')",
+                (job,),
+            )
+        return self.job(job)
+
+    def cancel(self, job: str) -> Job:
+        """A queued job is over at once; a running one is marked, and whoever runs it ends it."""
+        with self._database() as database:
+            database.execute("UPDATE jobs SET cancel = 1 WHERE id = ? AND state IN ('queued', 'running')", (job,))
+            database.execute(
+                "UPDATE jobs SET state = 'cancelled', ended = ? WHERE id = ? AND state = 'queued'", (time.time(), job)
+            )
+        return self.job(job)
+
+    def delete(self, job: str) -> None:
+        """A job that ended, with its results. Raises BadInput for one that has not."""
+        found = self.job(job)
+        if found.state not in ENDED:
+            raise BadInput(f"job {job}: is {found.state}; cancel it first")
+        with self._database() as database:
+            database.execute("DELETE FROM jobs WHERE id = ?", (job,))
+        shutil.rmtree(self.home(job), ignore_errors=True)
+
+    def running(self) -> list[Job]:
+        """Jobs that are said to be running."""
+        return [job for job in self.jobs() if job.state == "running"]
+
+    def _update(self, job: str, while_: str, **values: Any) -> None:
+        names = ", ".join(f"{name} = ?" for name in values)  # names are ours
+        with self._database() as database:
+            database.execute(f"UPDATE jobs SET {names} WHERE id = ? AND state = ?", (*values.values(), job, while_))  # noqa: S608
+
+    def home(self, job: str) -> Path:
+        """A job's folder."""
+        if not ID.fullmatch(job):
+            raise BadInput(f"job {job[:32]!r}: not the name of a job")
+        return self.folder / "jobs" / job
+
+    def upload(self, files: Sequence[tuple[str, BinaryIO]], most: int = 0) -> str:
+        """Keep files under their own names; the upload's id. Raises BadInput for what is too large or has no name.
+
+        `most` is the most bytes of them together; 0 is no limit but the quota.
+        """
+        self.check_room()
+        upload = secrets.token_hex(8)
+        folder = self.folder / "uploads" / upload
+        folder.mkdir()
+        room = self.quota - self.used() if self.quota else 0
+        taken = 0
+        try:
+            names = [safe_name(name) for name, _ in files]
+            twice = next((n for n in names if names.count(n) > 1), None)
+            if not names or twice is not None:
+                raise BadInput("nothing was uploaded" if twice is None else f"{twice}: uploaded twice; give it once")
+            for name, (_, source) in zip(names, files, strict=True):
+                with (folder / name).open("wb") as target:
+                    while block := source.read(BLOCK):
+                        taken += len(block)
+                        if most and taken > most:
+                            raise BadInput(f"{name}: more than {_size(most)}, which is all that an upload may have")
+                        if self.quota and taken > room:
+                            raise BadInput(f"{name}: the studio's {_size(self.quota)} are used up; delete some jobs")
+                        target.write(block)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return upload
+
+    def adopt(self, files: Sequence[Path]) -> str:
+        """`upload` of files that are on this disk already: linked where that can be, else copied."""
+        self.check_room()
+        upload = secrets.token_hex(8)
+        folder = self.folder / "uploads" / upload
+        folder.mkdir()
+        for file in files:
+            target = folder / safe_name(file.name)
+            try:
+                os.link(file, target)
+            except OSError:  # another disk, or a file system without links
+                shutil.copyfile(file, target)
+        return upload
+
+    def forget(self, upload: str) -> None:
+        """Delete an upload."""
+        if ID.fullmatch(upload):
+            shutil.rmtree(self.folder / "uploads" / upload, ignore_errors=True)
+
+    def uploaded(self, upload: str) -> Path:
+        """The file of an upload, or its folder where it has several. Raises BadInput for one that is not there."""
+        folder = self.folder / "uploads" / upload
+        files = sorted(folder.iterdir()) if ID.fullmatch(upload) and folder.is_dir() else []
+        if not files:
+            raise BadInput(f"upload {upload[:32]}: is not there any more; upload it again")
+        return files[0] if len(files) == 1 else folder
+
+    def used(self) -> int:
+        """Bytes of uploads and results."""
+        found = 0
+        for part in ("uploads", "jobs"):
+            for file in (self.folder / part).rglob("*"):
+                try:
+                    found += file.stat().st_size if file.is_file() else 0
+                except OSError:  # was deleted meanwhile
+                    continue
+        return found
+
+    def check_room(self) -> None:
+        """Raises BadInput where the quota is used up."""
+        if self.quota and self.used() >= self.quota:
+            raise BadInput(f"the studio's {_size(self.quota)} are used up; delete some jobs")
+
+    def clean(self) -> None:
+        """Delete uploads that no job uses and that are old, and what is left of jobs that never came into the queue."""
+        with self._database() as database:
+            database.execute("DELETE FROM jobs WHERE state = 'new'")
+        jobs = self.jobs()
+        used = {word for job in jobs for word in ID.findall(json.dumps(job.request))}
+        for folder in (self.folder / "uploads").iterdir():
+            if folder.name not in used and time.time() - folder.stat().st_mtime > KEPT_DAYS * 86400:
+                shutil.rmtree(folder, ignore_errors=True)
+        for folder in (self.folder / "jobs").iterdir():
+            if folder.name not in {job.id for job in jobs}:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def look_file(self, name: str) -> Path:
+        """Where a look of the user's own is kept. Raises BadInput for what is no name."""
+        if safe_name(name) != name or not name.strip() or name.startswith("."):
+            raise BadInput(f"look {name[:60]!r}: not a name for a look; write letters, digits, spaces, - and _")
+        return self.folder / "looks" / f"{name}.look"
+
+    def looks(self) -> list[str]:
+        """Names of the user's own looks."""
+        return sorted(path.stem for path in (self.folder / "looks").glob("*.look"))
+
+    def keep_look(self, name: str, data: bytes) -> Path:
+        """Write a look of the user's own; the file appears whole. Raises BadInput where the name is taken."""
+        target = self.look_file(name)
+        if target.exists():
+            raise BadInput(f"look {name}: is there already; give it another name")
+        with written_whole(target) as part:
+            part.write_bytes(data)
+        return target
+
+
+def safe_name(name: str) -> str:
+    """A file's own name without folders and without what a file system might take amiss."""
+    own = re.split(r"[\\/]", name)[-1]
+    return re.sub(r"[^\w.,+#()@ -]", "_", own).strip(" .")[-120:] or "upload"
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.3g} MB"
+
+
+def _job(row: sqlite3.Row) -> Job:
+    values = {field.name: row[field.name] for field in fields(Job)}
+    return Job(**{**values, "request": json.loads(values["request"]), "cancel": bool(values["cancel"])})

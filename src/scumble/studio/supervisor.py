@@ -1,0 +1,111 @@
+"""Keeps one worker process alive, ends the jobs that are cancelled, and says what became of a worker that died."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from scumble.errors import BadOutput
+from scumble.studio.store import Store
+
+LOOK = 0.2  # seconds between looks at the worker
+GRACE = 30.0  # seconds that a job may take to stop: a training saves its step
+RESTART = 1.0  # seconds before a worker that died is started again
+
+
+class Supervisor:
+    """As a context: the worker runs inside it. One at a time may have a folder; another raises BadOutput."""
+
+    def __init__(self, store: Store, folders: Sequence[Path] = ()) -> None:
+        self.store = store
+        self.folders = [str(folder) for folder in folders]
+        self.worker: subprocess.Popen[bytes] | None = None
+        self.ending = threading.Event()
+        self.asked: dict[str, float] = {}  # cancelled jobs, and when the worker was asked to stop them
+
+    def __enter__(self) -> Supervisor:
+        self.lock = sqlite3.connect(self.store.folder / "lock.sqlite", timeout=0, check_same_thread=False)
+        try:
+            self.lock.execute("BEGIN EXCLUSIVE")  # which ends with this process, however it ends
+        except sqlite3.OperationalError as error:
+            self.lock.close()
+            raise BadOutput(
+                f"{self.store.folder}: another studio works there; end it, or give another --data"
+            ) from error
+        for job in self.store.running():  # the last server ended before they did
+            self.store.again(job.id)
+        self.store.clean()
+        self.thread = threading.Thread(target=self._keep, name="supervisor", daemon=True)
+        self.thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.ending.set()
+        self.thread.join()
+        self.lock.close()
+
+    def _keep(self) -> None:
+        while not self.ending.wait(LOOK):
+            if self.worker is None:
+                self.worker = self._start()
+            elif self.worker.poll() is not None:
+                self._take_down(self.worker.returncode)
+                self.worker = None
+                self.ending.wait(RESTART)
+            else:
+                self._stop_cancelled(self.worker)
+        if self.worker is not None:
+            self._end(self.worker)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        words = [sys.executable, "-m", "scumble.studio.worker", str(self.store.folder), *self.folders]
+        return subprocess.Popen(words, stdin=subprocess.PIPE)
+
+    def _take_down(self, code: int) -> None:
+        """The worker is no more: what it was at has failed, or was cancelled."""
+        self.asked.clear()
+        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        for job in self.store.running():
+            if job.cancel:
+                self.store.end(job.id, "cancelled")
+            else:
+                self.store.end(
+                    job.id,
+                    "failed",
+                    f"the process that did this job was ended {how}, perhaps for want of memory;"
+                    " the studio goes on: start the job again, or give it fewer lines",
+                )
+
+    def _stop_cancelled(self, worker: subprocess.Popen[bytes]) -> None:
+        for job in self.store.running():
+            if not job.cancel:
+                continue
+            asked = self.asked.setdefault(job.id, 0.0)
+            if not asked:
+                self.asked[job.id] = time.monotonic()
+                worker.terminate()
+            elif time.monotonic() - asked > GRACE:
+                worker.kill()
+
+    def _end(self, worker: subprocess.Popen[bytes]) -> None:
+        with suppress(OSError):
+            if worker.stdin is not None:
+                worker.stdin.close()
+        if os.name != "nt":
+            worker.terminate()
+        try:
+            worker.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            worker.wait()

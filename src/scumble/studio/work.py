@@ -1,0 +1,260 @@
+"""A job's work: the same functions as the command line's, told to the store as they go."""
+
+from __future__ import annotations
+
+import re
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scumble import api, qc, report
+from scumble.colour import DISPLAY, over_black, to_working
+from scumble.errors import BadInput
+from scumble.files import written_whole
+from scumble.frames import Frame, Pixels
+from scumble.look import Look
+from scumble.media import Plate, PlateOptions, WriterSettings, is_movie, open_plate, open_writer
+from scumble.rendering import FrameDone
+from scumble.studio.requests import Desk, Match, Qc, Render, Train, is_mixed, key_paths, output_name, with_defaults
+from scumble.studio.store import Job
+from scumble.upsampling import resized
+
+THUMBNAILS = 24  # of a render, spread over its frames
+THUMBNAIL = 192  # pixels wide
+PROXY = 1280  # most pixels that a movie in the page is wide
+SECONDS = 0.25  # between what the store is told
+PERCENT = re.compile(r"\b(\d{1,3})%")
+
+
+class Stopped(Exception):
+    """The job stopped by itself in the middle, to go on later."""
+
+
+def perform(job: Job, desk: Desk) -> str:
+    """Do a job; what its user should know of the result. Raises ScumbleError."""
+    asked = with_defaults(job.kind, job.request)
+    works: dict[str, Callable[[Job, Desk, Any], str]] = {"render": _render, "match": _match, "train": _train, "qc": _qc}
+    return works[job.kind](job, desk, asked)
+
+
+def shown(frame: Frame) -> Pixels:
+    """A frame as a screen shows it: (H, W, 3) of 0 to 1 in sRGB, linear light through the view, over black."""
+    pixels = to_working(frame.pixels, frame.colour_space).pixels
+    if frame.alpha is not None:
+        pixels = over_black(pixels, frame.alpha, DISPLAY)
+    return np.clip(np.nan_to_num(pixels), 0, 1).astype(np.float32)
+
+
+def fitting(size: tuple[int, int], width: int, aspect: Fraction | None = None) -> tuple[int, int]:
+    """Width and height with square pixels, at most `width` wide, even, as video wants it."""
+    full = size[0] * float(aspect or 1)
+    wide = min(width, full)
+    return max(2, round(wide / 2) * 2), max(2, round(wide * size[1] / full / 2) * 2)
+
+
+def _render(job: Job, desk: Desk, asked: Render) -> str:
+    home = desk.store.home(job.id)
+    plate, settings = desk.plate(asked), desk.settings(asked)
+    look = Look.load(home / "look.look") if is_mixed(asked) else desk.look(asked)
+    output = home / "out" / output_name(asked, plate, look)
+    numbers = api.settings_of(settings).frames or plate.numbers
+    every = max(1, -(-len(numbers) // THUMBNAILS))
+    wanted = set(numbers[::every]) if len(numbers) > 1 else set()
+    told = _Told(job, desk, len(numbers))
+
+    def watch(frame: Frame) -> None:
+        if frame.number in wanted:
+            small = resized(shown(frame), fitting(plate.size, THUMBNAIL, plate.pixel_aspect))
+            with written_whole(home / "thumbs" / f"{frame.number:08d}.jpg") as part:
+                part.write_bytes(report.jpeg(small))
+
+    done = api.render(desk.path(asked.plate), look, output, on_frame=told.frame, watch=watch, **settings)
+    if done.kept:
+        told.count = len(numbers)
+    desk.store.tell(job.id, done=len(numbers), message="proxy")
+    _show(open_plate(output, None if is_movie(output) else plate.numbers[0]), home)
+    if len(done.files) > 1:
+        _pack(done.files, home / "sequence.zip")
+    kept = [f"{done.kept} frames were there already, made in the same way"] if done.kept else []
+    return "\n".join([*kept, *done.notes])
+
+
+def _show(result: Plate, home: Path) -> None:
+    """What the page shows of a result: a movie that browsers play, or a picture."""
+    size = fitting(result.size, PROXY, result.pixel_aspect)
+    frames = (replace(_bare(f), pixels=resized(shown(f), size)) for f in result.read(result.numbers))
+    if len(result.numbers) == 1:
+        with written_whole(home / "proxy.jpg") as part:
+            part.write_bytes(report.jpeg(next(frames).pixels, 92))
+        return
+    writer = open_writer(
+        home / "proxy.mp4",
+        WriterSettings(
+            frame_rate=result.frame_rate or Fraction(24), size=size, quality=80, codec="h264", out_space=DISPLAY
+        ),
+    )
+    try:
+        for frame in frames:
+            writer.write(frame)
+        writer.close()
+    except BaseException:
+        writer.abort()
+        raise
+
+
+def _bare(frame: Frame) -> Frame:
+    return Frame(frame.number, frame.pixels, DISPLAY)
+
+
+def _pack(files: tuple[Path, ...], target: Path) -> None:
+    """Files in a zip, stored as they are: pictures are compressed already."""
+    with written_whole(target) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as packed:
+        for file in files:
+            packed.write(file, file.name)
+
+
+class _Told:
+    """Tells the store of frames, not more often than anyone looks."""
+
+    def __init__(self, job: Job, desk: Desk, total: int) -> None:
+        self.job, self.store = job, desk.store
+        self.count, self.total, self.last = 0, total, 0.0
+        self.store.tell(job.id, done=0, total=total)
+
+    def frame(self, event: FrameDone) -> None:
+        self.count += 1
+        if time.monotonic() - self.last > SECONDS or self.count == self.total:
+            self.last = time.monotonic()
+            self.store.tell(self.job.id, done=self.count)
+
+
+def _match(job: Job, desk: Desk, asked: Match) -> str:
+    keys = [f"{number}={path}" for number, path in key_paths(desk, asked)]
+    words = ["look", "match", "--plate", str(desk.path(asked.plate)), "--painted", *keys]
+    words += [] if asked.carry else ["--no-carry"]
+    return _taught(job, desk, asked, words)
+
+
+def _train(job: Job, desk: Desk, asked: Train) -> str:
+    styles = [str(file) for reference in asked.styles for file in desk.files(reference)]
+    contents = []
+    for reference in asked.content:
+        desk.open(reference)
+        contents.append(str(desk.path(reference)))
+    words = ["look", "train", "--content", *contents, "--style", *styles]
+    words += ["--from-scratch"] if asked.from_scratch else []
+    if (desk.store.home(job.id) / "run" / "metrics.jsonl").exists():
+        words.append("--resume")
+    return _taught(job, desk, asked, words)
+
+
+def _taught(job: Job, desk: Desk, asked: Match | Train, words: list[str]) -> str:
+    """Run a command that trains a look, which ends as look.look in the job's folder."""
+    home = desk.store.home(job.id)
+    words += ["-o", str(home / "look.look"), "--run", str(home / "run"), "--name", asked.name]
+    words += ["--minutes", f"{asked.minutes:g}"]
+    words += [
+        w
+        for name in ("layer", "in_space")
+        if getattr(asked, name)
+        for w in (f"--{name.replace('_', '-')}", getattr(asked, name))
+    ]
+    if asked.start:
+        start = home / "start.look"
+        if not start.exists():
+            desk.named(asked.start).save(start)
+        words += ["--start", str(start)]
+    if (home / "look.look").exists():  # finished, but for saying so
+        return ""
+    notes = command(words, lambda line: _tell_line(job, desk, line))
+    if not (home / "look.look").exists():
+        raise Stopped
+    return "\n".join(notes)
+
+
+def _tell_line(job: Job, desk: Desk, line: str) -> None:
+    share = PERCENT.search(line)
+    desk.store.tell(job.id, done=int(share[1]) if share else None, total=100, message=line)
+
+
+def command(words: list[str], tell: Callable[[str], None]) -> list[str]:
+    """A command of the command line in this process; `tell` hears its lines; what it noted. Raises ScumbleError."""
+    from scumble import cli
+
+    notes: list[str] = []
+
+    def hear(line: str) -> None:
+        tell(line)
+        if line.startswith("note: "):
+            notes.append(line.removeprefix("note: "))
+
+    with _heard(cli.note, hear):
+        try:
+            cli.app(words, standalone_mode=False)
+        except cli._ClickException as error:  # usage: a file's name that looks like a flag
+            raise BadInput(error.format_message()) from error
+    return notes
+
+
+@contextmanager
+def _heard(console: Any, hear: Callable[[str], None]) -> Iterator[None]:
+    """Lines of a Rich console go to `hear` instead of the terminal."""
+
+    class Lines:
+        encoding = "utf-8"
+        left = ""
+
+        def write(self, text: str) -> int:
+            *lines, self.left = (self.left + text).split("\n")
+            for line in lines:
+                if line.strip():
+                    hear(line.strip())
+            return len(text)
+
+        def flush(self) -> None:
+            pass
+
+        def isatty(self) -> bool:
+            return False
+
+    console.file = Lines()
+    try:
+        yield
+    finally:
+        console.file = None
+
+
+def _qc(job: Job, desk: Desk, asked: Qc) -> str:
+    judged = desk.store.job(asked.job)
+    request = with_defaults("render", judged.request) if judged.kind == "render" else None
+    if request is None or judged.state != "done":
+        raise BadInput(f"job {asked.job}: not a render that is done; a report is made of one")
+    if request.compare or request.burn_in:
+        raise BadInput("a report compares the render with its plate: render without comparison and burn-in first")
+    look = Look.load(desk.store.home(judged.id) / "look.look")
+    output = desk.store.home(judged.id) / "out" / output_name(request, desk.plate(request), look)
+    settings = api.settings_of(desk.settings(request))
+
+    def tell(n: int, total: int) -> None:
+        desk.store.tell(job.id, done=n, total=total)
+
+    done = qc.examine(
+        desk.path(request.plate),
+        output,
+        frames=settings.frames,
+        tick=tell,
+        cuts=settings.cuts,
+        first_frame=settings.first_frame,
+        plate_options=settings.plate_options,
+        render_options=PlateOptions(layer=settings.layer if output.suffix == ".exr" else ""),
+    )
+    limits = qc.Limits()
+    report.write(desk.store.home(job.id) / "report.html", *qc.page(done, limits))
+    return "passes" if qc.passes(done, limits) else "does not pass: see the report"
