@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from conftest import SAMPLES
+from outgoing import watched
 
 from scumble.cli import one_value_each, weighted
 from scumble.errors import BadSettings
@@ -52,3 +57,20 @@ def test_frame_rates() -> None:
     for text in ("0", "-24", "fast", "24/0"):
         with pytest.raises(BadSettings, match="24000/1001"):
             parse_rate(text)
+
+
+def test_a_render_speaks_to_nobody(tmp_path: Path) -> None:
+    """A plate's machine is often cut off, and should be: libraries that report their use are kept from it."""
+    log = tmp_path / "outgoing.txt"
+    environment = {**os.environ, **watched(tmp_path, log)}
+    program = (
+        "import sys, time, scumble\n"
+        "scumble.render(sys.argv[1], 'auvers', sys.argv[2], frames='1')\n"
+        "time.sleep(2)  # what reports does so in a thread or process of its own\n"
+    )
+    words = [sys.executable, "-c", program, str(SAMPLES / "sintel_walk.mp4"), str(tmp_path / "one.png")]
+    subprocess.run(words, check=True, env=environment)
+    assert not log.exists(), log.read_text()
+    talking = "import socket; s = socket.socket(); s.settimeout(0.01); s.connect_ex(('192.0.2.1', 9))"  # the watch itself works
+    subprocess.run([sys.executable, "-c", talking], check=True, env=environment)
+    assert "192.0.2.1" in log.read_text()

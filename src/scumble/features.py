@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
-from openvino import opset13 as op
 from safetensors import SafetensorError, safe_open
 
 from scumble.engine.openvino_engine import OpenVinoEngine
 from scumble.errors import BadLook
+from scumble.silent_openvino import op, ov
 
 Pixels = NDArray[np.float32]
 Maps = dict[str, NDArray[np.float32]]

@@ -19,13 +19,13 @@ from typing import Any
 
 import cv2
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
 
 from scumble.colour import to_working
 from scumble.frames import NO_MARGIN, Frame, Margin, Pixels
 from scumble.media import Plate
 from scumble.motion import Flow, OpticalFlow, consistent, resized_flow, warp
+from scumble.silent_openvino import ov
 from scumble.upsampling import resized
 from scumble.weights import person_models
 

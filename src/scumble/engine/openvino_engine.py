@@ -10,13 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
-from openvino import opset13 as op
 
 from scumble.engine import Painter, Precision
 from scumble.look import Array, BakedLook, Look, StyleStatistics, Universal
 from scumble.network import BLUR, EPSILON, Node
+from scumble.silent_openvino import op, ov
 
 Pixels = NDArray[np.float32]
 PLACES = (2, 3)  # rows and columns of (N, C, H, W)

@@ -17,7 +17,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import gradio as gr
 import numpy as np
 from fastapi import FastAPI, Request
-from fastapi.responses import RedirectResponse
+from fastapi.responses import RedirectResponse, Response
 from gradio.themes import Base, colors, sizes
 from pydantic import ValidationError
 
@@ -44,11 +44,16 @@ WIDTH = 960
 
 def mount(app: FastAPI, studio: Studio) -> FastAPI:
     """Add the page, once in each language, to the API's app."""
+    here = resources.files("scumble.studio")
     os.environ["GRADIO_TEMP_DIR"] = str(studio.store.folder / "page")
 
     @app.get("/", include_in_schema=False)
     def home(request: Request) -> RedirectResponse:
         return RedirectResponse(f"/{preferred(request.headers.get('accept-language', ''))}/?{DARK}")
+
+    @app.get("/favicon.ico", include_in_schema=False)
+    def icon() -> Response:
+        return Response(here.joinpath("favicon.svg").read_bytes(), media_type="image/svg+xml")
 
     @app.get("/page/cards", include_in_schema=False)
     def cards(language: str = LANGUAGES[0]) -> dict[str, Any]:
@@ -66,7 +71,6 @@ def mount(app: FastAPI, studio: Studio) -> FastAPI:
         primary_hue=colors.amber, neutral_hue=colors.zinc, text_size=sizes.text_sm, spacing_size=sizes.spacing_sm,
         font=SYSTEM, font_mono=("ui-monospace", "monospace"),
     )  # fmt: skip
-    here = resources.files("scumble.studio")
     for language in LANGUAGES:
         blocks = Page(studio, Words(language)).build()
         gr.mount_gradio_app(
@@ -77,7 +81,6 @@ def mount(app: FastAPI, studio: Studio) -> FastAPI:
             css=here.joinpath("page.css").read_text("utf-8"),
             head=f"<script>{here.joinpath('page.js').read_text('utf-8')}</script>",
             max_file_size=studio.options.most,
-            favicon_path=str(here.joinpath("favicon.svg")),
             footer_links=[],
             show_error=True,
             ssr_mode=False,

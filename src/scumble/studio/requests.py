@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Literal
@@ -15,12 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from scumble.api import settings_of
 from scumble.baking import find_look, make_look, mix_looks, shipped_looks
-from scumble.errors import BadInput, BadLook, BadPlate, BadSettings
+from scumble.errors import BadInput, BadLook, BadPlate, BadSettings, NotInstalled
 from scumble.look import Look
 from scumble.media import MOVIES, STILLS, Plate, is_movie, open_plate
 from scumble.media.pattern import parse_pattern
 from scumble.plan import RenderSettings, plan
 from scumble.studio.store import Job, Store
+from scumble.weights import vgg_path
 
 MOST_PIXELS = 100_000_000  # of an upload's frame: 16,384 x 6,144 fits; what a server takes from a stranger has an end
 MOST_NAMED = 400  # plates of the allowed folders that are offered
@@ -185,11 +187,10 @@ class Desk:
         for folder in self.folders:
             path = folder / given  # which is the given one where that is absolute
             try:
-                inside = self._inside(path)
+                if self._inside(path) and (path.exists() or parse_pattern(path) is not None):
+                    return path
             except (OSError, ValueError) as error:  # a link to itself, a name that is too long
                 raise refused from error
-            if inside and (path.exists() or parse_pattern(path) is not None):
-                return path
         raise refused
 
     def _inside(self, path: Path) -> bool:
@@ -218,7 +219,11 @@ class Desk:
     def files(self, reference: str) -> list[Path]:
         """The pictures of an upload, or one file of an allowed folder."""
         path = self.path(reference)
-        return sorted(path.iterdir()) if path.is_dir() else [path]
+        if reference.startswith("upload:") and path.is_dir():
+            return sorted(path.iterdir())
+        if not path.is_file():
+            raise BadInput(f"{reference}: not a picture; name pictures one by one")
+        return [path]
 
     def look(self, asked: PaintRequest) -> Look:
         """The look that a request paints with."""
@@ -321,7 +326,10 @@ def is_mixed(asked: PaintRequest) -> bool:
 def submit(desk: Desk, kind: str, asked: Any) -> Job:
     """Check a request, down to the files that it names, and put it into the queue. Raises BadInput."""
     made: Look | None = None
-    line = ""
+    if isinstance(asked, Match | Train):
+        vgg_path()
+        if find_spec("torch") is None:
+            raise NotInstalled("learning a look needs torch: pip install 'scumble[train]'")
     if isinstance(asked, Render):
         plate, made, settings = desk.plate(asked), desk.look(asked), desk.settings(asked)
         output = output_name(asked, plate, made)
@@ -344,8 +352,7 @@ def submit(desk: Desk, kind: str, asked: Any) -> Job:
     home = desk.store.home(job.id)
     if isinstance(asked, Render) and made is not None:
         made.save(home / "look.look")
-        line = command(desk, asked, settings, output, home / "look.look")
-        (home / "command.txt").write_text(line + "\n", "utf-8")
+        (home / "command.txt").write_text(command(desk, asked, settings, output, home / "look.look") + "\n", "utf-8")
     return desk.store.release(job.id)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import ipaddress
 import json
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
+
+from starlette.exceptions import HTTPException
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -105,10 +106,14 @@ class Guard:
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > room:
-                return {"type": "http.disconnect"}
+                raise HTTPException(413, _too_much(room))
             return message
 
         return counted
+
+
+def _too_much(room: int) -> str:
+    return f"more than the {room / 1e6:.0f} MB that may be sent; see scumble studio --max-upload"
 
 
 def _knows(authorization: str, password: str) -> bool:
@@ -116,7 +121,7 @@ def _knows(authorization: str, password: str) -> bool:
     if kind.lower() == "basic":
         try:
             value = base64.b64decode(value, validate=True).decode("utf-8").partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             return False
     elif kind.lower() != "bearer":
         return False

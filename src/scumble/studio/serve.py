@@ -34,12 +34,14 @@ def serve(options: Options, host: str, port: int, browser: bool, say: Callable[[
         server = uvicorn.Server(
             uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=PATIENCE, server_header=False)
         )
-        threading.Thread(target=studio.previews.warm, daemon=True).start()
+        warm = threading.Thread(target=studio.previews.warm)
         with studio.working():
+            warm.start()
             say(f"{address} (Ctrl-C ends it; jobs and looks are kept in {options.data})")
             if browser:
                 threading.Timer(0.5, webbrowser.open, (address,)).start()
             server.run([listening])
+            warm.join()  # a compilation does not survive the end of its process
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import mimetypes
 import shutil
+import traceback
 from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -239,6 +240,12 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(MemoryError)
     def memory(_: Request, error: MemoryError) -> JSONResponse:
         return sentence(400, "not enough memory for that; take fewer lines or a smaller picture")
+
+    @app.exception_handler(Exception)
+    def fault(request: Request, error: Exception) -> JSONResponse:
+        with (app.state.studio.store.folder / "faults.log").open("a", encoding="utf-8") as log:
+            log.write(f"{request.method} {request.url}\n{''.join(traceback.format_exception(error))}\n")
+        return sentence(500, f"a fault of Scumble's ({type(error).__name__}); please report it with faults.log")
 
 
 def _add_routes(app: FastAPI, studio: Studio) -> None:

@@ -60,6 +60,7 @@ class Supervisor:
             if self.worker is None:
                 self.worker = self._start()
             elif self.worker.poll() is not None:
+                _sweep(self.worker.pid)
                 self._take_down(self.worker.returncode)
                 self.worker = None
                 self.ending.wait(RESTART)
@@ -70,7 +71,7 @@ class Supervisor:
 
     def _start(self) -> subprocess.Popen[bytes]:
         words = [sys.executable, "-m", "scumble.studio.worker", str(self.store.folder), *self.folders]
-        return subprocess.Popen(words, stdin=subprocess.PIPE)
+        return subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True)
 
     def _take_down(self, code: int) -> None:
         """The worker is no more: what it was at has failed, or was cancelled."""
@@ -109,3 +110,10 @@ class Supervisor:
         except subprocess.TimeoutExpired:
             worker.kill()
             worker.wait()
+
+
+def _sweep(group: int) -> None:
+    """End what a worker that is no more has left behind: the training that it had begun."""
+    if hasattr(os, "killpg"):
+        with suppress(OSError):
+            os.killpg(group, signal.SIGKILL)

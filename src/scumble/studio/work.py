@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -30,11 +31,8 @@ THUMBNAILS = 24  # of a render, spread over its frames
 THUMBNAIL = 192  # pixels wide
 PROXY = 1280  # most pixels that a movie in the page is wide
 SECONDS = 0.25  # between what the store is told
+PATIENCE = 25.0  # seconds that a training has to save what it has learned
 PERCENT = re.compile(r"\b(\d{1,3})%")
-
-
-class Stopped(Exception):
-    """The job stopped by itself in the middle, to go on later."""
 
 
 def perform(job: Job, desk: Desk) -> str:
@@ -174,8 +172,6 @@ def _taught(job: Job, desk: Desk, asked: Match | Train, words: list[str]) -> str
     if (home / "look.look").exists():  # finished, but for saying so
         return ""
     notes = command(words, lambda line: _tell_line(job, desk, line))
-    if not (home / "look.look").exists():
-        raise Stopped
     return "\n".join(notes)
 
 
@@ -185,50 +181,29 @@ def _tell_line(job: Job, desk: Desk, line: str) -> None:
 
 
 def command(words: list[str], tell: Callable[[str], None]) -> list[str]:
-    """A command of the command line in this process; `tell` hears its lines; what it noted. Raises ScumbleError."""
-    from scumble import cli
+    """Run a command of the command line; `tell` hears its lines; what it noted. Raises BadInput with its sentence.
 
+    In a process of its own, which is stopped with this one: a training's memory is free again after it.
+    """
     notes: list[str] = []
-
-    def hear(line: str) -> None:
-        tell(line)
-        if line.startswith("note: "):
-            notes.append(line.removeprefix("note: "))
-
-    with _heard(cli.note, hear):
-        try:
-            cli.app(words, standalone_mode=False)
-        except cli._ClickException as error:  # usage: a file's name that looks like a flag
-            raise BadInput(error.format_message()) from error
-    return notes
-
-
-@contextmanager
-def _heard(console: Any, hear: Callable[[str], None]) -> Iterator[None]:
-    """Lines of a Rich console go to `hear` instead of the terminal."""
-
-    class Lines:
-        encoding = "utf-8"
-        left = ""
-
-        def write(self, text: str) -> int:
-            *lines, self.left = (self.left + text).split("\n")
-            for line in lines:
-                if line.strip():
-                    hear(line.strip())
-            return len(text)
-
-        def flush(self) -> None:
-            pass
-
-        def isatty(self) -> bool:
-            return False
-
-    console.file = Lines()
+    last = ""
+    line = [sys.executable, "-m", "scumble.cli", *words]
+    process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
+    assert process.stderr is not None
     try:
-        yield
+        for said in process.stderr:
+            last = said.strip() or last
+            if said.startswith("note: "):
+                notes.append(last.removeprefix("note: "))
+            tell(last)
+        code = process.wait()
     finally:
-        console.file = None
+        if process.poll() is None:
+            process.terminate()
+            process.wait(PATIENCE)
+    if code:
+        raise BadInput(last.removeprefix("scumble: ") or f"ended with exit code {code}")
+    return notes
 
 
 def _qc(job: Job, desk: Desk, asked: Qc) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 from scumble.errors import ScumbleError
 from scumble.studio.requests import Desk
 from scumble.studio.store import Job, Store
-from scumble.studio.work import Stopped, perform
+from scumble.studio.work import perform
 
 PAUSE = 0.2  # seconds between looks into an empty queue
 NICE = 5  # previews of the page come before a render
@@ -52,7 +52,7 @@ def work(job: Job, desk: Desk) -> None:
         store.end(job.id, "failed", " ".join(str(error).split()))
     except MemoryError:
         store.end(job.id, "failed", "not enough memory; give fewer lines, or a machine with more")
-    except (SystemExit, KeyboardInterrupt, Stopped):
+    except (SystemExit, KeyboardInterrupt):
         if store.job(job.id).cancel:
             store.end(job.id, "cancelled")
         else:
