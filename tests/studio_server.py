@@ -74,7 +74,7 @@ class Server:
 
 @contextmanager
 def studio(
-    data: Path, *flags: str, vgg: Path | None = None, environment: dict[str, str] | None = None
+    data: Path, *flags: str, vgg: Path | None = None, environment: dict[str, str] | None = None, cwd: Path | None = None
 ) -> Iterator[Server]:
     """Start a studio on a free port; end it as Ctrl-C does."""
     cache = data.with_name(f"{data.name}_cache")
@@ -87,6 +87,7 @@ def studio(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        cwd=cwd,
         env={**os.environ, "SCUMBLE_CACHE": str(cache), **(environment or {})},
     )
     assert process.stdout is not None

@@ -30,4 +30,8 @@ def test_how_it_works(tmp_path: Path) -> None:
 
 
 def test_every_example_has_its_test() -> None:
-    assert {p.name for p in EXAMPLES.glob("*.py")} == {"contact_sheet.py", "how_it_works.py"}
+    assert {p.name for p in EXAMPLES.glob("*.py")} == {
+        "contact_sheet.py",
+        "how_it_works.py",
+        "studio_client.py",  # test_studio.py
+    }

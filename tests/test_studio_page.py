@@ -40,6 +40,7 @@ if CHROMIUM is None:
 
 QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
 LAPTOP = {"width": 1366, "height": 768}
+KEPT = {("paint", "en"), ("paint", "zh"), ("queue", "en"), ("looks", "en"), ("looks", "zh")}
 PATIENCE = 90_000  # milliseconds for what takes two seconds on an idle machine
 STYLE = SAMPLES / "hiroshige_mackerel.jpg"
 
@@ -58,8 +59,8 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short movie."""
     path = tmp_path_factory.mktemp("clip") / "walk.mp4"
     writer = open_writer(path, WriterSettings(size=(640, 272)))
-    for frame in open_plate(SAMPLES / "sintel_walk.mp4").read(range(1, 37)):
-        writer.write(Frame(frame.number, np.ascontiguousarray(frame.pixels[::2, ::2]), DISPLAY))
+    for frame in open_plate(SAMPLES / "sintel_walk.mp4").read(range(20, 56)):
+        writer.write(Frame(frame.number - 19, np.ascontiguousarray(frame.pixels[::2, ::2]), DISPLAY))
     writer.close()
     return path
 
@@ -197,7 +198,7 @@ def test_a_clip_is_rendered_as_on_the_command_line(window: Callable[..., Any], c
     assert "36" in running.locator(".said").inner_text()
     done = card(page, "done")
     video = done.locator("video")
-    page.wait_for_function("() => document.querySelector('#now video').readyState >= 2")
+    page.wait_for_function("() => document.querySelector('#now video')?.readyState >= 2")
     assert video.evaluate("v => [v.videoWidth, v.videoHeight, Math.round(v.duration * 24)]") == [640, 272, 36]
     with page.expect_download() as download:
         done.get_by_text("Download", exact=True).click()
@@ -361,6 +362,9 @@ def test_every_tab_fits_a_laptop(
     drop(page, "#plate", clip)
     drop(page, "#styles", SAMPLES / "vangogh_auvers.jpg")
     paint(page)
+    page.click("#render")
+    page.wait_for_selector("#now .job[data-state=running] .strip img")
+    card(page, "done")
     with shots(name, tmp_path) as take:
         for place, tab in enumerate(("paint", "queue", "match", "train", "looks"), start=1):
             page.locator("h1").click()
@@ -373,11 +377,14 @@ def test_every_tab_fits_a_laptop(
                 page.wait_for_selector("#gallery img")
                 page.locator("#gallery button:has(img)").nth(1).click()
                 page.wait_for_selector("#export:not([disabled])")
+            if tab == "queue":
+                page.wait_for_function("() => document.querySelector('#queue video')?.readyState >= 2")
             page.wait_for_timeout(400)
             _fits(page)
             if name == "zh":
                 _has_no_english(page)
-            take(page, tab)
+            if (tab, name) in KEPT:
+                take(page, tab)
         page.keyboard.press("d")
         assert not page.evaluate("document.body.classList.contains('dark')")
 
@@ -422,7 +429,7 @@ def _has_no_english(page: Any) -> None:
     )
     own = re.compile(r"[A-Za-z]{4,}")
     names = re.compile(
-        r"Scumble studio|sRGB|walk\.mp4|vangogh_auvers(\.jpg)?|auvers|English|SIGKILL|[\d.]+ [KM]B ?[↓⇣]?|\w+\.(jpg|mp4|look|png)|studio"
+        r"Scumble studio|sRGB|walk\.mp4|vangogh_auvers(\.jpg)?|auvers|English|SIGKILL|[\d.]+ [KM]B ?[↓⇣]?|\w+\.(jpg|mp4|look|png)|studio|Object\(\d+\)"
     )
     english = [t for t in texts if own.search(names.sub("", t))]
     looks = {"arlesiennes", "composition", "goulphar", "identity", "inferno", "mackerel"}

@@ -148,8 +148,14 @@ class Page:
     def _paint_tab(self) -> None:
         w = self.words
         with gr.Row():
-            with gr.Column(scale=2, min_width=330):
-                self.file = gr.File(label=w("plate"), file_count="multiple", elem_id="plate", height=118)
+            with gr.Column(scale=2, min_width=340):
+                with gr.Row():
+                    self.file = gr.File(
+                        label=w("plate"), file_count="multiple", elem_id="plate", height=104, min_width=150
+                    )
+                    self.style_files = gr.File(
+                        label=w("styles"), file_count="multiple", elem_id="styles", height=104, min_width=150
+                    )
                 self.named = gr.Dropdown(
                     self.studio.desk.plates(),
                     label=w("named"),
@@ -158,10 +164,7 @@ class Page:
                     elem_id="named",
                     visible=bool(self.studio.desk.folders),
                 )
-                self.style_files = gr.File(label=w("styles"), file_count="multiple", elem_id="styles", height=118)
-                self.look = gr.Dropdown(
-                    self._names(), label=w("look"), info=w("look_hint"), value="auvers", elem_id="look"
-                )
+                self.look = gr.Dropdown(self._names(), label=w("look"), value="auvers", elem_id="look")
                 with gr.Row():
                     self.paint = gr.Button(w("paint"), variant="primary", elem_id="paint")
                     self.render = gr.Button(w("render"), elem_id="render")
@@ -261,7 +264,13 @@ class Page:
                     self.search = gr.Textbox("", label=w("search"), max_length=80, elem_id="search")
                     self.show_looks = gr.Button(w("show_looks"), elem_id="show_looks")
                 self.gallery = gr.Gallery(
-                    label=w("gallery"), columns=4, height=560, allow_preview=False, format="jpeg", elem_id="gallery"
+                    label=w("gallery"),
+                    columns=4,
+                    height=560,
+                    allow_preview=False,
+                    format="jpeg",
+                    object_fit="contain",
+                    elem_id="gallery",
                 )
             with gr.Column(scale=1, min_width=280):
                 self.chosen = gr.State("")
