@@ -60,7 +60,7 @@ def mount(app: FastAPI, studio: Studio) -> FastAPI:
         words = Words(language if language in LANGUAGES else LANGUAGES[0])
         jobs = studio.store.jobs()[:SHOWN_JOBS]
         active = [job for job in jobs if job.state == "running"]
-        used, quota = studio.store.used(), studio.store.quota
+        used, quota = studio.store.used(10.0), studio.store.quota
         return {
             "cards": [(job.id, card(studio, job, words)) for job in (*active, *(j for j in jobs if j not in active))],
             "empty": words("no_jobs"),

@@ -67,6 +67,7 @@ class Store:
 
     def __init__(self, folder: Path, quota: int = 0) -> None:
         self.folder, self.quota = folder, quota
+        self._counted = (-1e9, 0)  # when the bytes in use were counted, and how many they were
         try:
             for name in ("uploads", "jobs", "looks"):
                 (folder / name).mkdir(parents=True, exist_ok=True)
@@ -121,6 +122,8 @@ class Store:
     def claim(self) -> Job | None:
         """The oldest queued job, now running; None where there is none."""
         with self._database() as database:
+            if database.execute("SELECT 1 FROM jobs WHERE state = 'queued'").fetchone() is None:
+                return None  # without a lock: this is asked all the time
             database.execute("BEGIN IMMEDIATE")
             row = database.execute("SELECT id FROM jobs WHERE state = 'queued' ORDER BY created LIMIT 1").fetchone()
             if row is None:
@@ -171,7 +174,8 @@ class Store:
 
     def running(self) -> list[Job]:
         """Jobs that are said to be running."""
-        return [job for job in self.jobs() if job.state == "running"]
+        with self._database() as database:
+            return [_job(row) for row in database.execute("SELECT * FROM jobs WHERE state = 'running'").fetchall()]
 
     def _update(self, job: str, while_: str, **values: Any) -> None:
         names = ", ".join(f"{name} = ?" for name in values)  # names are ours
@@ -241,8 +245,11 @@ class Store:
             raise BadInput(f"upload {upload[:32]}: is not there any more; upload it again")
         return files[0] if len(files) == 1 else folder
 
-    def used(self) -> int:
-        """Bytes of uploads and results."""
+    def used(self, seconds: float = 0.0) -> int:
+        """Bytes of uploads and results; counted anew when the last count is older than so many seconds."""
+        counted, found = self._counted
+        if time.monotonic() - counted < seconds:
+            return found
         found = 0
         for part in ("uploads", "jobs"):
             for file in (self.folder / part).rglob("*"):
@@ -250,6 +257,7 @@ class Store:
                     found += file.stat().st_size if file.is_file() else 0
                 except OSError:  # was deleted meanwhile
                     continue
+        self._counted = time.monotonic(), found
         return found
 
     def check_room(self) -> None:
