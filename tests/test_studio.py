@@ -7,11 +7,13 @@ import json
 import os
 import shlex
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +32,10 @@ from scumble.frames import Frame
 from scumble.look import Look
 from scumble.media import WriterSettings, open_plate
 from scumble.media.stills import read_picture, write_picture
+from scumble.studio.requests import Desk, Render, submit
 from scumble.studio.safety import is_loopback
 from scumble.studio.store import KEPT_DAYS, Store, safe_name
+from scumble.studio.supervisor import Supervisor
 from scumble.studio.words import preferred
 
 AUVERS = SAMPLES / "vangogh_auvers.jpg"
@@ -289,25 +293,69 @@ def test_addresses_outside_a_jobs_results_are_refused(url: str, server: Server, 
     assert b"SQLite" not in answer.content
 
 
-def test_the_page_takes_no_paths_of_this_machine(server: Server) -> None:
+@pytest.mark.parametrize("path", ["{plates}/good.png", "http://192.0.2.1/good.png", "/etc/hostname"])
+def test_the_page_takes_no_paths_and_fetches_nothing(path: str, server: Server, plates: Path) -> None:
     """Gradio's own way in: a callback that takes files gets none that was not uploaded."""
     config = server.client.get("/en/config").json()
-    takers = [d["id"] for d in config["dependencies"] if len(d["inputs"]) == 1]
+    before = sorted((server.data / "uploads").iterdir())
+    takers = [d["id"] for d in config["dependencies"] if len(d["inputs"]) == 1 and len(d["outputs"]) >= 2]
     assert takers
+    refused = 0
     for number in takers:
-        body = {
-            "data": [[{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}]],
-            "fn_index": number,
-            "session_hash": f"s{number}",
-        }
+        file = {"path": path.format(plates=plates), "meta": {"_type": "gradio.FileData"}}
+        body = {"data": [[file]], "fn_index": number, "session_hash": f"s{number}{len(path)}"}
         joined = server.client.post("/en/gradio_api/queue/join", json=body)
-        if joined.status_code == 200:
-            with server.client.stream(
-                "GET", "/en/gradio_api/queue/data", params={"session_hash": f"s{number}"}
-            ) as stream:
-                said = "".join(stream.iter_lines())
-            assert "root:" not in said
-            assert "upload:" not in said
+        assert joined.status_code == 200
+        asked = {"session_hash": body["session_hash"]}
+        with server.client.stream("GET", "/en/gradio_api/queue/data", params=asked) as stream:
+            refused += '"success":false' in "".join(stream.iter_lines()).replace(" ", "")
+    assert refused
+    copied = [p for p in (server.data / "page").rglob("*") if p.name in ("good.png", "hostname")]
+    assert not copied  # from where it could be asked for
+    assert sorted((server.data / "uploads").iterdir()) == before
+
+
+def test_a_running_job_is_not_started_again(server: Server) -> None:
+    job = server.submit("render", plate="pan.####.png", look="auvers", lines=480, name="twice")
+    server.until(job, "running", least=1)
+    assert server.client.post(f"/api/jobs/{job}/again").json()["state"] == "running"
+    assert server.client.delete(f"/api/jobs/{job}").status_code == 404
+    server.client.post(f"/api/jobs/{job}/cancel")
+    server.until(job, "cancelled")
+
+
+def test_the_running_job_is_on_the_page_before_all_others(server: Server) -> None:
+    jobs = [server.submit("render", plate="pan.####.png", look="auvers", lines=480, name=f"n{n}") for n in range(42)]
+    server.until(jobs[0], "running", least=1)
+    cards = server.client.get("/page/cards", params={"language": "zh"}).json()["cards"]
+    assert cards[0][0] == jobs[0]
+    assert 'data-state="running"' in cards[0][1]
+    for job in reversed(jobs):
+        server.client.post(f"/api/jobs/{job}/cancel")
+    server.until(jobs[0], "cancelled")
+    for job in jobs:
+        server.client.delete(f"/api/jobs/{job}")
+
+
+def test_names_in_any_script_and_of_any_length(server: Server) -> None:
+    picture = (SAMPLES / "vangogh_auvers.jpg").read_bytes()
+    for name in ("镜头" * 80 + ".jpg", "a" * 300 + ".jpg", "ö <b>&'.jpg", ".jpg.jpg"):
+        answer = server.client.post("/api/uploads", files={"files": (name, picture)})
+        assert answer.status_code == 201, answer.text
+        made = server.client.post("/api/looks/make", json={"styles": [answer.json()["reference"]], "name": "画" * 60})
+        assert made.status_code == 400
+    told = server.until(server.submit("render", plate="good.png", look="tiny", name="画" * 100), "done")
+    assert told["files"]["result"]
+    twice = [("files", ("a.jpg", picture)), ("files", ("b/a.jpg", picture))]
+    answer = server.client.post("/api/uploads", files=twice)
+    assert answer.status_code == 400
+    assert "twice" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("header", ["[", "[::1", "a b", "", "127.0.0.1:x"])
+def test_malformed_addresses_are_refused(header: str, server: Server) -> None:
+    assert server.client.get("/api/jobs", headers={"host": header}).status_code in (400, 421, 200)
+    assert server.client.get("/api/jobs", headers={"origin": f"http://{header}"}).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -464,10 +512,8 @@ def test_beyond_this_machine_a_password_is_needed(plates: Path, tmp_path: Path) 
         assert client.get("/api/jobs", auth=("anyone", "wrong")).status_code == 401
         assert time.monotonic() - began > 1.5  # guessing takes its time
         assert client.get("/api/jobs", headers={"authorization": "Basic ÿÿ".encode("latin-1")}).status_code == 401
-        assert client.get("/api/jobs", headers={"authorization": "Bearer söme words".encode()}).status_code in (
-            200,
-            401,
-        )
+        bearer = {"authorization": "Bearer söme words".encode()}
+        assert client.get("/api/jobs", headers=bearer).status_code == 200
         assert client.get("/api/jobs", auth=("anyone", "söme words")).status_code == 200
         assert client.get("/en/", auth=("anyone", "söme words"), headers={"host": "workstation:80"}).status_code == 200
         cross = {"origin": "http://elsewhere.test"}
@@ -611,9 +657,51 @@ def test_old_uploads_and_leftovers_are_cleaned(tmp_path: Path) -> None:
 
 def test_two_workers_never_claim_one_job(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    jobs = [store.release(store.submit("render", {"n": n}).id) for n in range(3)]
-    claimed = [store.claim() for _ in range(4)]
-    assert [job.id if job else None for job in claimed] == [*(job.id for job in jobs), None]
+    jobs = {store.release(store.submit("render", {"n": n}).id).id for n in range(40)}
+    with ThreadPoolExecutor(8) as pool:
+        claimed = [job for job in pool.map(lambda _: Store(tmp_path).claim(), range(60)) if job is not None]
+    assert len(claimed) == 40
+    assert {job.id for job in claimed} == jobs
+
+
+def test_a_worker_that_outlives_its_server_spoils_nothing(tmp_path: Path) -> None:
+    server, old, new = Store(tmp_path), Store(tmp_path, worker="old"), Store(tmp_path, worker="new")
+    job = server.release(server.submit("render", {}).id).id
+    assert old.claim() is not None
+    server.requeue(job)  # the next server
+    assert new.claim() is not None
+    old.tell(job, done=7.0)
+    old.end(job, "failed", "stopped")
+    old.requeue(job)
+    assert (server.job(job).state, server.job(job).done) == ("running", 0)
+    new.end(job, "done")
+    old.requeue(job)
+    assert server.job(job).state == "done"
+
+
+def test_a_job_that_cannot_be_put_down_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_picture(tmp_path / "a.png", Frame(1, picture(48, 64), DISPLAY), WriterSettings())
+    store = Store(tmp_path / "data")
+    monkeypatch.setattr(Look, "save", lambda *_: (_ for _ in ()).throw(BadInput("the disk is full")))
+    with pytest.raises(BadInput, match="full"):
+        submit(Desk(store, (tmp_path,)), "render", Render(plate="a.png", look="identity"))
+    assert store.jobs() == []
+    assert not list((tmp_path / "data" / "jobs").iterdir())
+
+
+def test_the_supervisor_lives_through_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path)
+    monkeypatch.setattr(Supervisor, "_start", lambda _: subprocess.Popen([sys.executable, "-c", "input()"], stdin=-1))
+    with Supervisor(store) as supervisor:
+        running = store.running
+        monkeypatch.setattr(store, "running", lambda: (_ for _ in ()).throw(sqlite3.OperationalError("disk is full")))
+        time.sleep(1)
+        monkeypatch.setattr(store, "running", running)
+        time.sleep(1)
+        assert supervisor.thread.is_alive()
+        assert "disk is full" in (tmp_path / "faults.log").read_text()
+    assert supervisor.worker is not None
+    assert supervisor.worker.poll() is not None
 
 
 def test_languages_and_addresses() -> None:

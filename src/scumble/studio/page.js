@@ -46,7 +46,7 @@
 
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-method]");
-    if (button) {
+    if (button && (button.dataset.method !== "DELETE" || confirm(`${button.textContent}?`))) {
       button.disabled = true;
       const answer = await fetch(button.dataset.url, {
         method: button.dataset.method, headers: { "content-type": "application/json" }, body: button.dataset.body || undefined,
@@ -63,7 +63,7 @@
   });
 
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, textarea, select, [contenteditable]")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input:not([type=range], [type=checkbox], [type=radio]), textarea, select, [contenteditable]")) return;
     const click = (selector) => { const found = document.querySelector(selector); if (found) { found.click(); event.preventDefault(); } };
     const step = (by) => {
       const slider = document.querySelector("#frame input[type=range]");

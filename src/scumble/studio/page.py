@@ -15,6 +15,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before Gradio read
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import gradio as gr
+import gradio.processing_utils
 import numpy as np
 from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
@@ -51,6 +52,12 @@ def mount(app: FastAPI, studio: Studio) -> FastAPI:
     def home(request: Request) -> RedirectResponse:
         return RedirectResponse(f"/{preferred(request.headers.get('accept-language', ''))}/?{DARK}")
 
+    gradio.processing_utils.async_ssrf_protected_get = _fetch_nothing
+
+    @app.get("/manifest.json", include_in_schema=False)
+    def manifest() -> dict[str, Any]:
+        return {"name": "Scumble studio", "start_url": "/", "display": "browser"}
+
     @app.get("/favicon.ico", include_in_schema=False)
     def icon() -> Response:
         return Response(here.joinpath("favicon.svg").read_bytes(), media_type="image/svg+xml")
@@ -58,8 +65,9 @@ def mount(app: FastAPI, studio: Studio) -> FastAPI:
     @app.get("/page/cards", include_in_schema=False)
     def cards(language: str = LANGUAGES[0]) -> dict[str, Any]:
         words = Words(language if language in LANGUAGES else LANGUAGES[0])
-        jobs = studio.store.jobs()[:SHOWN_JOBS]
+        jobs = studio.store.jobs()
         active = [job for job in jobs if job.state == "running"]
+        jobs = jobs[:SHOWN_JOBS]
         used, quota = studio.store.used(10.0), studio.store.quota
         return {
             "cards": [(job.id, card(studio, job, words)) for job in (*active, *(j for j in jobs if j not in active))],
@@ -86,24 +94,15 @@ def mount(app: FastAPI, studio: Studio) -> FastAPI:
             ssr_mode=False,
             enable_monitoring=False,
         )
+        # Gradio looks at where a file comes from only in what was launched by itself, not mounted: any
+        # path of this machine could be named instead of an upload
+        blocks.has_launched = True
     return app
 
 
-def _said(call: Callable[..., Any]) -> Callable[..., Any]:
-    """What a user can mend comes as one sentence on the page."""
-
-    @functools.wraps(call)
-    def safe(*values: Any) -> Any:
-        try:
-            return call(*values)
-        except ScumbleError as error:
-            raise gr.Error(escape(" ".join(str(error).split())), duration=12, print_exception=False) from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            words = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-            raise gr.Error(escape(words), duration=12, print_exception=False) from error
-
-    return safe
+async def _fetch_nothing(url: str) -> Any:
+    """Gradio would fetch a file that is named by its address: the studio asks nothing of other machines."""
+    raise gr.Error("files are uploaded, not fetched", print_exception=False)
 
 
 class Page:
@@ -111,6 +110,25 @@ class Page:
 
     def __init__(self, studio: Studio, words: Words) -> None:
         self.studio, self.words = studio, words
+
+    def _said(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """What a user can mend comes as one sentence on the page."""
+
+        @functools.wraps(call)
+        def safe(*values: Any) -> Any:
+            try:
+                return call(*values)
+            except (ScumbleError, ValidationError, OSError, MemoryError, OverflowError) as error:
+                raise gr.Error(self._sentence(error), duration=8, print_exception=False) from error
+
+        return safe
+
+    def _sentence(self, error: Exception) -> str:
+        words = str(error) or type(error).__name__
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            words = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        return escape(self.studio.readable(words))
 
     def build(self) -> gr.Blocks:
         """The page, wired."""
@@ -290,11 +308,11 @@ class Page:
     def _wire(self, page: gr.Blocks, looks_tab: gr.Tab) -> None:
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         private: dict[str, Any] = {"api_visibility": "private"}
-        new_plate = [self.plate, self.facts, self.frame, self.wipe, self.status]
-        self.file.upload(_said(self.take_plate), [self.file], new_plate, **private)
-        self.file.clear(_said(self.no_plate), None, new_plate, **quiet)
-        self.named.input(_said(self.name_plate), [self.named], new_plate, **private)
-        self.style_files.upload(_said(self.take_style), [self.style_files], [self.style], **private)
+        new_plate = [self.plate, self.facts, self.frame, self.wipe, self.status, self.file, self.named]
+        self.file.upload(self.take_plate, [self.file], new_plate, **private)
+        self.file.clear(self.no_plate, None, new_plate, **quiet)
+        self.named.input(self.name_plate, [self.named], new_plate, **private)
+        self.style_files.upload(self.take_style, [self.style_files], [self.style, self.style_files], **private)
         self.style_files.clear(lambda: "", None, [self.style], **quiet)
         self.matte.change(
             lambda v: (gr.update(visible=v == "own"), gr.update(visible=v != "")),
@@ -303,25 +321,26 @@ class Page:
             **quiet,
         )
         self.second.change(lambda name: gr.update(visible=bool(name)), [self.second], [self.mix], **quiet)
-        self.matte_file.upload(_said(self.take_style), [self.matte_file], [self.matte_plate], **private)
+        self.matte_file.upload(self.take_style, [self.matte_file], [self.matte_plate, self.matte_file], **private)
+        self.matte_file.clear(lambda: "", None, [self.matte_plate], **quiet)
         values = [*self._values(), self.frame]
         painted = [self.wipe, self.status]
-        self.paint.click(_said(self.show), values, painted, **private)
+        self.paint.click(self._said(self.show), values, painted, **private)
         scrubbed: list[Any] = [s.release for s in (self.frame, self.strength, self.stroke, self.keep_color, self.mix)]
         scrubbed += [self.keep_exposure.release, self.feather.release]
         scrubbed += [c.input for c in (self.look, self.second, self.matte, self.hold_blacks)]
         gr.on(
-            scrubbed, _said(self.follow), values, painted, trigger_mode="always_last", show_progress="minimal",
+            scrubbed, self._said(self.follow), values, painted, trigger_mode="always_last", show_progress="minimal",
             api_visibility="private",
         )  # fmt: skip
         rendered = [self.range, self.format, self.codec, self.stabilize, self.grain]
-        self.render.click(_said(self.queue), [*self._values(), *rendered], None, **private)
+        self.render.click(self._said(self.queue), [*self._values(), *rendered], None, **private)
         self.painted.upload(
-            _said(self.take_keys), [self.painted, self.facts, self.frame], [self.keys, self.table], **private
+            self._said(self.take_keys), [self.painted, self.facts, self.frame], [self.keys, self.table], **private
         )
         self.painted.clear(lambda: ({}, []), None, [self.keys, self.table], **quiet)
         asked = [self.plate, self.keys, self.table, self.match_name, self.match_minutes, self.in_space]
-        self.match.click(_said(self.start_match), asked, None, **private)
+        self.match.click(self._said(self.start_match), asked, None, **private)
         asked = [
             self.plate,
             self.footage,
@@ -331,37 +350,38 @@ class Page:
             self.scratch,
             self.in_space,
         ]
-        self.train.click(_said(self.start_train), asked, None, **private)
-        lists = [self.look, self.second]
+        self.train.click(self._said(self.start_train), asked, None, **private)
+        lists = [self.look, self.second, self.named]
         shown_looks = [self.plate, self.frame, self.search]
         page.load(self.lists, None, lists, **quiet)
-        looks_tab.select(_said(self.thumbnails), shown_looks, [self.gallery], **private)
-        self.show_looks.click(_said(self.thumbnails), shown_looks, [self.gallery], **private)
-        self.search.submit(_said(self.thumbnails), shown_looks, [self.gallery], **private)
+        looks_tab.select(self._said(self.thumbnails), shown_looks, [self.gallery], **private)
+        self.show_looks.click(self._said(self.thumbnails), shown_looks, [self.gallery], **private)
+        self.search.submit(self._said(self.thumbnails), shown_looks, [self.gallery], **private)
         about = [self.chosen, self.about, self.provenance, self.use, self.export, self.rename, self.delete]
-        self.gallery.select(_said(self.choose), None, about, **private)
+        self.gallery.select(self._said(self.choose), None, about, **private)
         self.use.click(lambda name: gr.update(value=name), [self.chosen], [self.look], **quiet)
-        again = dict(fn=_said(self.thumbnails), inputs=shown_looks, outputs=[self.gallery], **private)
-        self.rename.click(_said(self.studio.rename), [self.chosen, self.new_name], [self.chosen], **private).success(
+        again = dict(fn=self._said(self.thumbnails), inputs=shown_looks, outputs=[self.gallery], **private)
+        self.rename.click(
+            self._said(self.studio.rename), [self.chosen, self.new_name], [self.chosen], **private
+        ).success(self.lists, None, lists, **quiet).success(**again)
+        self.delete.click(self._said(self.forget), [self.chosen], about, **private).success(
             self.lists, None, lists, **quiet
         ).success(**again)
-        self.delete.click(_said(self.forget), [self.chosen], about, **private).success(
+        self.make.click(self._said(self.make_look), [self.style, self.new_name], None, **private).success(
             self.lists, None, lists, **quiet
         ).success(**again)
-        self.make.click(_said(self.make_look), [self.style, self.new_name], None, **private).success(
-            self.lists, None, lists, **quiet
-        ).success(**again)
-        self.bring.upload(_said(self.import_look), [self.bring], None, **private).success(
+        self.bring.upload(self._said(self.import_look), [self.bring], None, **private).success(
             self.lists, None, lists, **quiet
         ).success(**again)
 
     def _names(self) -> list[str]:
         return [look["name"] for look in self.studio.looks()]
 
-    def lists(self) -> tuple[Any, Any]:
-        """The looks of the moment, for the two lists of them."""
+    def lists(self) -> tuple[Any, Any, Any]:
+        """The looks and named plates of the moment, for their lists."""
         names = self._names()
-        return gr.update(choices=names), gr.update(choices=[(self.words("none"), ""), *names])
+        others = [(self.words("none"), ""), *names]
+        return gr.update(choices=names), gr.update(choices=others), gr.update(choices=self.studio.desk.plates())
 
     def _values(self) -> list[Any]:
         return [
@@ -377,6 +397,8 @@ class Page:
             raise BadInput(self.words("no_plate"))
         if not style and not look:
             raise BadInput(self.words("no_look"))
+        if matte == "own" and not matte_plate:
+            raise BadInput(self.words("no_matte"))
         where = {"in": "auto:person", "out": "auto:person", "own": matte_plate}.get(matte, "")
         return {
             "plate": plate,
@@ -392,16 +414,36 @@ class Page:
         }
 
     def take_plate(self, files: list[str]) -> tuple[Any, ...]:
-        """A plate was dropped."""
-        return self._opened(self._taken(files))
+        """A plate was dropped: the named one is not meant any more."""
+        return (*self._plate(lambda: self._taken(files)), gr.update(value=None))
 
     def name_plate(self, path: str | None) -> tuple[Any, ...]:
-        """A plate was named."""
-        return self._opened(path.strip()) if path and path.strip() else self.no_plate()
+        """A plate was named: the dropped one is not meant any more."""
+        if not path or not path.strip():
+            return self.no_plate()
+        *opened, _ = self._plate(path.strip)
+        return (*opened, gr.update(value=None), gr.skip())
 
-    def no_plate(self) -> tuple[Any, ...]:
-        """The plate was taken away."""
-        return "", {}, gr.update(visible=False), None, self.words("drop_first")
+    def no_plate(self, why: str = "") -> tuple[Any, ...]:
+        """The plate was taken away, or is none."""
+        return (
+            "",
+            {},
+            gr.update(visible=False),
+            None,
+            why or self.words("drop_first"),
+            gr.update(value=None),
+            gr.update(value=None),
+        )
+
+    def _plate(self, reference: Callable[[], str]) -> tuple[Any, ...]:
+        """The new plate, and what becomes of the box of files: what is no plate does not stay in it."""
+        try:
+            return (*self._opened(reference()), gr.skip())
+        except (ScumbleError, OSError, MemoryError) as error:
+            gr.Warning(self._sentence(error), duration=8)
+            *gone, _ = self.no_plate(f"**{self._sentence(error)}**")
+            return tuple(gone)
 
     def _taken(self, files: list[str]) -> str:
         upload = self.studio.store.adopt([Path(file) for file in files])
@@ -427,9 +469,13 @@ class Page:
     def _whole(self, reference: str, frame: int) -> str:
         return f" · [{self.words('whole_frame')}](/api/frame?of={quote(reference, safe='')}&number={frame})"
 
-    def take_style(self, files: list[str]) -> str:
-        """Style pictures, or a matte, were dropped."""
-        return self._taken(files)
+    def take_style(self, files: list[str]) -> tuple[str, Any]:
+        """Style pictures, or a matte, were dropped: what cannot be read does not stay in the box."""
+        try:
+            return self._taken(files), gr.skip()
+        except (ScumbleError, OSError, MemoryError) as error:
+            gr.Warning(self._sentence(error), duration=8)
+            return "", gr.update(value=None)
 
     def show(self, *values: Any) -> tuple[Any, str]:
         """Paint the frame."""
@@ -450,8 +496,8 @@ class Page:
         return min(numbers, key=lambda n: abs(n - frame))
 
     def follow(self, *values: Any) -> tuple[Any, Any]:
-        """The same when something was changed: before there is a shot and a look, nothing."""
-        if not values[0] or not (values[1] or values[2]):
+        """The same when something was changed: before there is a shot, a look and the matte, nothing."""
+        if not values[0] or not (values[1] or values[2]) or (values[8] == "own" and not values[9]):
             return gr.skip(), gr.skip()
         return self.show(*values)
 
@@ -569,8 +615,10 @@ class Page:
         self.studio.keep(make_look([(p, 1.0) for p in self.studio.desk.pictures([style])], name), name)
         gr.Info(self.words("kept", name), duration=4)
 
-    def import_look(self, file: str) -> None:
+    def import_look(self, file: str | None) -> None:
         """Import a look file."""
+        if not file:  # Gradio has said that it is none
+            return
         name = self.studio.keep(Look.load(Path(file)), Path(file).stem)
         gr.Info(self.words("kept", escape(name)), duration=4)
 

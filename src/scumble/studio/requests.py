@@ -312,7 +312,7 @@ def output_name(asked: Render, plate: Plate, look: Look) -> str:
         pattern = getattr(plate, "pattern", None)
         shot = (pattern.before.rstrip("._-") if pattern is not None else "") or plate.path.parent.name
     stem = asked.name or f"{shot}_{look.name}"
-    stem = re.sub(r"[^\w.+-]", "_", stem).strip("._")[:80] or "painted"
+    stem = re.sub(r"[^\w.+-]", "_", stem).strip("._").encode()[:90].decode("utf-8", "ignore") or "painted"
     if f".{suffix}" in MOVIES or plate.kind == "still":
         return f"{stem}.{suffix}"
     return f"{stem}.####.{suffix}"
@@ -349,10 +349,16 @@ def submit(desk: Desk, kind: str, asked: Any) -> Job:
     if isinstance(asked, Match | Train) and asked.start:
         desk.named(asked.start)
     job = desk.store.submit(kind, asked.model_dump(exclude_defaults=True))
-    home = desk.store.home(job.id)
-    if isinstance(asked, Render) and made is not None:
-        made.save(home / "look.look")
-        (home / "command.txt").write_text(command(desk, asked, settings, output, home / "look.look") + "\n", "utf-8")
+    try:
+        home = desk.store.home(job.id)
+        if isinstance(asked, Render) and made is not None:
+            made.save(home / "look.look")
+            (home / "command.txt").write_text(
+                command(desk, asked, settings, output, home / "look.look") + "\n", "utf-8"
+            )
+    except BaseException:
+        desk.store.drop(job.id)
+        raise
     return desk.store.release(job.id)
 
 

@@ -76,7 +76,7 @@ class Guard:
 
     def _refused(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
         host = headers.get("host", "")
-        if not self.password and not is_loopback(urlsplit(f"//{host}").hostname or ""):
+        if not self.password and not is_loopback(_hostname(host)):
             return 421, f"{host[:100]}: not a name of this studio; open it by the address that it printed"
         top = scope.get("method") == "GET" and headers.get("sec-fetch-mode") == "navigate"
         if headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and not (
@@ -84,10 +84,10 @@ class Guard:
         ):
             return 403, "a request of another site's page: refused"
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and origin.partition("://")[2] != host:
             return 403, "a request of another site's page: refused"
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > self._room(scope):
+        if not (length.isascii() and length.isdigit()) or int(length) > self._room(scope):
             return (
                 413,
                 f"more than the {self._room(scope) / 1e6:.0f} MB that may be sent; see scumble studio --max-upload",
@@ -116,16 +116,24 @@ def _too_much(room: int) -> str:
     return f"more than the {room / 1e6:.0f} MB that may be sent; see scumble studio --max-upload"
 
 
+def _hostname(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:  # half an IPv6 address
+        return ""
+
+
 def _knows(authorization: str, password: str) -> bool:
-    kind, _, value = authorization.partition(" ")
+    kind, _, words = authorization.partition(" ")
+    value = words.strip().encode("latin-1")  # as it was sent: UTF-8, mostly
     if kind.lower() == "basic":
         try:
-            value = base64.b64decode(value, validate=True).decode("utf-8").partition(":")[2]
+            value = base64.b64decode(value, validate=True).partition(b":")[2]
         except ValueError:
             return False
     elif kind.lower() != "bearer":
         return False
-    return secrets.compare_digest(value.strip().encode(), password.encode())
+    return secrets.compare_digest(value, password.encode())
 
 
 def _with_headers(send: Send) -> Send:

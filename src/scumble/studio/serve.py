@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import tempfile
 import threading
 import webbrowser
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 
@@ -27,7 +30,9 @@ def serve(options: Options, host: str, port: int, browser: bool, say: Callable[[
         raise BadInput(f"{strange}: not a folder; name one that is there with --folder")
     listening = _bound(host, port)
     with listening:
+        _more_files()
         studio = Studio(options)
+        tempfile.tempdir = str(options.data / "passing")  # uploads on their way: on the disk that will keep them
         app = Guard(mount(make_app(studio), studio), options.password, options.most)
         shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - which is no address to open
         address = f"http://{f'[{shown}]' if ':' in shown else shown}:{listening.getsockname()[1]}/"
@@ -44,11 +49,22 @@ def serve(options: Options, host: str, port: int, browser: bool, say: Callable[[
             warm.join()  # a compilation does not survive the end of its process
 
 
+def _more_files() -> None:
+    """As many open files as this process may have: an upload of a sequence holds all of its frames."""
+    with suppress(ImportError, OSError, ValueError):  # Windows has no such limit
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = min(hard, 65536) if hard != resource.RLIM_INFINITY else 10240  # what macOS takes
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+
+
 def _bound(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, protocol)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if os.name != "nt":  # where it lets two servers share a port
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
         listening.listen(128)
     except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import mimetypes
+import re
 import shutil
 import traceback
 from collections.abc import AsyncIterator
@@ -26,7 +27,7 @@ from scumble.baking import make_look, shipped_looks
 from scumble.errors import BadInput, BadLook, ScumbleError
 from scumble.frames import Pixels
 from scumble.look import Look
-from scumble.media import MOVIES, STILLS, open_plate
+from scumble.media import MOVIES, STILLS, Plate, open_plate
 from scumble.studio.preview import Previewed, Previews
 from scumble.studio.requests import Desk, Match, Preview, Qc, Render, Train, check_pixels, own_name, submit
 from scumble.studio.settings import Options
@@ -70,6 +71,11 @@ class Studio:
         """As a context: jobs are done inside it."""
         return Supervisor(self.store, self.desk.folders)
 
+    def readable(self, sentence: str) -> str:
+        """One line, in which an upload's file has its own name alone."""
+        folder = re.escape(str(self.store.folder / "uploads"))
+        return re.sub(rf"{folder}[\\/][0-9a-f]{{16}}[\\/]?", "", " ".join(sentence.split()))
+
     def take(self, upload: str) -> dict[str, Any]:
         """What an upload is; one that is nothing we read is deleted. Raises BadInput."""
         try:
@@ -85,14 +91,14 @@ class Studio:
         strange = next((n for n in files if path.is_dir() and Path(n).suffix.lower() not in STILLS | MOVIES), None)
         if strange is not None:
             raise BadInput(f"{strange}: not a picture or movie; leave it out")
-        if path.is_dir() and not _is_sequence(path):  # several style pictures or key frames
+        if path.is_dir() and reference.startswith("upload:") and not _is_sequence(path):  # style pictures, key frames
             for file in sorted(path.iterdir()):
                 check_pixels(open_plate(file))
             return {"kind": "pictures", "name": files[0], "files": files}
         plate = self.desk.open(reference)
         return {
             "kind": plate.kind,
-            "name": path.name if reference.startswith("upload:") else reference,
+            "name": _own_name(plate) if reference.startswith("upload:") else reference,
             "files": files[:1] if plate.kind != "sequence" else [],
             "first": plate.numbers[0],
             "last": plate.numbers[-1],
@@ -186,6 +192,11 @@ class Studio:
         return found if found is not None and found.is_file() else None
 
 
+def _own_name(plate: Plate) -> str:
+    pattern = getattr(plate, "pattern", None)
+    return plate.path.name if pattern is None or plate.kind != "sequence" else Path(str(pattern)).name
+
+
 def _is_sequence(folder: Path) -> bool:
     try:
         open_plate(folder)
@@ -221,7 +232,7 @@ def make_app(studio: Studio) -> FastAPI:
 
 def _add_errors(app: FastAPI) -> None:
     def sentence(status: int, words: str) -> JSONResponse:
-        return JSONResponse({"error": " ".join(words.split())}, status)
+        return JSONResponse({"error": app.state.studio.readable(words)}, status)
 
     @app.exception_handler(ScumbleError)
     def refused(_: Request, error: ScumbleError) -> JSONResponse:

@@ -24,16 +24,19 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from scumble.errors import BadInput, BadOutput
-from scumble.files import written_whole
+from scumble.files import not_written, written_whole
 
 TABLE = """CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, request TEXT NOT NULL,
     done REAL NOT NULL DEFAULT 0, total REAL NOT NULL DEFAULT 0, message TEXT NOT NULL DEFAULT '',
     error TEXT NOT NULL DEFAULT '', cancel INTEGER NOT NULL DEFAULT 0,
-    created REAL NOT NULL, started REAL, ended REAL)"""
+    created REAL NOT NULL, started REAL, ended REAL, worker TEXT NOT NULL DEFAULT '')"""
 ENDED = ("done", "failed", "cancelled")
 KEPT_DAYS = 7  # that an upload which no job uses is kept
+FRESH = 3600  # seconds for which it is kept even then when there is no room
+LONGEST = 120  # bytes of a file's own name: file systems end at 255, and parts of files have longer ones
 BLOCK = 1 << 20  # bytes of an upload that are taken at once
+RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))}  # on Windows
 ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -63,10 +66,14 @@ class Job:
 
 
 class Store:
-    """The studio's folder. `quota` is the most bytes that uploads and results may take together; 0 is no limit."""
+    """The studio's folder. `quota` is the most bytes that uploads and results may take together; 0 is no limit.
 
-    def __init__(self, folder: Path, quota: int = 0) -> None:
-        self.folder, self.quota = folder, quota
+    With `worker`, the name of a process, only jobs that it claimed itself can be told of and ended: one
+    that outlives its server cannot spoil what the next one's worker has taken over.
+    """
+
+    def __init__(self, folder: Path, quota: int = 0, worker: str = "") -> None:
+        self.folder, self.quota, self.worker = folder, quota, worker
         self._counted = (-1e9, 0)  # when the bytes in use were counted, and how many they were
         try:
             for name in ("uploads", "jobs", "looks"):
@@ -115,9 +122,10 @@ class Store:
         return _job(row)
 
     def jobs(self) -> list[Job]:
-        """All of them, the newest first."""
+        """All that were put into the queue, the newest first."""
+        words = "SELECT * FROM jobs WHERE state != 'new' ORDER BY created DESC, id"
         with self._database() as database:
-            return [_job(row) for row in database.execute("SELECT * FROM jobs ORDER BY created DESC, id").fetchall()]
+            return [_job(row) for row in database.execute(words).fetchall()]
 
     def claim(self) -> Job | None:
         """The oldest queued job, now running; None where there is none."""
@@ -129,14 +137,16 @@ class Store:
             if row is None:
                 return None
             database.execute(
-                "UPDATE jobs SET state = 'running', started = ?, error = '', done = 0 WHERE id = ?",
-                (time.time(), row["id"]),
+                "UPDATE jobs SET state = 'running', worker = ?, started = ?, error = '', done = 0 WHERE id = ?",
+                (self.worker, time.time(), row["id"]),
             )
         return self.job(row["id"])
 
     def tell(self, job: str, done: float | None = None, total: float | None = None, message: str | None = None) -> None:
         """How far a running job is."""
-        given = {k: v for k, v in (("done", done), ("total", total), ("message", message)) if v is not None}
+        given: dict[str, Any] = {
+            k: v for k, v in (("done", done), ("total", total), ("message", message)) if v is not None
+        }
         if given:
             self._update(job, "running", **given)
 
@@ -145,14 +155,20 @@ class Store:
         self._update(job, "running", state=state, error=error, message=message, ended=time.time())
 
     def again(self, job: str) -> Job:
-        """Back into the queue: a job that ended, or one that was running when the studio stopped."""
+        """A job that failed or was cancelled goes back into the queue."""
         with self._database() as database:
             database.execute(
                 "UPDATE jobs SET state = 'queued', cancel = 0, error = '', message = '', ended = NULL"
-                " WHERE id = ? AND state IN ('running', 'failed', 'cancelled')",
+                " WHERE id = ? AND state IN ('failed', 'cancelled')",
                 (job,),
             )
         return self.job(job)
+
+    def requeue(self, job: str) -> None:
+        """A job that was interrupted goes back into the queue, or is over where it was cancelled."""
+        now = time.time()
+        self._update(job, "running", cancelled=True, state="cancelled", ended=now)
+        self._update(job, "running", state="queued", message="")
 
     def cancel(self, job: str) -> Job:
         """A queued job is over at once; a running one is marked, and whoever runs it ends it."""
@@ -166,10 +182,18 @@ class Store:
     def delete(self, job: str) -> None:
         """A job that ended, with its results. Raises BadInput for one that has not."""
         found = self.job(job)
-        if found.state not in ENDED:
-            raise BadInput(f"job {job}: is {found.state}; cancel it first")
         with self._database() as database:
-            database.execute("DELETE FROM jobs WHERE id = ?", (job,))
+            gone = database.execute(
+                "DELETE FROM jobs WHERE id = ? AND state IN ('done', 'failed', 'cancelled')", (job,)
+            ).rowcount
+        if not gone:
+            raise BadInput(f"job {job}: is {found.state}; cancel it first")
+        shutil.rmtree(self.home(job), ignore_errors=True)
+
+    def drop(self, job: str) -> None:
+        """A new job that came to nothing."""
+        with self._database() as database:
+            database.execute("DELETE FROM jobs WHERE id = ? AND state = 'new'", (job,))
         shutil.rmtree(self.home(job), ignore_errors=True)
 
     def running(self) -> list[Job]:
@@ -177,10 +201,12 @@ class Store:
         with self._database() as database:
             return [_job(row) for row in database.execute("SELECT * FROM jobs WHERE state = 'running'").fetchall()]
 
-    def _update(self, job: str, while_: str, **values: Any) -> None:
+    def _update(self, job: str, while_: str, /, *, cancelled: bool = False, **values: Any) -> None:
         names = ", ".join(f"{name} = ?" for name in values)  # names are ours
+        mine = [self.worker] if self.worker else []
+        where = f"id = ? AND state = ?{' AND worker = ?' * len(mine)}{' AND cancel = 1' * cancelled}"
         with self._database() as database:
-            database.execute(f"UPDATE jobs SET {names} WHERE id = ? AND state = ?", (*values.values(), job, while_))  # noqa: S608
+            database.execute(f"UPDATE jobs SET {names} WHERE {where}", (*values.values(), job, while_, *mine))  # noqa: S608
 
     def home(self, job: str) -> Path:
         """A job's folder."""
@@ -200,10 +226,7 @@ class Store:
         room = self.quota - self.used() if self.quota else 0
         taken = 0
         try:
-            names = [safe_name(name) for name, _ in files]
-            twice = next((n for n in names if names.count(n) > 1), None)
-            if not names or twice is not None:
-                raise BadInput("nothing was uploaded" if twice is None else f"{twice}: uploaded twice; give it once")
+            names = _names([name for name, _ in files])
             for name, (_, source) in zip(names, files, strict=True):
                 with (folder / name).open("wb") as target:
                     while block := source.read(BLOCK):
@@ -213,6 +236,9 @@ class Store:
                         if self.quota and taken > room:
                             raise BadInput(f"{name}: the studio's {_size(self.quota)} are used up; delete some jobs")
                         target.write(block)
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise not_written(folder, error) from error
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -221,15 +247,19 @@ class Store:
     def adopt(self, files: Sequence[Path]) -> str:
         """`upload` of files that are on this disk already: linked where that can be, else copied."""
         self.check_room()
+        names = _names([file.name for file in files])
         upload = secrets.token_hex(8)
         folder = self.folder / "uploads" / upload
         folder.mkdir()
-        for file in files:
-            target = folder / safe_name(file.name)
-            try:
-                os.link(file, target)
-            except OSError:  # another disk, or a file system without links
-                shutil.copyfile(file, target)
+        try:
+            for file, name in zip(files, names, strict=True):
+                try:
+                    os.link(file, folder / name)
+                except OSError:  # another disk, or a file system without links
+                    shutil.copyfile(file, folder / name)
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise not_written(folder, error) from error
         return upload
 
     def forget(self, upload: str) -> None:
@@ -250,37 +280,51 @@ class Store:
         counted, found = self._counted
         if time.monotonic() - counted < seconds:
             return found
-        found = 0
-        for part in ("uploads", "jobs"):
-            for file in (self.folder / part).rglob("*"):
-                try:
-                    found += file.stat().st_size if file.is_file() else 0
-                except OSError:  # was deleted meanwhile
-                    continue
+        sizes: dict[tuple[int, int], int] = {}  # by inode: what was dropped on the page is linked
+        for part in ("uploads", "jobs", "page"):
+            for place, _, names in os.walk(self.folder / part):
+                for name in names:
+                    try:
+                        told = os.stat(os.path.join(place, name))
+                    except OSError:  # was deleted meanwhile
+                        continue
+                    sizes[told.st_dev, told.st_ino] = told.st_size
+        found = sum(sizes.values())
         self._counted = time.monotonic(), found
         return found
 
     def check_room(self) -> None:
-        """Raises BadInput where the quota is used up."""
+        """Raises BadInput where the quota is used up, even without the uploads that no job uses any more."""
+        if self.quota and self.used() >= self.quota:
+            self.clean_uploads(FRESH)
         if self.quota and self.used() >= self.quota:
             raise BadInput(f"the studio's {_size(self.quota)} are used up; delete some jobs")
 
     def clean(self) -> None:
-        """Delete uploads that no job uses and that are old, and what is left of jobs that never came into the queue."""
+        """What an earlier studio has left: jobs that never came into the queue, folders without one, passing files."""
         with self._database() as database:
             database.execute("DELETE FROM jobs WHERE state = 'new'")
-        jobs = self.jobs()
-        used = {word for job in jobs for word in ID.findall(json.dumps(job.request))}
-        for folder in (self.folder / "uploads").iterdir():
-            if folder.name not in used and time.time() - folder.stat().st_mtime > KEPT_DAYS * 86400:
-                shutil.rmtree(folder, ignore_errors=True)
+        known = {job.id for job in self.jobs()}
         for folder in (self.folder / "jobs").iterdir():
-            if folder.name not in {job.id for job in jobs}:
+            if folder.name not in known:
+                shutil.rmtree(folder, ignore_errors=True)
+        for name in ("page", "passing"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+            (self.folder / name).mkdir()
+        self.clean_uploads()
+
+    def clean_uploads(self, seconds: float = KEPT_DAYS * 86400) -> None:
+        """Delete uploads that no job uses and that are older than so many seconds."""
+        with self._database() as database:
+            rows = database.execute("SELECT request FROM jobs").fetchall()
+        used = {word for row in rows for word in ID.findall(row["request"])}
+        for folder in (self.folder / "uploads").iterdir():
+            if folder.name not in used and time.time() - folder.stat().st_mtime > seconds:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def look_file(self, name: str) -> Path:
         """Where a look of the user's own is kept. Raises BadInput for what is no name."""
-        if safe_name(name) != name or not name.strip() or name.startswith("."):
+        if safe_name(name) != name or name.startswith(".") or name.upper() in RESERVED:
             raise BadInput(f"look {name[:60]!r}: not a name for a look; write letters, digits, spaces, - and _")
         return self.folder / "looks" / f"{name}.look"
 
@@ -299,9 +343,22 @@ class Store:
 
 
 def safe_name(name: str) -> str:
-    """A file's own name without folders and without what a file system might take amiss."""
-    own = re.split(r"[\\/]", name)[-1]
-    return re.sub(r"[^\w.,+#()@ -]", "_", own).strip(" .")[-120:] or "upload"
+    """A file's own name without folders and without what a file system might take amiss; its suffix stays."""
+    own = re.sub(r"[^\w.,+#()@ -]", "_", re.split(r"[\\/]", name)[-1]).strip(" .")
+    stem, dot, suffix = own.rpartition(".")
+    if not dot or len(suffix) > 8:
+        stem, dot, suffix = own, "", ""
+    room = LONGEST - len(f"{dot}{suffix}".encode())
+    kept = stem.encode()[: max(1, room)].decode("utf-8", "ignore").strip(" .")
+    return f"{kept}{dot}{suffix}" if kept else "upload"
+
+
+def _names(given: Sequence[str]) -> list[str]:
+    names = [safe_name(name) for name in given]
+    twice = next((n for n in names if names.count(n) > 1), None)
+    if not names or twice is not None:
+        raise BadInput("nothing was uploaded" if twice is None else f"{twice}: uploaded twice; give it once")
+    return names
 
 
 def _size(size: int) -> str:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from scumble.studio.store import Store
 
 LOOK = 0.2  # seconds between looks at the worker
 GRACE = 30.0  # seconds that a job may take to stop: a training saves its step
+CLEANING = 3600.0  # seconds between looks for old uploads
 RESTART = 1.0  # seconds before a worker that died is started again
 
 
@@ -42,7 +44,7 @@ class Supervisor:
                 f"{self.store.folder}: another studio works there; end it, or give another --data"
             ) from error
         for job in self.store.running():  # the last server ended before they did
-            self.store.again(job.id)
+            self.store.requeue(job.id)
         self.store.clean()
         self.thread = threading.Thread(target=self._keep, name="supervisor", daemon=True)
         self.thread.start()
@@ -56,30 +58,44 @@ class Supervisor:
         self.lock.close()
 
     def _keep(self) -> None:
+        cleaned = time.monotonic()
         while not self.ending.wait(LOOK):
-            if self.worker is None:
-                self.worker = self._start()
-            elif self.worker.poll() is not None:
-                _sweep(self.worker.pid)
-                self._take_down(self.worker.returncode)
-                self.worker = None
+            try:
+                self._look()
+                if time.monotonic() - cleaned > CLEANING:
+                    cleaned = time.monotonic()
+                    self.store.clean_uploads()
+            except Exception:  # a full disk, no more processes: it is tried again
+                with suppress(OSError), (self.store.folder / "faults.log").open("a", encoding="utf-8") as log:
+                    log.write(traceback.format_exc())
                 self.ending.wait(RESTART)
-            else:
-                self._stop_cancelled(self.worker)
         if self.worker is not None:
             self._end(self.worker)
 
+    def _look(self) -> None:
+        if self.worker is None:
+            self.worker = self._start()
+        elif self.worker.poll() is not None:
+            _close(self.worker)
+            _sweep(self.worker.pid)
+            self._take_down(self.worker.returncode)
+            self.worker = None
+            self.ending.wait(RESTART)
+        else:
+            self._stop_cancelled(self.worker)
+
     def _start(self) -> subprocess.Popen[bytes]:
-        words = [sys.executable, "-m", "scumble.studio.worker", str(self.store.folder), *self.folders]
+        words = [sys.executable, "-P", "-m", "scumble.studio.worker", str(self.store.folder), *self.folders]
         return subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True)
 
     def _take_down(self, code: int) -> None:
         """The worker is no more: what it was at has failed, or was cancelled."""
         self.asked.clear()
-        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        known = -code in {int(number) for number in signal.Signals}
+        how = f"by {signal.Signals(-code).name}" if known else f"with exit code {code}"
         for job in self.store.running():
-            if job.cancel:
-                self.store.end(job.id, "cancelled")
+            if job.cancel or code in (-signal.SIGTERM, 128 + signal.SIGTERM):  # ours, meant for the job before it
+                self.store.requeue(job.id)
             else:
                 self.store.end(
                     job.id,
@@ -89,7 +105,9 @@ class Supervisor:
                 )
 
     def _stop_cancelled(self, worker: subprocess.Popen[bytes]) -> None:
-        for job in self.store.running():
+        running = self.store.running()
+        self.asked = {job: when for job, when in self.asked.items() if job in {r.id for r in running}}
+        for job in running:
             if not job.cancel:
                 continue
             asked = self.asked.setdefault(job.id, 0.0)
@@ -100,16 +118,22 @@ class Supervisor:
                 worker.kill()
 
     def _end(self, worker: subprocess.Popen[bytes]) -> None:
-        with suppress(OSError):
-            if worker.stdin is not None:
-                worker.stdin.close()
-        if os.name != "nt":
-            worker.terminate()
+        worker.terminate()
         try:
             worker.wait(GRACE)
         except subprocess.TimeoutExpired:
             worker.kill()
             worker.wait()
+        _close(worker)
+        _sweep(worker.pid)
+        for job in self.store.running():
+            self.store.requeue(job.id)
+
+
+def _close(worker: subprocess.Popen[bytes]) -> None:
+    with suppress(OSError):
+        if worker.stdin is not None:
+            worker.stdin.close()
 
 
 def _sweep(group: int) -> None:

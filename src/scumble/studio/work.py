@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -31,6 +32,7 @@ THUMBNAILS = 24  # of a render, spread over its frames
 THUMBNAIL = 192  # pixels wide
 PROXY = 1280  # most pixels that a movie in the page is wide
 SECONDS = 0.25  # between what the store is told
+AGAIN = "start the job again, which goes on where it was"
 PATIENCE = 25.0  # seconds that a training has to save what it has learned
 PERCENT = re.compile(r"\b(\d{1,3})%")
 
@@ -51,16 +53,20 @@ def shown(frame: Frame) -> Pixels:
 
 
 def fitting(size: tuple[int, int], width: int, aspect: Fraction | None = None) -> tuple[int, int]:
-    """Width and height with square pixels, at most `width` wide, even, as video wants it."""
+    """Width and height with square pixels, at most `width` wide and as high, even, as video wants it."""
     full = size[0] * float(aspect or 1)
-    wide = min(width, full)
+    wide = min(width, full, full * width / size[1])
     return max(2, round(wide / 2) * 2), max(2, round(wide * size[1] / full / 2) * 2)
 
 
 def _render(job: Job, desk: Desk, asked: Render) -> str:
     home = desk.store.home(job.id)
     plate, settings = desk.plate(asked), desk.settings(asked)
-    look = Look.load(home / "look.look") if is_mixed(asked) else desk.look(asked)
+    look = Look.load(home / "look.look")  # as it was when the job was submitted
+    if asked.styles and not is_mixed(asked):  # the command line's own: not rounded by a file
+        stored, look = look, desk.look(asked)
+        if look.hash != stored.hash:
+            raise BadInput("the style pictures have changed since the job was submitted; submit it again")
     output = home / "out" / output_name(asked, plate, look)
     numbers = api.settings_of(settings).frames or plate.numbers
     every = max(1, -(-len(numbers) // THUMBNAILS))
@@ -69,13 +75,12 @@ def _render(job: Job, desk: Desk, asked: Render) -> str:
 
     def watch(frame: Frame) -> None:
         if frame.number in wanted:
-            small = resized(shown(frame), fitting(plate.size, THUMBNAIL, plate.pixel_aspect))
+            height, width = frame.pixels.shape[:2]
+            small = resized(shown(frame), fitting((width, height), THUMBNAIL, plate.pixel_aspect))
             with written_whole(home / "thumbs" / f"{frame.number:08d}.jpg") as part:
                 part.write_bytes(report.jpeg(small))
 
     done = api.render(desk.path(asked.plate), look, output, on_frame=told.frame, watch=watch, **settings)
-    if done.kept:
-        told.count = len(numbers)
     desk.store.tell(job.id, done=len(numbers), message="proxy")
     _show(open_plate(output, None if is_movie(output) else plate.numbers[0]), home)
     if len(done.files) > 1:
@@ -187,7 +192,7 @@ def command(words: list[str], tell: Callable[[str], None]) -> list[str]:
     """
     notes: list[str] = []
     last = ""
-    line = [sys.executable, "-m", "scumble.cli", *words]
+    line = [sys.executable, "-P", "-m", "scumble.cli", *words]
     process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
     assert process.stderr is not None
     try:
@@ -200,7 +205,13 @@ def command(words: list[str], tell: Callable[[str], None]) -> list[str]:
     finally:
         if process.poll() is None:
             process.terminate()
-            process.wait(PATIENCE)
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+    if code < 0:
+        raise BadInput(f"the training was ended by {signal.Signals(-code).name}, perhaps for want of memory; {AGAIN}")
     if code:
         raise BadInput(last.removeprefix("scumble: ") or f"ended with exit code {code}")
     return notes

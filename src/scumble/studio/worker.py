@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import secrets
 import signal
 import sys
 import threading
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
 from scumble.errors import ScumbleError
@@ -27,9 +29,9 @@ NICE = 5  # previews of the page come before a render
 
 def main() -> None:
     """Work until the server ends."""
-    store = Store(Path(sys.argv[1]))
+    store = Store(Path(sys.argv[1]), worker=f"{os.getpid()}-{secrets.token_hex(4)}")
     desk = Desk(store, tuple(map(Path, sys.argv[2:])))
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is the server's: it ends its worker
     if hasattr(os, "nice"):
         os.nice(NICE)
@@ -43,6 +45,11 @@ def main() -> None:
             work(job, desk)
 
 
+def _end(number: int, _: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once: what is being saved is not disturbed again
+    sys.exit(128 + number)
+
+
 def work(job: Job, desk: Desk) -> None:
     """Do a job and take down how it ended. Raises SystemExit where the process was asked to end."""
     store = desk.store
@@ -53,13 +60,11 @@ def work(job: Job, desk: Desk) -> None:
     except MemoryError:
         store.end(job.id, "failed", "not enough memory; give fewer lines, or a machine with more")
     except (SystemExit, KeyboardInterrupt):
-        if store.job(job.id).cancel:
-            store.end(job.id, "cancelled")
-        else:
-            store.again(job.id)
+        store.requeue(job.id)
         raise SystemExit(0) from None
     except Exception as error:
-        (store.home(job.id) / "log.txt").write_text(traceback.format_exc(), "utf-8")
+        with suppress(OSError):
+            (store.home(job.id) / "log.txt").write_text(traceback.format_exc(), "utf-8")
         store.end(
             job.id, "failed", f"a fault of Scumble's ({type(error).__name__}); please report it with the job's log"
         )
