@@ -126,8 +126,8 @@ class Previews:
 
 
 def _painters(job: Plan, plate: Plate) -> tuple[Painters, Literal["shot", "reference"]]:
-    """Painters with statistics that take no time: the shot's where they are known or it is one frame."""
-    if len(plate.numbers) == 1:
+    """Painters whose statistics take little time: the shot's where known, or where it is one frame, not a large one."""
+    if len(plate.numbers) == 1 and plate.size[0] <= LARGE:
         return Painters(job), "shot"
     known = {
         look.hash: known_statistics(look, plate, job.network_size, job.settings.colouring) for look in job.all_looks
