@@ -37,6 +37,7 @@ from scumble.studio.safety import is_loopback
 from scumble.studio.store import KEPT_DAYS, Store, safe_name
 from scumble.studio.supervisor import Supervisor
 from scumble.studio.words import preferred
+from scumble.studio.work import perform
 
 AUVERS = SAMPLES / "vangogh_auvers.jpg"
 
@@ -687,6 +688,26 @@ def test_a_job_that_cannot_be_put_down_leaves_nothing(tmp_path: Path, monkeypatc
         submit(Desk(store, (tmp_path,)), "render", Render(plate="a.png", look="identity"))
     assert store.jobs() == []
     assert not list((tmp_path / "data" / "jobs").iterdir())
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "png"])
+def test_a_render_that_was_stopped_when_its_file_was_whole_ends_well(suffix: str, tmp_path: Path) -> None:
+    plate = "a.mp4" if suffix == "mp4" else "good.png"
+    corpus.write_valid(tmp_path)
+    (tmp_path / "good.mp4").rename(tmp_path / "a.mp4")
+    desk = Desk(Store(tmp_path / "data"), (tmp_path,))
+    desk.store.keep_look("tiny", (tmp_path / "good.look").read_bytes())
+    submit(desk, "render", Render(plate=plate, look="tiny"))
+    job = desk.store.claim()
+    assert job is not None
+    perform(job, desk)
+    home = desk.store.home(job.id)
+    (made,) = (home / "out").iterdir()
+    before = made.stat().st_mtime_ns
+    next(home.glob("proxy.*")).unlink()
+    perform(job, desk)
+    assert made.stat().st_mtime_ns == before
+    assert list(home.glob("proxy.*"))
 
 
 def test_the_supervisor_lives_through_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

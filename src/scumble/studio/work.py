@@ -23,6 +23,7 @@ from scumble.files import written_whole
 from scumble.frames import Frame, Pixels
 from scumble.look import Look
 from scumble.media import Plate, PlateOptions, WriterSettings, is_movie, open_plate, open_writer
+from scumble.media.pattern import parse_pattern
 from scumble.rendering import FrameDone
 from scumble.studio.requests import Desk, Match, Qc, Render, Train, is_mixed, key_paths, output_name, with_defaults
 from scumble.studio.store import Job
@@ -80,9 +81,13 @@ def _render(job: Job, desk: Desk, asked: Render) -> str:
             with written_whole(home / "thumbs" / f"{frame.number:08d}.jpg") as part:
                 part.write_bytes(report.jpeg(small))
 
-    done = api.render(desk.path(asked.plate), look, output, on_frame=told.frame, watch=watch, **settings)
+    done = None
+    if parse_pattern(output) is not None or not output.exists():  # else stopped when it was whole: it appears so only
+        done = api.render(desk.path(asked.plate), look, output, on_frame=told.frame, watch=watch, **settings)
     desk.store.tell(job.id, done=len(numbers), message="proxy")
     _show(open_plate(output, None if is_movie(output) else plate.numbers[0]), home)
+    if done is None:
+        return ""
     if len(done.files) > 1:
         _pack(done.files, home / "sequence.zip")
     kept = [f"{done.kept} frames were there already, made in the same way"] if done.kept else []
