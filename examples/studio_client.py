@@ -14,7 +14,7 @@ import httpx
 address, content, style, *password = sys.argv[1:]
 headers = {"authorization": f"Bearer {password[0]}"} if password else {}
 
-with httpx.Client(base_url=address, headers=headers, timeout=None) as studio:
+with httpx.Client(base_url=address, headers=headers, timeout=600) as studio:
 
     def upload(name: str) -> str:
         answer = studio.post("/api/uploads", files={"files": (Path(name).name, Path(name).read_bytes())})
