@@ -153,8 +153,12 @@ def test_a_preview_is_the_render_of_its_frame(server: Server, tmp_path: Path) ->
     none = server.client.post("/api/preview", json={**asked, "strength": 0.0})
     (tmp_path / "none.png").write_bytes(none.content)
     assert np.abs(pixels(tmp_path / "none.png")[0] - read_picture(_plate(server, tmp_path))[0]).max() <= 1.01 / 255
-    movie = server.client.post("/api/preview", json={"plate": "good.mp4", "look": "auvers", "frame": 5})
+    of_movie = {"plate": "good.mp4", "look": "auvers", "frame": 5}
+    movie = server.client.post("/api/preview", json=of_movie)
     assert json.loads(movie.headers["x-scumble-preview"])["statistics"] == "reference"
+    server.until(server.submit("render", plate="good.mp4", look="auvers", cuts="none"), "done")  # measures the shot
+    movie = server.client.post("/api/preview", json=of_movie)
+    assert json.loads(movie.headers["x-scumble-preview"])["statistics"] == "shot"
 
 
 def _plate(server: Server, folder: Path) -> Path:
@@ -172,7 +176,7 @@ def test_cancelling_ends_a_job_and_the_next_one_runs(server: Server) -> None:
     assert server.until(waiting, "done")
     queued = server.submit("render", plate="pan.####.png", look="auvers", lines=480)
     other = server.submit("render", plate="good.png", look="auvers")
-    assert server.client.post(f"/api/jobs/{other}/cancel").json()["state"] in ("cancelled", "queued")
+    assert server.client.post(f"/api/jobs/{other}/cancel").json()["state"] == "cancelled"
     server.client.post(f"/api/jobs/{queued}/cancel")
     server.until(queued, "cancelled")
     # what was done stays, and is not done again
@@ -294,8 +298,8 @@ def test_addresses_outside_a_jobs_results_are_refused(url: str, server: Server, 
     assert b"SQLite" not in answer.content
 
 
-@pytest.mark.parametrize("path", ["{plates}/good.png", "http://192.0.2.1/good.png", "/etc/hostname"])
-def test_the_page_takes_no_paths_and_fetches_nothing(path: str, server: Server, plates: Path) -> None:
+@pytest.mark.parametrize("path", ["{plates}/good.png", "/etc/hostname"])
+def test_the_page_takes_no_paths_of_this_machine(path: str, server: Server, plates: Path) -> None:
     """Gradio's own way in: a callback that takes files gets none that was not uploaded."""
     config = server.client.get("/en/config").json()
     before = sorted((server.data / "uploads").iterdir())
@@ -353,9 +357,9 @@ def test_names_in_any_script_and_of_any_length(server: Server) -> None:
     assert "twice" in answer.json()["error"]
 
 
-@pytest.mark.parametrize("header", ["[", "[::1", "a b", "", "127.0.0.1:x"])
+@pytest.mark.parametrize("header", ["[", "[::1", "a b", "127.0.0.1.", "[127.0.0.1"])
 def test_malformed_addresses_are_refused(header: str, server: Server) -> None:
-    assert server.client.get("/api/jobs", headers={"host": header}).status_code in (400, 421, 200)
+    assert server.client.get("/api/jobs", headers={"host": header}).status_code == 421
     assert server.client.get("/api/jobs", headers={"origin": f"http://{header}"}).status_code == 403
 
 
@@ -685,7 +689,7 @@ def test_a_job_that_cannot_be_put_down_leaves_nothing(tmp_path: Path, monkeypatc
     store = Store(tmp_path / "data")
     monkeypatch.setattr(Look, "save", lambda *_: (_ for _ in ()).throw(BadInput("the disk is full")))
     with pytest.raises(BadInput, match="full"):
-        submit(Desk(store, (tmp_path,)), "render", Render(plate="a.png", look="identity"))
+        submit(Desk(store, (tmp_path,)), Render(plate="a.png", look="identity"))
     assert store.jobs() == []
     assert not list((tmp_path / "data" / "jobs").iterdir())
 
@@ -697,7 +701,7 @@ def test_a_render_that_was_stopped_when_its_file_was_whole_ends_well(suffix: str
     (tmp_path / "good.mp4").rename(tmp_path / "a.mp4")
     desk = Desk(Store(tmp_path / "data"), (tmp_path,))
     desk.store.keep_look("tiny", (tmp_path / "good.look").read_bytes())
-    submit(desk, "render", Render(plate=plate, look="tiny"))
+    submit(desk, Render(plate=plate, look="tiny"))
     job = desk.store.claim()
     assert job is not None
     perform(job, desk)

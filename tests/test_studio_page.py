@@ -436,6 +436,21 @@ def _has_no_english(page: Any) -> None:
     assert [t for t in english if t.split("\n")[0] not in looks] == []
 
 
+def test_a_file_that_is_named_by_its_address_is_not_fetched(server: Server, outgoing: Path) -> None:
+    """Gradio's own way in: a callback that takes files fetches none."""
+    config = server.client.get("/en/config").json()
+    takers = [d["id"] for d in config["dependencies"] if len(d["inputs"]) == 1 and len(d["outputs"]) >= 2]
+    assert takers
+    for number in takers:
+        file = {"path": "http://93.184.215.14/good.png", "meta": {"_type": "gradio.FileData"}}
+        asked = {"session_hash": f"named{number}"}
+        body = {"data": [[file]], "fn_index": number, **asked}
+        assert server.client.post("/en/gradio_api/queue/join", json=body).status_code == 200
+        with server.client.stream("GET", "/en/gradio_api/queue/data", params=asked) as stream:
+            assert "process_completed" in "".join(stream.iter_lines())
+    assert not outgoing.exists(), outgoing.read_text()
+
+
 def test_nothing_left_this_machine(server: Server, outgoing: Path) -> None:
     """After all the others: neither server nor worker has spoken to anyone."""
     assert not outgoing.exists(), outgoing.read_text()

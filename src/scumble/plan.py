@@ -358,6 +358,13 @@ def proxy_size(size: tuple[int, int], proxy: int) -> tuple[int, int]:
     return max(1, round(size[0] / proxy)), max(1, round(size[1] / proxy))
 
 
+def shot_name(plate: Plate) -> str:
+    """What a plate's shot is called: its file's name, or a sequence's without numbers, or its folder's."""
+    if isinstance(plate, StillsPlate) and plate.pattern is not None:
+        return plate.pattern.before.rstrip("._-") or plate.pattern.folder.absolute().name
+    return plate.path.stem
+
+
 def plan(
     source: Path | Plate,
     look: Look | Sequence[tuple[int, Look]],

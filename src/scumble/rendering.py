@@ -31,7 +31,7 @@ from scumble.motion import Motion, OpticalFlow, RenderedVectors
 from scumble.painters import Painters
 from scumble.painting import Painting, composed, finished, finished_in_parts, painting_of
 from scumble.pipeline import Behind, ahead
-from scumble.plan import Plan, RenderSettings, looks_in_words, plan, sound_of, times_of, vectors_in
+from scumble.plan import Plan, RenderSettings, looks_in_words, plan, shot_name, sound_of, times_of, vectors_in
 from scumble.review import burnt_in, compared, reduced
 from scumble.sequence import held, keys, steadied, windows
 from scumble.upsampling import resized
@@ -128,14 +128,14 @@ def _paint(job: Plan, painters: Painters, written: Callable[[int], None], watch:
         raise
 
 
-def painted_alone(job: Plan, painters: Painters, painting: Painting | int) -> tuple[Frame, Painting]:
-    """One frame of a plan by itself, neither steadied nor held, as it would be written.
+def painting_alone(job: Plan, painters: Painters, number: int) -> Painting:
+    """One frame of a plan painted by itself, neither steadied nor held."""
+    return _painting(job, painters, next(iter(job.read((number,)))))
 
-    Comes with its painting, which may be given again instead of the frame's number where strength alone is another.
-    """
-    if isinstance(painting, int):
-        painting = _painting(job, painters, next(iter(job.read((painting,)))))
-    return _done(job, painting, painting.frame), painting
+
+def frame_alone(job: Plan, painting: Painting) -> Frame:
+    """That painting as it would be written, at the plan's strength."""
+    return _done(job, painting, painting.frame)
 
 
 def _done(job: Plan, painting: Painting, own: Frame) -> Frame:
@@ -164,10 +164,11 @@ def _burn_in(job: Plan, frame: Frame) -> tuple[str, str, str]:
     shown = [look.name for (_, look), share in zip(job.looks, job.shares(frame.number), strict=True) if share > 0]
     shown = [] if job.settings.matte == NOWHERE else shown
     looks = " + ".join([*shown, *(look.name for _, look in job.matte_looks)])
-    shot = job.plate.path.stem
-    if isinstance(job.plate, StillsPlate) and job.plate.pattern is not None:
-        shot = job.plate.pattern.before.rstrip("._-") or job.plate.pattern.folder.absolute().name
-    return shot, "  ".join([str(frame.number), *([frame.metadata.timecode] if frame.metadata.timecode else [])]), looks
+    return (
+        shot_name(job.plate),
+        "  ".join([str(frame.number), *([frame.metadata.timecode] if frame.metadata.timecode else [])]),
+        looks,
+    )
 
 
 def _painting(job: Plan, painters: Painters, frame: Frame) -> Painting:

@@ -7,8 +7,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from scumble.errors import BadInput
 from scumble.studio.server import Studio
-from scumble.studio.store import Job
+from scumble.studio.store import ENDED, Job
 from scumble.studio.words import Words
 
 LARGE = {"match", "train"}  # whose pictures are looked at, not counted
@@ -51,7 +52,7 @@ def title(studio: Studio, job: Job) -> str:
     if job.kind == "qc":
         try:
             return title(studio, studio.store.job(str(asked.get("job"))))
-        except Exception:  # the render was deleted meanwhile
+        except BadInput:  # the render was deleted meanwhile
             return ""
     plate = asked.get("plate") or (asked.get("content") or [""])[0]
     with_what = asked.get("name") or asked.get("look") or " + ".join(_name(studio, s) for s in asked.get("styles", []))
@@ -115,7 +116,7 @@ def _buttons(job: Job, files: dict[str, str], command: str, words: Words) -> str
         found.append(link("log", files["log.txt"], ' target="_blank"'))
     if job.state in ("failed", "cancelled"):
         found.append(button("again", "POST", f"{base}/again"))
-    if job.state in ("done", "failed", "cancelled"):
+    if job.state in ENDED:
         found.append(button("delete", "DELETE", base))
     if command:
         found.append(f'<button data-copy="{escape(command)}" data-copied="{words("copied")}">{words("copy")}</button>')

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from html import escape
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import quote
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before Gradio reads it: nothing leaves this machine
@@ -30,17 +30,18 @@ from scumble.frames import Pixels, key_number
 from scumble.look import Look
 from scumble.media.movie import CODECS
 from scumble.studio.cards import card
+from scumble.studio.preview import WIDTH
 from scumble.studio.requests import Match, PaintedFrame, Preview, Render, Train, own_name, submit
 from scumble.studio.server import Studio
+from scumble.studio.store import size_in_words
 from scumble.studio.words import LANGUAGES, Words, preferred
 from scumble.studio.work import fitting, shown
 from scumble.upsampling import resized
 
 SYSTEM = ("system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif")  # fonts of the machine's own
 DARK = "__theme=dark"
-FORMATS = ["mp4", "mov", "mkv", "png", "exr", "tif", "dpx", "jpg", "webp"]
+FORMATS = [suffix for suffix in get_args(Render.model_fields["format"].annotation) if suffix]
 SHOWN_JOBS = 40  # in the queue's tab
-WIDTH = 960
 
 
 def mount(app: FastAPI, studio: Studio) -> FastAPI:
@@ -72,7 +73,9 @@ def mount(app: FastAPI, studio: Studio) -> FastAPI:
         return {
             "cards": [(job.id, card(studio, job, words)) for job in (*active, *(j for j in jobs if j not in active))],
             "empty": words("no_jobs"),
-            "disk": words("disk_of", _size(used), _size(quota)) if quota else words("disk", _size(used)),
+            "disk": words("disk_of", size_in_words(used), size_in_words(quota))
+            if quota
+            else words("disk", size_in_words(used)),
         }
 
     theme = Base(
@@ -506,7 +509,7 @@ class Page:
         *asked, frames, suffix, codec, stabilize, grain = values
         more = {"frames": frames.strip(), "format": suffix, "codec": codec}
         request = Render(**self._asked(*asked), **more, stabilize=stabilize or None, grain=grain or None)
-        submit(self.studio.desk, "render", request)
+        submit(self.studio.desk, request)
         gr.Info(self.words("queued_job"), duration=4)
 
     def take_keys(
@@ -540,7 +543,7 @@ class Page:
                 except (TypeError, ValueError):
                     raise BadInput(self.words("no_frame", picture)) from None
         request = Match(plate=plate, keys=pairs, name=self._name(name), minutes=minutes, in_space=in_space.strip())
-        submit(self.studio.desk, "match", request)
+        submit(self.studio.desk, request)
         gr.Info(self.words("queued_job"), duration=4)
 
     def start_train(
@@ -567,7 +570,7 @@ class Page:
             from_scratch=scratch,
             in_space=in_space.strip(),
         )
-        submit(self.studio.desk, "train", request)
+        submit(self.studio.desk, request)
         gr.Info(self.words("queued_job"), duration=4)
 
     def _name(self, name: str) -> str:
@@ -625,7 +628,3 @@ class Page:
 
 def _codes(pixels: Pixels) -> Any:
     return (pixels.clip(0, 1) * 255 + 0.5).astype(np.uint8)
-
-
-def _size(size: float) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

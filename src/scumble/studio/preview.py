@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,7 +24,7 @@ from scumble.media import Plate
 from scumble.painters import Painters
 from scumble.painting import Painting, Weighted, paint_frame
 from scumble.plan import Plan, plan
-from scumble.rendering import painted_alone
+from scumble.rendering import frame_alone, painting_alone
 from scumble.review import reduced
 from scumble.studio.requests import Desk, Preview
 from scumble.studio.work import fitting, shown
@@ -57,7 +57,7 @@ class Previews:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.lock = threading.Lock()
-        self.kept: OrderedDict[str, tuple[Painters, Painting, Literal["shot", "reference"]]] = OrderedDict()
+        self.kept: OrderedDict[str, Painting] = OrderedDict()
         self.looks: OrderedDict[str, Look] = OrderedDict()
 
     def warm(self) -> None:
@@ -80,16 +80,17 @@ class Previews:
             settings = replace(settings, proxy=_proxy(plate.size[0]))
             with TemporaryDirectory() as folder:  # where nothing is written
                 job = plan(plate, look, Path(folder) / "preview.png", settings)
-            key = _key(asked, plate, frame, look)
-            if key in self.kept:
-                painters, painting, statistics = self.kept.pop(key)
-                done, painting = painted_alone(job, painters, painting)
-            else:
-                painters, statistics = _painters(job, plate)
-                done, painting = painted_alone(job, painters, frame)
-            self.kept[key] = (painters, painting, statistics)
+            known = _known(job, plate)
+            key = _key(asked, job, frame, known)
+            if key not in self.kept:
+                painters = Painters(job, (lambda look: known[look.hash] or _reference(look)) if known else None)
+                self.kept[key] = painting_alone(job, painters, frame)
+            self.kept.move_to_end(key)
+            painting = self.kept[key]
             while len(self.kept) > KEPT:
                 self.kept.popitem(last=False)
+            done = frame_alone(job, painting)
+        statistics: Literal["shot", "reference"] = "reference" if None in known.values() else "shot"
         size = fitting(plate.size, WIDTH, plate.pixel_aspect)
         before, after = (resized(shown(f), size).clip(0, 1) for f in (painting.frame, done))
         return Previewed(before, after, frame, plate.numbers, look.name, statistics, time.monotonic() - began)
@@ -125,15 +126,15 @@ class Previews:
         return paint_frame([Weighted(baked, painter)], Frame(1, pixels, DISPLAY), (width, height), 1.0).clip(0, 1)
 
 
-def _painters(job: Plan, plate: Plate) -> tuple[Painters, Literal["shot", "reference"]]:
-    """Painters whose statistics take little time: the shot's where known, or where it is one frame, not a large one."""
+def _known(job: Plan, plate: Plate) -> dict[str, ShotStatistics | None]:
+    """Statistics of the shot by the looks' hashes, None where a reference photograph's must do; empty to measure.
+
+    Measured is what takes little time: one frame, but for a large one.
+    """
     if len(plate.numbers) == 1 and plate.size[0] <= LARGE:
-        return Painters(job), "shot"
-    known = {
-        look.hash: known_statistics(look, plate, job.network_size, job.settings.colouring) for look in job.all_looks
-    }
-    painters = Painters(job, lambda look: known[look.hash] or _reference(look))
-    return painters, "reference" if None in known.values() else "shot"
+        return {}
+    size, colouring = job.network_size, job.settings.colouring
+    return {look.hash: known_statistics(look, plate, size, colouring) for look in job.all_looks}
 
 
 def _reference(look: Look) -> ShotStatistics:
@@ -144,8 +145,10 @@ def _proxy(width: int) -> Literal[1, 2, 4]:
     return 1 if width <= LARGE else 2 if width <= 2 * LARGE else 4
 
 
-def _key(asked: Preview, plate: Plate, frame: int, look: Look) -> str:
+def _key(asked: Preview, job: Plan, frame: int, known: Mapping[str, ShotStatistics | None]) -> str:
     """All that a painting hangs on, but for its strength."""
-    file = plate.files_of([frame])[0]
+    files = [*job.plate.files_of([frame]), *(f for matte in job.mattes for f in matte.files_of(frame))]
+    told = [(str(f), f.stat().st_mtime_ns, f.stat().st_size) for f in files]
     values: dict[str, Any] = asked.model_dump(exclude={"strength", "look", "styles", "second", "mix"})
-    return repr([sorted(values.items()), frame, look.hash, str(file), file.stat().st_mtime_ns, file.stat().st_size])
+    measured = [(look, statistics is not None) for look, statistics in known.items()]
+    return repr([sorted(values.items()), frame, [look.hash for look in job.all_looks], measured, told])

@@ -20,7 +20,7 @@ from scumble.errors import BadInput, BadLook, BadPlate, BadSettings, NotInstalle
 from scumble.look import Look
 from scumble.media import MOVIES, STILLS, Plate, is_movie, open_plate
 from scumble.media.pattern import parse_pattern
-from scumble.plan import RenderSettings, plan
+from scumble.plan import RenderSettings, plan, shot_name
 from scumble.studio.store import Job, Store
 from scumble.weights import vgg_path
 
@@ -210,7 +210,8 @@ class Desk:
         path = self.path(reference)
         plate = open_plate(path, first_frame, settings.plate_options)
         if not reference.startswith("upload:"):
-            astray = next((f for f in plate.files_of(plate.numbers) if not self._inside(f)), None)
+            links = (f for f in plate.files_of(plate.numbers) if f.is_symlink())  # their folder was looked at
+            astray = next((f for f in links if not self._inside(f)), None)
             if astray is not None:
                 raise BadInput(f"{astray}: a link out of the folders that the studio may read; allow its own folder")
         check_pixels(plate)
@@ -307,11 +308,7 @@ def output_name(asked: Render, plate: Plate, look: Look) -> str:
     """The name of a render's file, movie, or sequence (with #### in it)."""
     same = plate.path.suffix.lower().lstrip(".") or plate.files_of(plate.numbers[:1])[0].suffix.lower().lstrip(".")
     suffix = asked.format or {"jpeg": "jpg", "tiff": "tif", "m4v": "mp4"}.get(same, same)
-    shot = plate.path.stem
-    if parse_pattern(plate.path) is not None or not plate.path.suffix:
-        pattern = getattr(plate, "pattern", None)
-        shot = (pattern.before.rstrip("._-") if pattern is not None else "") or plate.path.parent.name
-    stem = asked.name or f"{shot}_{look.name}"
+    stem = asked.name or f"{shot_name(plate)}_{look.name}"
     stem = re.sub(r"[^\w.+-]", "_", stem).strip("._").encode()[:90].decode("utf-8", "ignore") or "painted"
     if f".{suffix}" in MOVIES or plate.kind == "still":
         return f"{stem}.{suffix}"
@@ -323,7 +320,7 @@ def is_mixed(asked: PaintRequest) -> bool:
     return bool(asked.second) and asked.mix > 0
 
 
-def submit(desk: Desk, kind: str, asked: Any) -> Job:
+def submit(desk: Desk, asked: Render | Match | Train | Qc) -> Job:
     """Check a request, down to the files that it names, and put it into the queue. Raises BadInput."""
     made: Look | None = None
     if isinstance(asked, Match | Train):
@@ -348,13 +345,14 @@ def submit(desk: Desk, kind: str, asked: Any) -> Job:
             desk.open(reference)
     if isinstance(asked, Match | Train) and asked.start:
         desk.named(asked.start)
+    kind = next(name for name, known in KINDS.items() if isinstance(asked, known))
     job = desk.store.submit(kind, asked.model_dump(exclude_defaults=True))
     try:
         home = desk.store.home(job.id)
         if isinstance(asked, Render) and made is not None:
             made.save(home / "look.look")
             (home / "command.txt").write_text(
-                command(desk, asked, settings, output, home / "look.look") + "\n", "utf-8"
+                command_line(desk, asked, settings, output, home / "look.look") + "\n", "utf-8"
             )
     except BaseException:
         desk.store.drop(job.id)
@@ -362,7 +360,7 @@ def submit(desk: Desk, kind: str, asked: Any) -> Job:
     return desk.store.release(job.id)
 
 
-def command(desk: Desk, asked: Render, settings: dict[str, Any], output: str, mixed: Path) -> str:
+def command_line(desk: Desk, asked: Render, settings: dict[str, Any], output: str, mixed: Path) -> str:
     """The line that does the same on this machine's command line."""
     look = ["--look", str(mixed)]
     if not is_mixed(asked):

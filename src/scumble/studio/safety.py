@@ -88,10 +88,7 @@ class Guard:
             return 403, "a request of another site's page: refused"
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit()) or int(length) > self._room(scope):
-            return (
-                413,
-                f"more than the {self._room(scope) / 1e6:.0f} MB that may be sent; see scumble studio --max-upload",
-            )
+            return 413, _too_much(self._room(scope))
         return None
 
     def _room(self, scope: Scope) -> int:

@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import cv2
 import numpy as np
 from fastapi import Body, FastAPI, File, Query, Request
 from fastapi import UploadFile as Upload
@@ -28,6 +29,7 @@ from scumble.errors import BadInput, BadLook, ScumbleError
 from scumble.frames import Pixels
 from scumble.look import Look
 from scumble.media import MOVIES, STILLS, Plate, open_plate
+from scumble.studio.api_page import as_html
 from scumble.studio.preview import Previewed, Previews
 from scumble.studio.requests import Desk, Match, Preview, Qc, Render, Train, check_pixels, own_name, submit
 from scumble.studio.settings import Options
@@ -55,7 +57,7 @@ FILES = {  # how the description of the API shows them
         },
     }
 }
-UploadId = Annotated[str, Query(max_length=1000)]
+Of = Annotated[str, Query(max_length=1000)]
 
 
 class Studio:
@@ -207,8 +209,6 @@ def _is_sequence(folder: Path) -> bool:
 
 def as_png(pixels: Pixels) -> bytes:
     """A picture (H, W, 3) of 0 to 1 as PNG."""
-    import cv2
-
     codes = np.ascontiguousarray((pixels.clip(0, 1) * 255 + 0.5).astype(np.uint8)[:, :, ::-1])
     return bytes(cv2.imencode(".png", codes, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1].tobytes())
 
@@ -264,8 +264,6 @@ def _add_routes(app: FastAPI, studio: Studio) -> None:
 
     @app.get("/api", include_in_schema=False)
     def description() -> HTMLResponse:
-        from scumble.studio.api_page import as_html
-
         return HTMLResponse(as_html(app.openapi()))
 
     @app.get("/api/studio")
@@ -288,12 +286,12 @@ def _add_routes(app: FastAPI, studio: Studio) -> None:
             return await run_in_threadpool(lambda: studio.take(store.upload(files, studio.options.most)))
 
     @app.get("/api/plates")
-    def plate(of: UploadId) -> dict[str, Any]:
+    def plate(of: Of) -> dict[str, Any]:
         """What a plate is: size, frames, rate, colour space."""
         return studio.facts(of)
 
     @app.get("/api/frame", response_class=Response)
-    def frame(of: UploadId, number: int | None = None) -> Response:
+    def frame(of: Of, number: int | None = None) -> Response:
         """A frame of a plate as a screen shows it, whole, PNG: to be painted over, say."""
         opened = desk.open(of)
         wanted = opened.numbers[0] if number is None else number
@@ -318,23 +316,23 @@ def _add_routes(app: FastAPI, studio: Studio) -> None:
     @app.post("/api/render", status_code=201)
     def render(asked: Render) -> dict[str, Any]:
         """Put a shot into the queue."""
-        return studio.results(submit(desk, "render", asked))
+        return studio.results(submit(desk, asked))
 
     @app.post("/api/match", status_code=201)
     def match(asked: Match) -> dict[str, Any]:
         """Put the learning of a look from painted key frames into the queue."""
-        return studio.results(submit(desk, "match", asked))
+        return studio.results(submit(desk, asked))
 
     @app.post("/api/train", status_code=201)
     def train(asked: Train) -> dict[str, Any]:
         """Put the training of a look into the queue."""
-        return studio.results(submit(desk, "train", asked))
+        return studio.results(submit(desk, asked))
 
     @app.post("/api/qc", status_code=201)
     def quality(asked: Qc) -> dict[str, Any]:
         """Put the quality report of a finished render into the queue."""
         store.job(asked.job)
-        return studio.results(submit(desk, "qc", asked))
+        return studio.results(submit(desk, asked))
 
     @app.get("/api/jobs")
     def jobs() -> list[dict[str, Any]]:
@@ -437,7 +435,7 @@ def _add_routes(app: FastAPI, studio: Studio) -> None:
         )
 
     @app.get("/api/looks/{name}/thumbnail", response_class=Response)
-    def thumbnail(name: str, plate: UploadId, frame: int | None = None) -> Response:
+    def thumbnail(name: str, plate: Of, frame: int | None = None) -> Response:
         """The look on a frame of a plate, JPEG."""
         ((_, pixels),) = studio.previews.thumbnails(plate, frame, [name])
         return Response(report.jpeg(pixels), media_type="image/jpeg")

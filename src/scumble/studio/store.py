@@ -4,6 +4,9 @@
     FOLDER/uploads/ID/...         what was uploaded, under its own name
     FOLDER/jobs/ID/...            a job's results: out/, thumbs/, run/, look.look, proxy.mp4
     FOLDER/looks/NAME.look        the user's own looks
+    FOLDER/faults.log             what should not have happened
+    FOLDER/lock.sqlite            held by the one studio that works here
+    FOLDER/page/, passing/        passing files of a running studio
 
 Every call opens the database anew, so that threads and the worker process may share a store.
 """
@@ -232,9 +235,13 @@ class Store:
                     while block := source.read(BLOCK):
                         taken += len(block)
                         if most and taken > most:
-                            raise BadInput(f"{name}: more than {_size(most)}, which is all that an upload may have")
+                            raise BadInput(
+                                f"{name}: more than {size_in_words(most)}, which is all that an upload may have"
+                            )
                         if self.quota and taken > room:
-                            raise BadInput(f"{name}: the studio's {_size(self.quota)} are used up; delete some jobs")
+                            raise BadInput(
+                                f"{name}: the studio's {size_in_words(self.quota)} are used up; delete some jobs"
+                            )
                         target.write(block)
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
@@ -298,7 +305,7 @@ class Store:
         if self.quota and self.used() >= self.quota:
             self.clean_uploads(FRESH)
         if self.quota and self.used() >= self.quota:
-            raise BadInput(f"the studio's {_size(self.quota)} are used up; delete some jobs")
+            raise BadInput(f"the studio's {size_in_words(self.quota)} are used up; delete some jobs")
 
     def clean(self) -> None:
         """What an earlier studio has left: jobs that never came into the queue, folders without one, passing files."""
@@ -361,7 +368,8 @@ def _names(given: Sequence[str]) -> list[str]:
     return names
 
 
-def _size(size: int) -> str:
+def size_in_words(size: int) -> str:
+    """Bytes as MB or GB."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.3g} MB"
 
 

@@ -110,11 +110,10 @@ class Supervisor:
         for job in running:
             if not job.cancel:
                 continue
-            asked = self.asked.setdefault(job.id, 0.0)
-            if not asked:
+            if job.id not in self.asked:
                 self.asked[job.id] = time.monotonic()
                 worker.terminate()
-            elif time.monotonic() - asked > GRACE:
+            elif time.monotonic() - self.asked[job.id] > GRACE:
                 worker.kill()
 
     def _end(self, worker: subprocess.Popen[bytes]) -> None:

@@ -9,7 +9,6 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -97,7 +96,7 @@ def _render(job: Job, desk: Desk, asked: Render) -> str:
 def _show(result: Plate, home: Path) -> None:
     """What the page shows of a result: a movie that browsers play, or a picture."""
     size = fitting(result.size, PROXY, result.pixel_aspect)
-    frames = (replace(_bare(f), pixels=resized(shown(f), size)) for f in result.read(result.numbers))
+    frames = (Frame(f.number, resized(shown(f), size), DISPLAY) for f in result.read(result.numbers))
     if len(result.numbers) == 1:
         with written_whole(home / "proxy.jpg") as part:
             part.write_bytes(report.jpeg(next(frames).pixels, 92))
@@ -115,10 +114,6 @@ def _show(result: Plate, home: Path) -> None:
     except BaseException:
         writer.abort()
         raise
-
-
-def _bare(frame: Frame) -> Frame:
-    return Frame(frame.number, frame.pixels, DISPLAY)
 
 
 def _pack(files: tuple[Path, ...], target: Path) -> None:
@@ -166,22 +161,18 @@ def _train(job: Job, desk: Desk, asked: Train) -> str:
 def _taught(job: Job, desk: Desk, asked: Match | Train, words: list[str]) -> str:
     """Run a command that trains a look, which ends as look.look in the job's folder."""
     home = desk.store.home(job.id)
+    if (home / "look.look").exists():  # finished, but for saying so
+        return ""
     words += ["-o", str(home / "look.look"), "--run", str(home / "run"), "--name", asked.name]
     words += ["--minutes", f"{asked.minutes:g}"]
-    words += [
-        w
-        for name in ("layer", "in_space")
-        if getattr(asked, name)
-        for w in (f"--{name.replace('_', '-')}", getattr(asked, name))
-    ]
+    words += ["--layer", asked.layer] if asked.layer else []
+    words += ["--in-space", asked.in_space] if asked.in_space else []
     if asked.start:
         start = home / "start.look"
         if not start.exists():
             desk.named(asked.start).save(start)
         words += ["--start", str(start)]
-    if (home / "look.look").exists():  # finished, but for saying so
-        return ""
-    notes = command(words, lambda line: _tell_line(job, desk, line))
+    notes = run_command(words, lambda line: _tell_line(job, desk, line))
     return "\n".join(notes)
 
 
@@ -190,7 +181,7 @@ def _tell_line(job: Job, desk: Desk, line: str) -> None:
     desk.store.tell(job.id, done=int(share[1]) if share else None, total=100, message=line)
 
 
-def command(words: list[str], tell: Callable[[str], None]) -> list[str]:
+def run_command(words: list[str], tell: Callable[[str], None]) -> list[str]:
     """Run a command of the command line; `tell` hears its lines; what it noted. Raises BadInput with its sentence.
 
     In a process of its own, which is stopped with this one: a training's memory is free again after it.

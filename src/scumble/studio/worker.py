@@ -69,7 +69,8 @@ def work(job: Job, desk: Desk) -> None:
             job.id, "failed", f"a fault of Scumble's ({type(error).__name__}); please report it with the job's log"
         )
     else:
-        store.tell(job.id, done=max(1.0, store.job(job.id).total), total=max(1.0, store.job(job.id).total))
+        all_of_it = max(1.0, store.job(job.id).total)
+        store.tell(job.id, done=all_of_it, total=all_of_it)
         store.end(job.id, "done", message=notes)
 
 
