@@ -175,6 +175,13 @@ def test_moment_difference() -> None:
     assert float(losses.moment_difference(losses.moments(a), losses.moments(b))) == pytest.approx(expected, rel=1e-10)
 
 
+def test_statistics_are_moments_and_gram() -> None:
+    f = draw(2, 3, 4, 5)
+    found = losses.statistics(f)
+    for a, b in zip(found, (*losses.moments(f), losses.gram(f)), strict=True):
+        assert torch.allclose(a, b, rtol=1e-12, atol=0)
+
+
 def test_weighted_total() -> None:
     terms = {"content": torch.tensor(2.0), "style": torch.tensor(3.0)}
     assert float(losses.weighted_total(terms, {"content": 0.5, "style": 10.0, "unused": 9.0})) == 31.0
@@ -187,6 +194,7 @@ GRADIENTS = {
     "normalised content": lambda x: losses.content(losses.instance_normalised(x), draw(1, 2, 4, 4, seed=9)),
     "style": lambda x: losses.style({"f": x}, {"f": losses.gram(draw(1, 2, 4, 4, seed=9))}, {"f": 3.0}),
     "moments": lambda x: losses.moment_difference(losses.moments(x), losses.moments(draw(1, 2, 4, 4, seed=9))),
+    "statistics": lambda x: torch.stack([t.sin().sum() for t in losses.statistics(x)]).sum(),
     "variation": losses.total_variation,
     "bce": lambda x: losses.adversarial_g(x, "bce"),
     "least squares": lambda x: losses.adversarial_g(x, "least-squares"),

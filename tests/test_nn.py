@@ -12,8 +12,10 @@ torch = pytest.importorskip("torch")
 
 from conftest import SMALL, picture  # noqa: E402
 
+from scumble.baking import look_of_pixels  # noqa: E402
+from scumble.engine.openvino_engine import OpenVinoEngine  # noqa: E402
 from scumble.errors import BadLook  # noqa: E402
-from scumble.look import StyleStatistics, Universal  # noqa: E402
+from scumble.look import Look, StyleStatistics, Universal  # noqa: E402
 from scumble.network import SIZES, Architecture  # noqa: E402
 from scumble.nn import files  # noqa: E402
 from scumble.nn.discriminator import PlainDiscriminator, StyleDiscriminator  # noqa: E402
@@ -138,13 +140,16 @@ def test_receptive_field_is_not_understated(architecture: Architecture) -> None:
         assert int(reached.max()) - row <= halo
 
 
-def test_the_look_without_torch_collapses_to_the_same_weights(tmp_path: Path) -> None:
-    g = shaken()
+@pytest.mark.parametrize("sight", [False, True])
+def test_the_look_without_torch_collapses_to_the_same_weights(tmp_path: Path, sight: bool) -> None:
+    g = shaken(sight=sight)
     g.temperature = 1.7
     files.save_generator(tmp_path / "u.safetensors", g, {})
     files.load_generator_into(g, tmp_path / "u.safetensors")  # rounded to float16 as the file is
     universal = Universal.load(tmp_path / "u.safetensors")
     style = g.encode(STYLE)
+    seen = OpenVinoEngine().encode(universal, STYLE[0].permute(1, 2, 0).numpy())
+    np.testing.assert_allclose(seen.code, style.code.numpy(), atol=2e-3)
     ours = g.collapse(style)
     numbers = StyleStatistics(
         style.code.numpy(), tuple(m.numpy() for m in style.mean), tuple(d.numpy() for d in style.deviation)
@@ -153,6 +158,43 @@ def test_the_look_without_torch_collapses_to_the_same_weights(tmp_path: Path) ->
     for part in ("kernel", "gamma", "beta", "gate"):
         for name, value in getattr(ours, part).items():
             np.testing.assert_allclose(theirs[f"{part}.{name}"], value.numpy(), atol=2e-5, err_msg=f"{part}.{name}")
+
+
+def test_a_sight_adds_nothing_to_older_weights_at_first(tmp_path: Path) -> None:
+    old = shaken()
+    files.save_generator(tmp_path / "old.safetensors", old, {})
+    files.load_generator_into(old, tmp_path / "old.safetensors")
+    torch.manual_seed(1)
+    new = Generator(SMALL, sight=True)
+    files.start_from(new, tmp_path / "old.safetensors")
+    a, b = old.collapse(old.encode(STYLE)), new.collapse(new.encode(STYLE))
+    for part in ("kernel", "gamma", "beta", "gate"):
+        for name, value in getattr(a, part).items():
+            assert torch.allclose(getattr(b, part)[name], value, atol=1e-6), name
+
+
+def test_what_the_sight_sees_changes_every_layer() -> None:
+    g = shaken(sight=True)
+    style = g.encode(STYLE)
+    other = style._replace(code=torch.cat([style.code[: g.code], style.code[g.code :].roll(1)]))
+    a, b = g.collapse(style), g.collapse(other)
+    for part in ("kernel", "gamma", "beta", "gate"):
+        for name, value in getattr(a, part).items():
+            if part != "beta" or name != "head":  # the head's bias is its own
+                assert not torch.allclose(getattr(b, part)[name], value, atol=1e-4), (part, name)
+
+
+def test_a_look_without_weights_is_made_again_of_its_style(tmp_path: Path) -> None:
+    files.save_generator(tmp_path / "u.safetensors", shaken(sight=True), {})
+    universal = Universal.load(tmp_path / "u.safetensors")
+    look = look_of_pixels([picture(64, 64, 9)], [1.0], "own", [], universal)
+    (tmp_path / "slim.look").write_bytes(look.to_bytes(weights=False))
+    assert Look.load(tmp_path / "slim.look", lambda: universal).hash == look.hash
+    with pytest.raises(BadLook, match=r"slim\.look: holds a style without weights"):
+        Look.load(tmp_path / "slim.look")
+    files.save_generator(tmp_path / "v.safetensors", shaken(), {})
+    with pytest.raises(BadLook, match="give its name"):
+        Look.load(tmp_path / "slim.look", lambda: Universal.load(tmp_path / "v.safetensors"))
 
 
 def test_plain_generator_starts_from_a_look(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ All on made pictures, a tiny network and random perceptual weights: seconds, not
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -229,6 +230,21 @@ def test_a_loss_that_is_not_finite_stops_the_run(dataset: Path, vgg: Path, tmp_p
     settings = recipe("universal", dataset, vgg, tmp_path / "run", "schedule.steps=30", "schedule.rate=1e30")
     with pytest.raises(TrainingFailed, match="not finite; the last good checkpoint is"):
         train(settings, say=lambda _: None)
+
+
+@pytest.mark.full
+@pytest.mark.skipif(shutil.which("g++") is None, reason="compiling needs g++")
+def test_compiled_it_takes_the_same_steps(dataset: Path, vgg: Path, tmp_path: Path) -> None:
+    terms = []
+    for compiled in ("false", "true"):
+        out = tmp_path / compiled
+        more = (f"run.compiled={compiled}", "run.precision=f32", "run.log_every=1", "schedule.steps=4")
+        train(recipe("universal", dataset, vgg, out, *more), say=lambda _: None)
+        lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+        terms.append([line for line in lines if "split" not in line])
+    assert len(terms[0]) == 4
+    for one, other in zip(*terms, strict=True):
+        assert other == pytest.approx(one, rel=2e-3)
 
 
 def test_the_command_trains_evaluates_and_resumes(dataset: Path, vgg: Path, tmp_path: Path) -> None:

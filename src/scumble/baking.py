@@ -32,7 +32,7 @@ from scumble.look import (
 )
 from scumble.media import MOVIES, STILLS, Plate
 from scumble.media.stills import StillsPlate, read_picture
-from scumble.palette import OWN_COLOURS, REFERENCE_SHARE, Colouring, Palette
+from scumble.palette import OWN_COLOURS, Colouring, Palette, reference_share
 from scumble.shots import Shot, detect, read_cuts
 from scumble.statistics_file import cached_shots, cached_statistics, keep_shots, keep_statistics
 from scumble.upsampling import resized
@@ -74,7 +74,7 @@ def find_look(name: str) -> Look:
         path = beside
     elif path.suffix.lower() in STILLS | MOVIES:
         raise BadLook(f"{path}: a picture, not a look; give it as --style, or make a look of it: scumble look make")
-    return Look.load(path)
+    return Look.load(path, load_universal)
 
 
 def make_look(pictures: Sequence[tuple[Path, float]], name: str = "", universal: Universal | None = None) -> Look:
@@ -216,7 +216,7 @@ def shot_statistics(
     numbers: Sequence[int] = (),
     without_grain: bool = False,
 ) -> ShotStatistics:
-    """Statistics of a shot of the plate, or of all of it, pooled with the reference photograph at `REFERENCE_SHARE`.
+    """Statistics of a shot of the plate, or of all of it, pooled with the reference photograph by `reference_share`.
 
     Frames spread through the whole shot (`numbers` are its own) are sampled whatever part of it is
     rendered, at `size` (width, height), at which the network sees it. Measured once: kept in the cache.
@@ -271,7 +271,7 @@ def _sampled(
         size,
         colouring.as_values(),
         without_grain,
-        "points",
+        "points, reference share",
     ]
 
 
@@ -294,12 +294,11 @@ def frame_statistics(
         crops += _crops(pixels, CROPS_A_FRAME if count >= 4 else 8, CROP, i)
     side = crops[0].shape[:2]
     reference = _crops(reference_picture(), 4, CROP, 0, side)
-    own = np.full(len(crops), (1 - REFERENCE_SHARE) / len(crops))
-    other = np.full(len(reference), REFERENCE_SHARE / len(reference))
-    pooled = Palette.pool(
-        [*palettes, Palette.measure(reference_picture())],
-        [*np.full(len(palettes), (1 - REFERENCE_SHARE) / len(palettes)), REFERENCE_SHARE],
-    )
+    weight = reference_share(palettes)
+    own = np.full(len(crops), (1 - weight) / len(crops))
+    other = np.full(len(reference), weight / len(reference))
+    parts = [*np.full(len(palettes), (1 - weight) / len(palettes)), weight]
+    pooled = Palette.pool([*palettes, Palette.measure(reference_picture())], parts)
     share = np.concatenate([own, other]).astype(np.float32)
     if look.shot is not None:  # a look that was matched to a shot paints with that shot's
         return replace(look.shot, facts={**look.shot.facts, **(facts or {})})

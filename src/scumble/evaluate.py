@@ -120,7 +120,7 @@ def open_subject(name: str) -> Subject:
     except (OSError, SafetensorError, ValueError, TypeError, RecursionError) as error:
         raise BadLook(f"{path}: not a look or checkpoint ({error}); name one, or a shipped look") from error
     if kind == "look":
-        return LookSubject(Look.load(path))
+        return LookSubject(Look.load(path, load_universal))
     if kind == "plain" or facts.get("conditioning") == "none":
         return MakerSubject(lambda style: look_of_weights(path, style), path.name)
     return _maker(Universal.load(path), path.name)

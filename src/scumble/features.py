@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from scumble.engine.openvino_engine import OpenVinoEngine
+from scumble.engine.openvino_engine import OpenVinoEngine, vgg
 from scumble.errors import BadLook
 from scumble.silent_openvino import op, ov
 
@@ -21,7 +21,6 @@ Pixels = NDArray[np.float32]
 Maps = dict[str, NDArray[np.float32]]
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 KEPT = 2  # compiled sizes; each takes some 150 MB, and pictures of a folder come in many
-MEAN = (123.68, 116.779, 103.939)  # ImageNet's mean colour, RGB in [0, 255]
 
 
 class Features:
@@ -54,17 +53,6 @@ class Features:
 
     def _model(self, shape: tuple[int, ...]) -> ov.Model:
         picture = op.parameter(list(shape), np.float32)
-        mean = np.asarray(MEAN, np.float32).reshape(1, 3, 1, 1)
-        x = op.transpose(picture, np.array([0, 3, 1, 2])) * op.constant(np.array(255, np.float32)) - op.constant(mean)
-        found = []
-        block = "1"
-        for name, weight, bias in self._layers:
-            if name[4] != block:
-                block = name[4]
-                x = op.max_pool(x, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
-            kernel = op.constant(np.ascontiguousarray(weight))
-            offset = op.constant(np.ascontiguousarray(bias.reshape(1, -1, 1, 1)))
-            x = op.relu(op.convolution(x, kernel, [1, 1], [1, 1], [1, 1], [1, 1]) + offset)
-            if name.replace("conv", "relu") in LAYERS:
-                found.append(x)
+        x = op.transpose(picture, np.array([0, 3, 1, 2]))
+        found = [features for name, features in vgg(x, self._layers) if name in LAYERS]
         return ov.Model(found, [picture], "features")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -27,12 +27,14 @@ from scumble import __version__
 from scumble.carrying import MOST_KEYS, PaintedKey
 from scumble.errors import BadInput, BadLook
 from scumble.files import written_whole
-from scumble.network import EPSILON, Architecture
+from scumble.network import EPSILON, SIGHT, Architecture
 from scumble.palette import OWN_COLOURS, Colouring, Palette, recolouring
 
+SIGHT_EPSILON = 1e-6  # as in `scumble.nn.losses.statistics`
 SCHEMA = 1
 SHOT_SCHEMA = 2  # of looks that hold a shot's statistics: who does not know of them would measure others
 KEYS_SCHEMA = 3  # of looks that hold key frames: who does not know of them would not carry them
+SIGHT_SCHEMA = 4  # of universal generators with a sight: who does not know of it would collapse others
 Array = NDArray[np.float32]
 Arrays = dict[str, Array]
 PARTS = ("kernel", "gamma", "beta", "gate")
@@ -93,9 +95,12 @@ class Look:
         """First 16 digits of the SHA-256 of the saved file."""
         return hashlib.sha256(self.to_bytes()).hexdigest()[:16]
 
-    def to_bytes(self) -> bytes:
-        """The file's bytes; equal looks give equal bytes."""
-        arrays: dict[str, NDArray[Any]] = {k: v.astype(np.float16) for k, v in self.weights.items()}
+    def to_bytes(self, weights: bool = True) -> bytes:
+        """The file's bytes; equal looks give equal bytes.
+
+        Without `weights` it is for a look that its universal generator makes again of its style.
+        """
+        arrays: dict[str, NDArray[Any]] = {k: v.astype(np.float16) for k, v in self.weights.items() if weights}
         arrays |= _palette_arrays("palette", self.palette)
         for name, statistics in (("reference", self.reference), ("shot", self.shot)):
             if statistics is None:
@@ -120,8 +125,8 @@ class Look:
             part.write_bytes(self.to_bytes())
 
     @classmethod
-    def load(cls, path: Path | str) -> Look:
-        """Read and check a look. Raises BadLook naming the file and what is wrong with it."""
+    def load(cls, path: Path | str, universal: Callable[[], Universal] | None = None) -> Look:
+        """Read and check a look; `universal` gives weights to one without. Raises BadLook naming file and fault."""
         path = Path(path)
         arrays, facts = read_arrays(path)
         if facts.get("kind") != "look":
@@ -129,7 +134,6 @@ class Look:
         _check_schema(path, facts)
         architecture = architecture_of(path, facts)
         weights = {k: v for k, v in arrays.items() if k.split(".", 1)[0] in PARTS}
-        check_weights(path, architecture, weights)
         style = None
         normed = [n.name for n in architecture.nodes() if n.op == "conv" and n.normed]
 
@@ -155,6 +159,9 @@ class Look:
                 )
         except KeyError as error:
             raise BadLook(f"{path}: a look without {error.args[0]!r}; make it again: scumble look make") from error
+        if not weights and style is not None:
+            weights = _made_again(path, facts, style, universal)
+        check_weights(path, architecture, weights)
         own = {k: v for k, v in facts.items() if k not in ("schema", "kind", "architecture")}
         look = cls(architecture, weights, palette, reference, style, own, shot, _keys_of(path, arrays))
         _check_statistics(path, look)
@@ -226,7 +233,7 @@ class Universal:
         arrays, facts = read_arrays(path)
         if facts.get("kind") in ("checkpoint", "travel") and facts.get("conditioning") == "style":
             arrays = {k.removeprefix("ema/"): a for k, a in arrays.items() if k.startswith("ema/")}
-            facts = {**facts, "kind": "universal", "schema": SCHEMA}
+            facts = {**facts, "kind": "universal", "schema": SIGHT_SCHEMA}
         if facts.get("kind") != "universal":
             kind = facts.get("kind", "another file")
             raise BadLook(
@@ -241,47 +248,79 @@ class Universal:
         try:  # every array is there and fits: a style of zeros goes through
             widths = universal.architecture.widths
             nothing = [np.zeros(w, np.float32) for w in widths]
-            check_weights(
-                path, universal.architecture, universal.collapse(universal.style_statistics(nothing, nothing))
-            )
+            unseen = [(np.zeros(channels, np.float32),) * 2 for _, _, channels in SIGHT]
+            style = universal.style_statistics(nothing, nothing, unseen)
+            check_weights(path, universal.architecture, universal.collapse(style))
+            if universal.sees:
+                for layer, fan_in, channels in SIGHT:
+                    kernel = universal.arrays[f"sight.features.{layer.replace('relu', 'conv')}_weight"]
+                    kernel.reshape(channels, fan_in, 3, 3)
+                    universal.arrays[f"sight.features.{layer.replace('relu', 'conv')}_bias"].reshape(channels)
         except (KeyError, ValueError, IndexError) as error:
             raise BadLook(f"{path}: an array of the universal generator is missing or misshapen ({error})") from error
         return universal
 
-    def style_statistics(self, mean: Sequence[Array], variance: Sequence[Array]) -> StyleStatistics:
-        """Code and statistics from the moments of the encoder's features at each level."""
+    @property
+    def sees(self) -> bool:
+        """Whether it has a perceptual network's view of the style besides its own (`scumble.nn.sight`)."""
+        return "sight.usual" in self.arrays
+
+    def style_statistics(
+        self, mean: Sequence[Array], variance: Sequence[Array], seen: Sequence[tuple[Array, Array]] = ()
+    ) -> StyleStatistics:
+        """Code and statistics from the moments of the encoder's features at each level, and of what the sight saw."""
         deviation = [np.sqrt(v + EPSILON) for v in variance]
-        seen = np.concatenate([*mean, *deviation])
-        hidden = np.maximum(self._linear("encoder.hidden", seen), 0)
-        return StyleStatistics(self._linear("encoder.code", hidden), tuple(mean), tuple(deviation))
+        hidden = np.maximum(self._linear("encoder.hidden", np.concatenate([*mean, *deviation])), 0)
+        code = self._linear("encoder.code", hidden)
+        if self.sees:
+            logs = np.log1p(np.concatenate([np.concatenate([m, np.sqrt(v + SIGHT_EPSILON)]) for m, v in seen]))
+            standard = (logs - self.arrays["sight.usual"]) / self.arrays["sight.spread"]
+            hidden = np.maximum(self._linear("sight.hidden", standard), 0)
+            code = np.concatenate([code, self._linear("sight.code", hidden)])
+        return StyleStatistics(code, tuple(mean), tuple(deviation))
 
     def collapse(self, style: StyleStatistics) -> Arrays:
-        """The plain network's weights for a style: the arithmetic of `scumble.nn.generator.Generator.collapse`."""
+        """The plain network's weights for a style: the arithmetic of `scumble.nn.generator.Generator.collapse`.
+
+        In float64, so that every machine rounds a look to the same float16.
+        """
         weights: dict[str, NDArray[Any]] = {}
+        code, seen = np.split(style.code.astype(np.float64), [len(self.arrays["encoder.code.bias"])])
+        deviation, mean = ([a.astype(np.float64) for a in of] for of in (style.deviation, style.mean))
         for node in self.architecture.nodes():
             name = node.name
+            more = self._linear(f"adapt.{name}", seen) if self.sees and node.op in ("conv", "skip") else None
             if node.op == "skip":
-                opened = 2 / (1 + np.exp(-self._linear(f"gating.{name}", style.code)))
+                opening = self._linear(f"gating.{name}", code)
+                opened = 2 / (1 + np.exp(-(opening if more is None else opening + more)))
                 weights[f"gate.{name}"] = opened * self.arrays[f"gate.{name}"]
             if node.op != "conv":
                 continue
-            logits = self._linear(f"mixture.{name}", style.code) / self.temperature
-            share = np.exp(logits - logits.max())
-            weights[f"kernel.{name}"] = np.tensordot(share / share.sum(), self.arrays[f"kernel.{name}"], 1)
+            experts = self.arrays[f"kernel.{name}"]
+            logits = self._linear(f"mixture.{name}", code)[:, None]
+            if more is not None:
+                parts = [len(experts) * node.channels, node.fan_in, node.channels]
+                own, gain, *affine = np.split(more, np.cumsum(parts))
+                logits = logits + own.reshape(len(experts), -1)
+            share = np.exp((logits - logits.max(axis=0)) / self.temperature)
+            share = share / share.sum(axis=0)
+            kernel = (share[:, :, None, None, None] * experts).sum(axis=0)
             beta = self.arrays[f"beta.{name}"]
             if node.normed:
-                more_gamma, more_beta = np.split(self._linear(f"affine.{name}", style.code), 2)
+                more_gamma, more_beta = np.split(self._linear(f"affine.{name}", code), 2)
                 gamma, beta = self.arrays[f"gamma.{name}"] + more_gamma, beta + more_beta
                 if node.injected:
-                    level = node.level
-                    gamma = gamma - 1 + self.arrays[f"inject_deviation.{name}.weight"] @ style.deviation[level]
-                    beta = beta + self.arrays[f"inject_mean.{name}.weight"] @ style.mean[level]
+                    gamma = gamma - 1 + self.arrays[f"inject_deviation.{name}.weight"] @ deviation[node.level]
+                    beta = beta + self.arrays[f"inject_mean.{name}.weight"] @ mean[node.level]
+                if more is not None:
+                    gamma, beta = gamma + affine[0], beta + affine[1]
                 weights[f"gamma.{name}"] = gamma
+            weights[f"kernel.{name}"] = kernel if more is None else kernel * (1 + gain)[None, :, None, None]
             weights[f"beta.{name}"] = beta
         return {k: np.asarray(v, np.float32) for k, v in weights.items()}
 
-    def _linear(self, name: str, x: Array) -> Array:
-        y: Array = self.arrays[f"{name}.weight"] @ x + self.arrays[f"{name}.bias"]
+    def _linear(self, name: str, x: NDArray[Any]) -> NDArray[Any]:
+        y: NDArray[Any] = self.arrays[f"{name}.weight"] @ x + self.arrays[f"{name}.bias"]
         return y
 
 
@@ -359,6 +398,23 @@ def identity_look() -> Look:
     return Look(architecture, weights, palette, None, None, {"name": "identity", "keep_color": 1.0, "made": "by hand"})
 
 
+def _made_again(
+    path: Path, facts: Mapping[str, Any], style: StyleStatistics, universal: Callable[[], Universal] | None
+) -> Arrays:
+    """The weights of a look whose file holds its style alone, as they would have been saved."""
+    known = universal() if universal is not None else None
+    if known is None or known.hash != facts.get("ancestor"):
+        raise BadLook(
+            f"{path}: holds a style without weights, for the universal generator {facts.get('ancestor', 'none')};"
+            " such looks come with Scumble: give its name, or make it of its picture again: scumble look make"
+        )
+    try:
+        weights = known.collapse(style)
+    except ValueError as error:
+        raise BadLook(f"{path}: its style is not in order ({error}); take another copy of it") from error
+    return {k: v.astype(np.float16).astype(np.float32) for k, v in weights.items()}
+
+
 def with_reference(look: Look, reference: ShotStatistics) -> Look:
     """The look with the reference photograph's statistics stored in it."""
     return replace(look, reference=reference)
@@ -400,8 +456,8 @@ def _check_schema(path: Path, facts: Mapping[str, Any]) -> None:
     schema = facts.get("schema")
     if not isinstance(schema, int) or schema < 1:
         raise BadLook(f"{path}: no schema number in its facts; make the file again")
-    if schema > KEYS_SCHEMA:
-        raise BadLook(f"{path}: schema {schema} is newer than this Scumble reads ({KEYS_SCHEMA}); update Scumble")
+    if schema > SIGHT_SCHEMA:
+        raise BadLook(f"{path}: schema {schema} is newer than this Scumble reads ({SIGHT_SCHEMA}); update Scumble")
 
 
 def _keys_of(path: Path, arrays: Arrays) -> tuple[PaintedKey, ...]:

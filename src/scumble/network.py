@@ -19,6 +19,15 @@ Op = Literal["conv", "down", "up", "add", "skip"]
 
 BLUR = (1.0, 3.0, 3.0, 1.0)  # binomial: a triple zero at Nyquist [Zhang 1904.11486]
 EPSILON = 1e-5  # added to every variance before its root
+# layers of VGG whose moments say what a style is like: name, channels in and out
+SIGHT = (
+    ("relu1_1", 3, 64),
+    ("relu1_2", 64, 64),
+    ("relu2_1", 64, 128),
+    ("relu2_2", 128, 128),
+    ("relu3_1", 128, 256),
+)
+SIGHT_HIDDEN, SIGHT_CODE = 256, 128
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ contrast under a flat style; colour may vanish wholly, as under an engraving.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,8 @@ from scumble.colour import LUMA
 
 Array = NDArray[np.float64]
 
-REFERENCE_SHARE = 0.25  # weight of the reference photograph in every pooled statistic
+REFERENCE_SHARE = 0.25  # most weight of the reference photograph in pooled statistics
+FLAT = 0.06  # deviation of luma within frames that halves that weight
 LARGEST = 3.0  # singular value of T
 LEAST_GREY = 0.3  # what T leaves of the plate's contrast in grey
 GREY = np.full(3, 3**-0.5)
@@ -78,6 +80,17 @@ class Colouring:
 
 
 OWN_COLOURS = Colouring()
+
+
+def reference_share(frames: Sequence[Palette]) -> float:
+    """Weight of the reference photograph in the pooled statistics of a shot: the flatter its frames, the more.
+
+    Flat frames without it would have their grain amplified to full contrast; frames that have contrast of
+    their own only stray from the style by it. Contrast between frames, as in a fade, is no help to a flat one.
+    """
+    luma = np.asarray(LUMA)
+    variance = float(np.mean([luma @ frame.covariance @ luma for frame in frames]))
+    return REFERENCE_SHARE * FLAT**2 / (FLAT**2 + variance)
 
 
 def exposed(style: Palette, plate: Palette, amount: float) -> Palette:

@@ -6,7 +6,7 @@ looks are made and baked without torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from scumble.engine import Painter, Precision
 from scumble.look import Array, BakedLook, Look, StyleStatistics, Universal
-from scumble.network import BLUR, EPSILON, Node
+from scumble.network import BLUR, EPSILON, SIGHT, Node
 from scumble.silent_openvino import op, ov
 
 Pixels = NDArray[np.float32]
 PLACES = (2, 3)  # rows and columns of (N, C, H, W)
+VGG_MEAN = (123.68, 116.779, 103.939)  # ImageNet's mean colour, RGB in [0, 255]
 
 
 class OpenVinoEngine:
@@ -75,7 +76,9 @@ class OpenVinoEngine:
         """What the style encoder says of a picture (H, W, 3) in [0, 1], sides multiples of the stride."""
         results = self.compile(encoder_model(universal, picture.shape), "f32")(picture[None])
         values = [np.asarray(results[i]).reshape(-1) for i in range(len(results))]
-        return universal.style_statistics(values[0::2], values[1::2])
+        moments = list(zip(values[0::2], values[1::2], strict=True))
+        n = len(universal.architecture.widths)
+        return universal.style_statistics(values[0 : 2 * n : 2], values[1 : 2 * n : 2], moments[n:])
 
 
 def engine() -> OpenVinoEngine:
@@ -128,10 +131,16 @@ def measure_model(
 
 
 def encoder_model(universal: Universal, shape: Sequence[int]) -> ov.Model:
-    """The style encoder: outputs mean and variance of each level's features."""
+    """The style encoder: outputs mean and variance of each level's features, then of the sight's layers."""
     picture = op.parameter([1, *shape], np.float32)
     x = (_to_channels(picture) - _number(0.5)) * _number(4)
     found: list[Any] = []
+
+    def measure(x: Any) -> None:
+        mean = op.reduce_mean(x, np.array(PLACES), True)
+        away = x - mean
+        found.extend([mean, op.reduce_mean(away * away, np.array(PLACES), True)])
+
     for node in universal.architecture.encoder_nodes():
         if node.op == "down":
             x = _blur_down(x, node.channels)
@@ -140,10 +149,33 @@ def encoder_model(universal: Universal, shape: Sequence[int]) -> ov.Model:
         bias = _per_channel(universal.arrays[f"{name}.bias"])
         x = op.relu(_convolution(x, universal.arrays[f"{name}.weight"]) + bias)
         if node.name.startswith("style"):
-            mean = op.reduce_mean(x, np.array(PLACES), True)
-            away = x - mean
-            found += [mean, op.reduce_mean(away * away, np.array(PLACES), True)]
+            measure(x)
+    if universal.sees:
+        layers = [layer.replace("relu", "conv") for layer, _, _ in SIGHT]
+        kernels = [universal.arrays[f"sight.features.{layer}_weight"] for layer in layers]
+        biases = [universal.arrays[f"sight.features.{layer}_bias"] for layer in layers]
+        for _, x in vgg(_to_channels(picture), zip(layers, kernels, biases, strict=True)):
+            measure(x)
     return ov.Model(found, [picture], "encode")
+
+
+def vgg(picture: Any, layers: Iterable[tuple[str, Array, Array]]) -> list[tuple[str, Any]]:
+    """VGG's relu outputs (N, C, h, w) for a picture (N, 3, H, W) in [0, 1], by name.
+
+    `layers` are names (conv{block}_{index}), kernels and biases in order.
+    """
+    mean = op.constant(np.asarray(VGG_MEAN, np.float32).reshape(1, 3, 1, 1))
+    x = picture * _number(255) - mean
+    found = []
+    block = "1"
+    for name, kernel, bias in layers:
+        if name[4] != block:
+            block = name[4]
+            x = op.max_pool(x, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
+        x = op.convolution(x, op.constant(np.ascontiguousarray(kernel)), [1, 1], [1, 1], [1, 1], [1, 1])
+        x = op.relu(x + _per_channel(bias))
+        found.append((name.replace("conv", "relu"), x))
+    return found
 
 
 def _run(nodes: Sequence[Node], p: Any, conv: Callable[[Node, Any], Any], gates: dict[str, Array]) -> Any:

@@ -16,8 +16,12 @@ Pixels = NDArray[np.float32]
 
 
 def replicate(x: Tensor) -> Tensor:
-    """One pixel of edge replication on each side: zero padding draws lines along borders."""
-    return F.pad(x, (1, 1, 1, 1), mode="replicate")
+    """One pixel of edge replication on each side: zero padding draws lines along borders.
+
+    By concatenation, which compilers fuse; the backward of `F.pad` fails in them where channels lie last.
+    """
+    x = torch.cat([x[:, :, :1], x, x[:, :, -1:]], dim=2)
+    return torch.cat([x[..., :1], x, x[..., -1:]], dim=3)
 
 
 def blur_down(x: Tensor) -> Tensor:

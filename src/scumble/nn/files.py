@@ -16,12 +16,13 @@ from scumble.nn.checkpoint import save as write_tensors
 from scumble.nn.generator import Generator
 
 SCHEMA = 1
+SIGHT_SCHEMA = 4  # see `scumble.look`
 
 
 def save_generator(path: Path, generator: Generator, facts: Mapping[str, Any]) -> None:
     """Write a generator in float16 with its architecture; `kind` is universal or plain."""
     own = {
-        "schema": SCHEMA,
+        "schema": SCHEMA if generator.sight is None else SIGHT_SCHEMA,
         "kind": "universal" if generator.conditioning == "style" else "plain",
         "architecture": asdict(generator.architecture),
         "experts": generator.experts,
@@ -49,6 +50,10 @@ def start_from(generator: Generator, path: Path) -> None:
         names = generator.state_dict().keys()
         tensors = {k: (t[None] if k.startswith("kernel.") and t.dim() == 4 else t) for k, t in tensors.items()}
         tensors = {k: t for k, t in tensors.items() if k in names}
+    elif generator.sight is not None and "sight.usual" not in tensors:
+        # what the sight adds is nothing at first
+        new = generator.state_dict()
+        tensors |= {name: t for name, t in new.items() if name.startswith(("sight.", "adapt."))}
     _load(generator, tensors, path)
 
 

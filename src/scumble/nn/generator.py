@@ -2,8 +2,10 @@
 
 x' = p + G(p, s), p = T (x - mu_plate) + mu_style. G's kernels are mixtures of experts chosen by the
 style code, its affine terms are the style's feature statistics carried over [AdaIN 1703.06868,
-MicroAST 2211.15313] plus a part learned from the code. Collapsed for one style it is a plain
-convolutional network; `conditioning="none"` is that network itself, trained directly.
+MicroAST 2211.15313] plus a part learned from the code. With `sight` a second code, from a perceptual
+network's view of the style, adapts every layer further: the mixture of each output channel by itself, a gain
+for each input channel, affine terms, gates. Collapsed for one style it is a plain convolutional network;
+`conditioning="none"` is that network itself, trained directly.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scumble.engine.torch_engine import blur_down, replicate, up
-from scumble.network import EPSILON, Architecture, Node
+from scumble.network import EPSILON, SIGHT_CODE, Architecture, Node
+from scumble.nn.sight import Sight
 
 Conditioning = Literal["style", "none"]
 
@@ -108,6 +111,7 @@ class Generator(nn.Module):
         experts: int = 4,
         code: int = 64,
         head_gain: float = 0.1,
+        sight: bool = False,
     ) -> None:
         super().__init__()
         self.architecture = architecture
@@ -115,6 +119,7 @@ class Generator(nn.Module):
         self.experts = experts if conditioning == "style" else 1
         self.nodes = architecture.nodes()
         self.temperature = 1.0
+        self.run = run
         self.kernel = nn.ParameterDict()
         self.gamma = nn.ParameterDict()
         self.beta = nn.ParameterDict()
@@ -151,10 +156,19 @@ class Generator(nn.Module):
                             maps[node.name] = passed
                 elif node.op == "skip":
                     self.gating[node.name] = _silent(code, node.channels)
+        self.sight = Sight() if sight and conditioning == "style" else None
+        if self.sight is not None:
+            self.code = code
+            self.adapt = nn.ModuleDict()
+            for node in self.nodes:
+                if node.op in ("conv", "skip"):
+                    self.adapt[node.name] = _silent(SIGHT_CODE, sum(adapted(node, self.experts)))
 
     def encode(self, pictures: Tensor) -> Style:
         """One style out of its pictures (N, 3, H, W): codes and statistics averaged."""
         code, mean, deviation = self.encoder(pictures)
+        if self.sight is not None:
+            code = torch.cat([code, self.sight(pictures)], dim=1)
         return Style(code.mean(0), tuple(m.mean(0) for m in mean), tuple(d.mean(0) for d in deviation))
 
     def collapse(self, style: Style | None = None) -> Collapsed:
@@ -163,32 +177,48 @@ class Generator(nn.Module):
         gamma: dict[str, Tensor] = {}
         beta: dict[str, Tensor] = {}
         gate: dict[str, Tensor] = {}
+        if style is not None:
+            own, seen = style.code, style.code[:0]
+            if self.sight is not None:
+                own, seen = style.code[: self.code], style.code[self.code :]
         for node in self.nodes:
             name = node.name
+            if node.op not in ("conv", "skip"):
+                continue
+            more: Sequence[Tensor] = ()
+            if style is not None and self.sight is not None:
+                more = self.adapt[name](seen).split(adapted(node, self.experts))
             if node.op == "skip":
-                own = self.gate[name]
-                gate[name] = own if style is None else 2 * torch.sigmoid(self.gating[name](style.code)) * own
-            if node.op != "conv":
+                gate[name] = self.gate[name]
+                if style is not None:
+                    opening = self.gating[name](own)
+                    gate[name] = 2 * torch.sigmoid(opening + more[0] if more else opening) * gate[name]
                 continue
             experts = self.kernel[name]
-            if style is None:
-                kernel[name] = experts[0]
-                beta[name] = self.beta[name]
-                if node.normed:
-                    gamma[name] = self.gamma[name]
-                continue
-            share = torch.softmax(self.mixture[name](style.code) / self.temperature, dim=0)
-            kernel[name] = torch.einsum("k,koihw->oihw", share, experts)
             beta[name] = self.beta[name]
             if node.normed:
-                more_gamma, more_beta = self.affine[name](style.code).chunk(2)
-                gamma[name] = self.gamma[name] + more_gamma
-                beta[name] = self.beta[name] + more_beta
+                gamma[name] = self.gamma[name]
+            if style is None:
+                kernel[name] = experts[0]
+                continue
+            logits = self.mixture[name](own)[:, None]  # (K, 1), or (K, O) adapted
+            if more:
+                logits = logits + more[0].view(self.experts, -1)
+            share = torch.softmax(logits / self.temperature, dim=0)
+            kernel[name] = (share[:, :, None, None, None] * experts).sum(0)
+            if more:
+                kernel[name] = kernel[name] * (1 + more[1])[None, :, None, None]
+            if node.normed:
+                more_gamma, more_beta = self.affine[name](own).chunk(2)
+                gamma[name] = gamma[name] + more_gamma
+                beta[name] = beta[name] + more_beta
                 if node.injected:
                     # ones in `gamma` stand in for the style's deviation where nothing is injected
                     deviation = self.inject_deviation[name](style.deviation[node.level])
                     gamma[name] = gamma[name] - 1 + deviation
                     beta[name] = beta[name] + self.inject_mean[name](style.mean[node.level])
+                if more:
+                    gamma[name], beta[name] = gamma[name] + more[2], beta[name] + more[3]
         return Collapsed(kernel, gamma, beta, gate)
 
     def forward(
@@ -204,7 +234,14 @@ class Generator(nn.Module):
         the shot), replace the measured ones. With V views per sample (view-major) they are pooled
         by `view_weights`.
         """
-        return run(self.nodes, recoloured, plain, statistics, view_weights)
+        return self.run(self.nodes, recoloured, plain, statistics, view_weights)
+
+
+def adapted(node: Node, experts: int) -> list[int]:
+    """What the second code says of a layer: logits (K·O), input gains (I), and gamma and beta (O each); or a gate."""
+    if node.op == "skip":
+        return [node.channels]
+    return [experts * node.channels, node.fan_in, *([node.channels] * 2 if node.normed else [])]
 
 
 def run(

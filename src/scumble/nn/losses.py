@@ -13,7 +13,7 @@ van den Oord 1807.03748 (InfoNCE).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -64,6 +64,51 @@ def moments(features: Tensor, epsilon: float = 1e-6) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation a channel, each (N, C)."""
     variance, mean = torch.var_mean(_wide(features), dim=(2, 3), correction=0)
     return mean, (variance + epsilon).sqrt()
+
+
+class Statistics(NamedTuple):
+    """What a layer says of a style: mean and standard deviation (N, C), Gram matrix (N, C, C)."""
+
+    mean: Tensor
+    deviation: Tensor
+    gram: Tensor
+
+    @property
+    def moments(self) -> tuple[Tensor, Tensor]:
+        """As `moments` gives them."""
+        return self.mean, self.deviation
+
+
+def statistics(features: Tensor, epsilon: float = 1e-6) -> Statistics:
+    """`moments` and `gram` of the same features out of one matrix product, several times as fast as apart.
+
+    The Gram matrix's diagonal holds the mean squares; the gradient is one product as well.
+    """
+    mean, gram_matrix = _Products.apply(features)  # type: ignore[no-untyped-call]
+    square = gram_matrix.diagonal(dim1=1, dim2=2) * features.shape[1]
+    return Statistics(mean, ((square - mean.square()).clamp(min=0) + epsilon).sqrt(), gram_matrix)
+
+
+class _Products(torch.autograd.Function):
+    """Means (N, C) and Gram matrices (N, C, C) of (N, C, H, W), read place by place as channels-last features lie."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor) -> tuple[Tensor, Tensor]:
+        n, c, h, w = features.shape
+        places = features.permute(0, 2, 3, 1).reshape(n, h * w, c)
+        ctx.save_for_backward(places)
+        ctx.shape = features.shape
+        wide = _wide(places)
+        return wide.mean(1), wide.transpose(1, 2) @ wide / (c * h * w)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (places,) = ctx.saved_tensors
+        n, c, h, w = ctx.shape
+        of_mean, of_gram = gradients
+        by_gram = ((of_gram + of_gram.transpose(1, 2)) / (c * h * w)).to(places.dtype)
+        found: Tensor = places @ by_gram + (of_mean / (h * w)).to(places.dtype)[:, None, :]
+        return found.reshape(n, h, w, c).permute(0, 3, 1, 2)
 
 
 def moment_difference(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> Tensor:

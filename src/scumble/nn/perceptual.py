@@ -23,12 +23,13 @@ MEAN = (123.68, 116.779, 103.939)  # ImageNet's mean colour, RGB in [0, 255]
 class PerceptualFeatures(nn.Module):
     """Fixed VGG; call it with pictures (N, 3, H, W) in [0, 1], get the asked relu layers by name.
 
-    Values outside [0, 1] are allowed. Features have the dtype of the weights.
+    Values outside [0, 1] are allowed. Features have the dtype of the weights. `persistent` weights belong
+    to the state of the module that holds them.
     """
 
     mean: Tensor
 
-    def __init__(self, weights: dict[str, Tensor], deepest: str = "relu4_1") -> None:
+    def __init__(self, weights: dict[str, Tensor], deepest: str = "relu4_1", persistent: bool = False) -> None:
         super().__init__()
         self.order = sorted({name.rpartition(".")[0] for name in weights})
         last = deepest.replace("relu", "conv")
@@ -39,7 +40,7 @@ class PerceptualFeatures(nn.Module):
             for part in ("weight", "bias"):
                 if f"{name}.{part}" not in weights:
                     raise BadLook(f"the perceptual weights lack {name}.{part}; fetch them again: scumble weights fetch")
-                self.register_buffer(f"{name}_{part}", weights[f"{name}.{part}"], persistent=False)
+                self.register_buffer(f"{name}_{part}", weights[f"{name}.{part}"], persistent=persistent)
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1) / 255, persistent=False)
 
     @classmethod
@@ -54,6 +55,11 @@ class PerceptualFeatures(nn.Module):
             {k: w.contiguous(memory_format=torch.channels_last) if w.dim() == 4 else w for k, w in weights.items()},
             deepest,
         )
+
+    def state_dict_of(self, part: PerceptualFeatures) -> dict[str, Tensor]:
+        """This network's weights of the layers that `part` has."""
+        names = [f"{name}_{kind}" for name in part.order for kind in ("weight", "bias")]
+        return {name: getattr(self, name) for name in names}
 
     @property
     def dtype(self) -> torch.dtype:

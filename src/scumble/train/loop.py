@@ -54,6 +54,7 @@ COHERENCE_LAYERS = ("relu2_1", "relu3_1", "relu4_1")
 AFFINE_LIMIT = 8.0  # size from which affine terms are pulled back; sound ones are about 1
 REWARM_STEPS = 300  # after a travel checkpoint Adam's moments must be found again
 BEYOND = 40.0  # weight of what the content term has beyond that of the start
+CALIBRATED = 128  # steps whose styles say what is usual
 PREVIEWED = 3  # pictures of a preview
 PREVIEW_LINES = 540  # at most, of each
 
@@ -83,9 +84,13 @@ class Trainer:
         architecture = replace(SIZES[s.generator.size], skips=s.generator.skips)
         if any(side % architecture.stride for crop in s.data.crops for side in crop):
             raise BadSettings(f"[data] crops: sides must be multiples of the total stride {architecture.stride}")
-        self.generator = Generator(architecture, s.generator.conditioning, s.generator.experts, s.generator.code).to(
-            self.device
-        )
+        if features is None:
+            features = PerceptualFeatures.load(s.run.vgg or vgg_path(), "relu4_1", self.dtype)
+        self.features = features.to(self.device)
+        g = s.generator
+        self.generator = Generator(architecture, g.conditioning, g.experts, g.code, sight=g.sight).to(self.device)
+        if self.generator.sight is not None:
+            self.generator.sight.look_through(self.features)
         if s.generator.start is not None:
             files.start_from(self.generator, s.generator.start)
         kind = s.discriminator
@@ -99,9 +104,9 @@ class Trainer:
             raise BadSettings("[losses] content_held: is for one style alone; set generator.conditioning to none")
         # whose content figure is held: a run that goes on reads the same file
         self.start = copy.deepcopy(self.ema) if s.losses.content_held and s.generator.start is not None else None
-        if features is None:
-            features = PerceptualFeatures.load(s.run.vgg or vgg_path(), "relu4_1", self.dtype)
-        self.features = features.to(self.device)
+        if s.run.compiled:
+            torch._dynamo.config.recompile_limit = 64  # crops have a few shapes, each a program of its own
+            self.generator.run = torch.compile(self.generator.run, dynamic=False)
         self.coherence = nn.ModuleList(
             nn.Sequential(nn.LazyLinear(64), nn.ReLU(), nn.Linear(64, 64)) for _ in COHERENCE_LAYERS
         ).to(self.device)
@@ -169,7 +174,7 @@ class Trainer:
             style = StyleBatch(*(t.to(self.device) for t in style_batch))
             plain, code = self._collapse(style.picture)
             p = self._recolour(content, style, len(batch.view_weights))
-            strokes, statistics = self.generator(p.to(self.dtype), plain, None, batch.view_weights)
+            strokes, statistics = self.generator(self._seen(p), plain, None, batch.view_weights)
             y = p[:n] + strokes[:n].float()
             found = {}
             if s.losses.adversarial and progress >= s.schedule.adversarial_from:
@@ -213,7 +218,7 @@ class Trainer:
         if self.generator.conditioning == "none":
             return self.generator.collapse(), None
         style = self.generator.encode(picture)
-        return self.generator.collapse(style), style.code
+        return self.generator.collapse(style), style.code[: self.settings.generator.code]
 
     @torch.no_grad()
     def _painted_by_start(self, p: Tensor, view_weights: tuple[float, ...]) -> Tensor | None:
@@ -224,6 +229,11 @@ class Trainer:
         strokes, _ = self.start(p.to(self.dtype), self.start.collapse(), None, view_weights)
         painted: Tensor = p[:n] + strokes[:n].float()
         return painted
+
+    def _seen(self, p: Tensor) -> Tensor:
+        """A recoloured picture as the generator takes it in; compiled, it is faster with channels last."""
+        layout = torch.channels_last if self.settings.run.compiled else torch.contiguous_format
+        return p.to(self.dtype, memory_format=layout)
 
     def _recolour(self, content: Tensor, style: StyleBatch, views: int) -> Tensor:
         matrix, offset = style.matrix.repeat(views, 1, 1), style.offset.repeat(views, 1)
@@ -362,11 +372,11 @@ class Trainer:
             return losses.style(of_y, {k: losses.gram(of_s[k]) for k in w.style_layers}, w.style_layers)
         found = []
         for name, weight in w.style_layers.items():
-            a, b = losses.moments(of_y[name]), losses.moments(of_s[name])
-            g_a, g_b = losses.gram(of_y[name]), losses.gram(of_s[name])
+            a, b = losses.statistics(of_y[name]), losses.statistics(of_s[name])
+            moments = losses.moment_difference(a.moments, b.moments)
             for key, own, difference in (
-                (f"{name} moments", b[0].square().mean() + b[1].square().mean(), losses.moment_difference(a, b)),
-                (f"{name} gram", g_b.square().mean(), (g_a - g_b).square().mean()),
+                (f"{name} moments", b.mean.square().mean() + b.deviation.square().mean(), moments),
+                (f"{name} gram", b.gram.square().mean(), (a.gram - b.gram).square().mean()),
             ):
                 size = float(own)
                 usual = self.style_size.get(key, size)
@@ -387,7 +397,7 @@ class Trainer:
         part = style._replace(matrix=style.matrix[:m], offset=style.offset[:m])
         p = self._recolour(moved, part, 1)
         frozen = [Moments(t.mean[:m].detach(), t.variance[:m].detach()) for t in statistics]
-        strokes, _ = self.generator(p.to(self.dtype), plain, frozen)
+        strokes, _ = self.generator(self._seen(p), plain, frozen)
         return losses.compound_temporal(p + strokes.float(), warp(y[:m], grid) * gain, inside)
 
     def _identity_terms(self, x: Tensor, style: StyleBatch, plain: Collapsed) -> tuple[Tensor, Tensor]:
@@ -397,7 +407,7 @@ class Trainer:
             cases.append((x[:1], self._collapse(x[:1])[0]))
         pixels, features = [], []
         for picture, own in cases:
-            strokes, _ = self.generator(picture.to(self.dtype), own)
+            strokes, _ = self.generator(self._seen(picture), own)
             same = picture + strokes.float()
             layers = sorted(self.settings.losses.content_layers)
             with torch.no_grad():
@@ -578,6 +588,11 @@ def train(
     if resume is not None:
         trainer.load(resume)
     batches = Batches(dataset, settings.data, run.seed, plan.pooled, reference_photograph(), settings.generator.palette)
+    sight = trainer.generator.sight
+    if sight is not None and resume is None and not bool(sight.usual.any()):
+        styles = (style.picture for i in range(CALIBRATED) for style in batches.batch(i).styles)
+        sight.calibrate(picture.to(trainer.device) for picture in styles)
+        trainer.ema.load_state_dict(trainer.generator.state_dict())
     with _written(output):
         output.mkdir(parents=True, exist_ok=True)
         for left in output.glob(".*.part*"):  # of a run that was killed while it wrote
