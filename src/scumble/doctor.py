@@ -133,12 +133,12 @@ def _openvino() -> str:
     import numpy as np
 
     from scumble import tiling
-    from scumble.baking import reference_picture, reference_statistics, shipped
+    from scumble.baking import find_look, reference_picture, reference_statistics, shipped_looks
     from scumble.engine.openvino_engine import OpenVinoEngine
     from scumble.look import Look, bake, identity_look
 
     engine = OpenVinoEngine()
-    look = Look.load(min(shipped("looks").glob("*.look")))
+    look = find_look(min(shipped_looks()))
     plate = np.ascontiguousarray(reference_picture()[:256, :160])
 
     def painted(look: Look, strip_pixels: int) -> Any:
@@ -236,13 +236,11 @@ def _codec(av: Any, name: str, mode: str) -> bool:
 
 def _files() -> list[Check]:
     def looks() -> str:
-        from scumble.baking import shipped
-        from scumble.look import Look
+        from scumble.baking import find_look, shipped, shipped_looks
 
-        files = sorted(shipped("looks").glob("*.look"))
-        if not files:
+        if not shipped_looks():
             raise FileNotFoundError(shipped("looks"))
-        return " ".join(Look.load(file).name for file in files)
+        return " ".join(find_look(name).name for name in shipped_looks())
 
     def universal() -> str:
         from scumble.baking import load_universal
