@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 
+from scumble.bands import DETAILS, Bands
 from scumble.look import Look, ShotStatistics
 from scumble.media.stills import read_picture
 from scumble.network import Architecture
@@ -45,8 +46,15 @@ def scene(seed: int, height: int, width: int) -> NDArray[np.float32]:
     return resized(pixels[top : top + 150, left : left + 600], (width, height))
 
 
+def random_bands(rng: np.random.Generator, mean: NDArray[np.float64]) -> Bands:
+    """Bands of falling contrast, as pictures have them; float32 keeps them."""
+    roots = [rng.normal(0, size, (3, 3)) for size in np.geomspace(0.02, 0.1, DETAILS + 1)]
+    covariance = np.stack([root @ root.T + 1e-4 * np.eye(3) for root in roots])
+    return Bands(*(a.astype(np.float32).astype(float) for a in (mean, covariance)))
+
+
 def random_look(seed: int = 0, architecture: Architecture = SMALL) -> Look:
-    """A look with random weights of ordinary size, as float16 keeps them."""
+    """A look with random weights of ordinary size, as float16 keeps them, and bands to match."""
     rng = np.random.default_rng(seed)
     weights: dict[str, NDArray[np.float32]] = {}
     for node in architecture.nodes():
@@ -61,7 +69,8 @@ def random_look(seed: int = 0, architecture: Architecture = SMALL) -> Look:
     weights = {k: v.astype(np.float16).astype(np.float32) for k, v in weights.items()}
     root = rng.normal(0, 0.2, (3, 3))
     palette = Palette(rng.uniform(0.3, 0.7, 3), root @ root.T + 0.01 * np.eye(3))
-    return Look(architecture, weights, palette, None, None, {"name": f"random{seed}", "ancestor": "test"})
+    facts = {"name": f"random{seed}", "ancestor": "test"}
+    return Look(architecture, weights, palette, None, None, facts, bands=random_bands(rng, palette.mean))
 
 
 def random_statistics(look: Look, seed: int = 0) -> ShotStatistics:
@@ -72,6 +81,7 @@ def random_statistics(look: Look, seed: int = 0) -> ShotStatistics:
         Palette(rng.uniform(0.3, 0.6, 3), np.diag(rng.uniform(0.02, 0.08, 3))),
         {n.name: rng.normal(0, 0.3, n.channels).astype(np.float32) for n in normed},
         {n.name: rng.uniform(0.3, 1.5, n.channels).astype(np.float32) for n in normed},
+        bands=random_bands(rng, rng.uniform(0.3, 0.7, 3)),
     )
 
 

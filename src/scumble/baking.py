@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from scumble import __version__, tone
+from scumble.bands import Bands
 from scumble.colour import to_working
 from scumble.engine.openvino_engine import OpenVinoEngine
 from scumble.errors import BadLook, BadPlate
@@ -108,7 +109,8 @@ def look_of_pixels(
     if recipe.get("palette") is False:  # trained on the plate's own colours, without recolouring
         facts["keep_color"] = 1.0
     palette = Palette.blend(palettes, share)
-    look = Look(universal.architecture, universal.collapse(style), palette, None, style, facts)
+    bands = Bands.blend([Bands.measure(pixels) for pixels in pictures], share) if recipe.get("bands") else None
+    look = Look(universal.architecture, universal.collapse(style), palette, None, style, facts, bands=bands)
     return with_reference(look, reference_statistics(look))
 
 
@@ -120,11 +122,13 @@ def look_of_weights(weights: Path, painting: Path) -> Look:
     architecture = architecture_of(weights, facts)
     own = {k: (a[0] if k.startswith("kernel.") else a) for k, a in arrays.items()}
     check_weights(weights, architecture, own)
-    palette = Palette.measure(style_picture(painting))
+    pixels = style_picture(painting)
+    recipe = facts.get("settings", {}).get("generator", {})
+    bands = Bands.measure(pixels) if recipe.get("bands") else None
     made: dict[str, Any] = {"name": painting.stem, "made": "trained", "made_by": f"scumble {__version__}"}
-    if facts.get("settings", {}).get("generator", {}).get("palette") is False:
+    if recipe.get("palette") is False:
         made["keep_color"] = 1.0
-    look = Look(architecture, own, palette, None, None, made)
+    look = Look(architecture, own, Palette.measure(pixels), None, None, made, bands=bands)
     return with_reference(look, reference_statistics(look))
 
 
@@ -314,8 +318,9 @@ def _measured(
     facts: dict[str, Any],
 ) -> ShotStatistics:
     matrix, offset = look.recolouring(plate, colouring)
-    mean, variance = OpenVinoEngine().measure(look, np.stack(crops), share, matrix, offset)
-    return ShotStatistics(plate, mean, variance, facts)
+    mean, variance, painted = OpenVinoEngine().measure(look, np.stack(crops), share, matrix, offset)
+    bands = None if painted is None else Bands.pool([Bands.measure(crop) for crop in painted], share.tolist())
+    return ShotStatistics(plate, mean, variance, facts, bands)
 
 
 def _crops(pixels: Pixels, count: int, side: int, seed: int = 0, size: tuple[int, int] | None = None) -> list[Pixels]:

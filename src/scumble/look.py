@@ -1,11 +1,11 @@
 """A look: one style as a plain convolutional network. Load, save, mix, bake; never pickle.
 
-File: safetensors, arrays in float16 (statistics and palettes in float32), and JSON facts with a
-`schema` number in the header. Names: `kernel.NODE` (O, I, 3, 3), `gamma.NODE`, `beta.NODE`,
-`gate.NODE` (C,), `palette.mean|covariance`, `reference.NODE.mean|variance`,
-`reference.palette.mean|covariance`, for looks matched to a shot the same under `shot` and the key frames
-`key.NUMBER.painted|plate`, and for looks of the universal generator `style.code`, `style.mean.LEVEL`,
-`style.deviation.LEVEL`.
+File: safetensors, arrays in float16 (statistics, palettes and bands in float32), and JSON facts with a
+`schema` number in the header. Names: `kernel.NODE` (O, I, 3, 3), `gamma.NODE`, `beta.NODE`, `gate.NODE` (C,),
+`palette.mean|covariance`, `bands.mean|covariance`, `reference.NODE.mean|variance` with
+`reference.palette.mean|covariance` and `reference.bands.mean|covariance`, for looks matched to a shot the same
+under `shot` and the key frames `key.NUMBER.painted|plate`, and for looks of the universal generator `style.code`,
+`style.mean.LEVEL`, `style.deviation.LEVEL`.
 """
 
 from __future__ import annotations
@@ -24,17 +24,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from scumble import __version__
+from scumble.bands import DETAILS, REACH, BandMatch, Bands, band_match
 from scumble.carrying import MOST_KEYS, PaintedKey
 from scumble.errors import BadInput, BadLook
 from scumble.files import written_whole
-from scumble.network import EPSILON, SIGHT, Architecture
-from scumble.palette import OWN_COLOURS, Colouring, Palette, recolouring
+from scumble.network import EPSILON, SIGHT, SIGHT_LIMIT, Architecture
+from scumble.palette import OWN_COLOURS, Colouring, Palette, exchanged, recolouring
 
 SIGHT_EPSILON = 1e-6  # as in `scumble.nn.losses.statistics`
 SCHEMA = 1
 SHOT_SCHEMA = 2  # of looks that hold a shot's statistics: who does not know of them would measure others
 KEYS_SCHEMA = 3  # of looks that hold key frames: who does not know of them would not carry them
 SIGHT_SCHEMA = 4  # of universal generators with a sight: who does not know of it would collapse others
+BANDS_SCHEMA = 5  # of looks whose bands are matched: who does not know of them would leave them as they are
 Array = NDArray[np.float32]
 Arrays = dict[str, Array]
 PARTS = ("kernel", "gamma", "beta", "gate")
@@ -57,6 +59,8 @@ class ShotStatistics:
     mean: Arrays
     variance: Arrays
     facts: dict[str, Any] = field(default_factory=dict)
+    bands: Bands | None = None
+    """Of the paintings of the shot before their bands are matched."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,8 @@ class Look:
     """Of the one shot that the look was matched to: it paints with these and no others."""
     keys: tuple[PaintedKey, ...] = ()
     """Painted frames of that shot that are carried along it."""
+    bands: Bands | None = None
+    """Contrast and colours of the style's bands, to which a painting's are brought."""
 
     @property
     def name(self) -> str:
@@ -90,6 +96,15 @@ class Look:
         kept = max(colouring.keep_color, self.keep_color)
         return recolouring(plate, self.palette, replace(colouring, keep_color=kept))
 
+    def band_match(self, statistics: ShotStatistics, colouring: Colouring = OWN_COLOURS) -> BandMatch | None:
+        """What brings a shot's paintings to the style's bands, in the colours that `colouring` asks for."""
+        if self.bands is None or statistics.bands is None:
+            return None
+        kept = max(colouring.keep_color, self.keep_color)
+        turned, mean = exchanged(statistics.palette, self.palette, replace(colouring, keep_color=kept))
+        mean = mean + turned @ (self.bands.mean - self.palette.mean)
+        return band_match(statistics.bands, self.bands.recoloured(turned, mean))
+
     @cached_property  # asked for with every frame, and key frames take long to pack
     def hash(self) -> str:
         """First 16 digits of the SHA-256 of the saved file."""
@@ -101,11 +116,15 @@ class Look:
         Without `weights` it is for a look that its universal generator makes again of its style.
         """
         arrays: dict[str, NDArray[Any]] = {k: v.astype(np.float16) for k, v in self.weights.items() if weights}
-        arrays |= _palette_arrays("palette", self.palette)
+        arrays |= _colour_arrays("palette", self.palette)
+        if self.bands is not None:
+            arrays |= _colour_arrays("bands", self.bands)
         for name, statistics in (("reference", self.reference), ("shot", self.shot)):
             if statistics is None:
                 continue
-            arrays |= _palette_arrays(f"{name}.palette", statistics.palette)
+            arrays |= _colour_arrays(f"{name}.palette", statistics.palette)
+            if statistics.bands is not None:
+                arrays |= _colour_arrays(f"{name}.bands", statistics.bands)
             for node in statistics.mean:
                 arrays[f"{name}.{node}.mean"] = statistics.mean[node].astype(np.float32)
                 arrays[f"{name}.{node}.variance"] = statistics.variance[node].astype(np.float32)
@@ -116,6 +135,7 @@ class Look:
         for key in self.keys:
             arrays |= {f"key.{key.number}.{part}": array for part, array in key.arrays().items()}
         schema = KEYS_SCHEMA if self.keys else SCHEMA if self.shot is None else SHOT_SCHEMA
+        schema = schema if self.bands is None else BANDS_SCHEMA
         facts = {**self.facts, "schema": schema, "kind": "look", "architecture": asdict(self.architecture)}
         return save(arrays, metadata={"facts": json.dumps(facts, sort_keys=True)})
 
@@ -145,10 +165,17 @@ class Look:
                 {n: arrays[f"{name}.{n}.mean"] for n in normed},
                 {n: arrays[f"{name}.{n}.variance"] for n in normed},
                 {"of": of},
+                bands_of(f"{name}.bands"),
             )
 
+        def bands_of(name: str) -> Bands | None:
+            if f"{name}.mean" not in arrays:
+                return None
+            mean, covariance = arrays[f"{name}.mean"], arrays[f"{name}.covariance"]
+            return Bands(mean.astype(np.float64), covariance.astype(np.float64))
+
         try:
-            palette = _palette_of(arrays, "palette")
+            palette, bands = _palette_of(arrays, "palette"), bands_of("bands")
             reference, shot = statistics("reference", "reference photograph"), statistics("shot", "its own shot")
             if "style.code" in arrays:
                 levels = range(len(architecture.widths))
@@ -163,7 +190,7 @@ class Look:
             weights = _made_again(path, facts, style, universal)
         check_weights(path, architecture, weights)
         own = {k: v for k, v in facts.items() if k not in ("schema", "kind", "architecture")}
-        look = cls(architecture, weights, palette, reference, style, own, shot, _keys_of(path, arrays))
+        look = cls(architecture, weights, palette, reference, style, own, shot, _keys_of(path, arrays), bands)
         _check_statistics(path, look)
         _check_facts(path, own)
         return look
@@ -171,7 +198,7 @@ class Look:
 
 @dataclass(frozen=True)
 class BakedLook:
-    """Look and shot folded: convolutions with biases, skip gates, and the recolouring p = T x + offset.
+    """Look and shot folded: convolutions with biases, skip gates, the recolouring p = T x + offset, the bands' match.
 
     A pure function of pixels with receptive field `halo`; `statistics` are what was folded in.
     """
@@ -183,11 +210,13 @@ class BakedLook:
     matrix: Array
     offset: Array
     statistics: ShotStatistics
+    bands: BandMatch | None = None
 
     @property
     def halo(self) -> int:
         """Pixels to each side that one output pixel depends on; a multiple of the total stride."""
-        return self.architecture.receptive_field()
+        stride, reach = self.architecture.stride, REACH if self.bands is not None else 0
+        return self.architecture.receptive_field() + -(-reach // stride) * stride
 
 
 def bake(look: Look, statistics: ShotStatistics, colouring: Colouring = OWN_COLOURS) -> BakedLook:
@@ -214,6 +243,7 @@ def bake(look: Look, statistics: ShotStatistics, colouring: Colouring = OWN_COLO
         matrix.astype(np.float32),
         offset.astype(np.float32),
         statistics,
+        look.band_match(statistics, colouring),
     )
 
 
@@ -275,6 +305,7 @@ class Universal:
         if self.sees:
             logs = np.log1p(np.concatenate([np.concatenate([m, np.sqrt(v + SIGHT_EPSILON)]) for m, v in seen]))
             standard = (logs - self.arrays["sight.usual"]) / self.arrays["sight.spread"]
+            standard = standard.clip(-SIGHT_LIMIT, SIGHT_LIMIT)
             hidden = np.maximum(self._linear("sight.hidden", standard), 0)
             code = np.concatenate([code, self._linear("sight.code", hidden)])
         return StyleStatistics(code, tuple(mean), tuple(deviation))
@@ -344,6 +375,8 @@ def mix(looks: Sequence[Look], weights: Sequence[float], universal: Universal | 
             " make them again with scumble look make"
         )
     palette = Palette.blend([look.palette for look in looks], share)
+    known_bands = [look.bands for look in looks if look.bands is not None]
+    bands = Bands.blend(known_bands, share) if len(known_bands) == len(looks) else None
     facts: dict[str, Any] = {
         "name": "+".join(look.name for look in looks),
         "ancestor": looks[0].facts["ancestor"],
@@ -358,9 +391,9 @@ def mix(looks: Sequence[Look], weights: Sequence[float], universal: Universal | 
     known = [look.style for look in looks if look.style is not None]
     if len(known) == len(looks) and universal is not None and universal.hash == looks[0].facts["ancestor"]:
         style = blend_styles(known, share)
-        return Look(looks[0].architecture, universal.collapse(style), palette, None, style, facts)
+        return Look(looks[0].architecture, universal.collapse(style), palette, None, style, facts, bands=bands)
     blended = {k: _sum([look.weights[k] for look in looks], share) for k in looks[0].weights}
-    return Look(looks[0].architecture, blended, palette, None, None, facts)
+    return Look(looks[0].architecture, blended, palette, None, None, facts, bands=bands)
 
 
 def blend_styles(styles: Sequence[StyleStatistics], share: Sequence[float]) -> StyleStatistics:
@@ -456,8 +489,8 @@ def _check_schema(path: Path, facts: Mapping[str, Any]) -> None:
     schema = facts.get("schema")
     if not isinstance(schema, int) or schema < 1:
         raise BadLook(f"{path}: no schema number in its facts; make the file again")
-    if schema > SIGHT_SCHEMA:
-        raise BadLook(f"{path}: schema {schema} is newer than this Scumble reads ({SIGHT_SCHEMA}); update Scumble")
+    if schema > BANDS_SCHEMA:
+        raise BadLook(f"{path}: schema {schema} is newer than this Scumble reads ({BANDS_SCHEMA}); update Scumble")
 
 
 def _keys_of(path: Path, arrays: Arrays) -> tuple[PaintedKey, ...]:
@@ -496,10 +529,14 @@ def _check_statistics(path: Path, look: Look) -> None:
     """Palettes, reference statistics and style statistics have the shapes that the network asks for."""
     wanted: list[tuple[str, Array | NDArray[np.float64], tuple[int, ...]]] = []
     palettes = {"palette": look.palette}
+    bands = {"bands": look.bands}
     for name, statistics in (("reference", look.reference), ("shot", look.shot)):
         if statistics is None:
             continue
         palettes[f"{name}.palette"] = statistics.palette
+        bands[f"{name}.bands"] = statistics.bands
+        if look.bands is not None and statistics.bands is None:
+            raise BadLook(f"{path}: a look with bands whose {name} has none; make the look again")
         for node in look.architecture.nodes():
             if node.name in statistics.mean:
                 wanted += [
@@ -508,6 +545,12 @@ def _check_statistics(path: Path, look: Look) -> None:
                 ]
     for name, palette in palettes.items():
         wanted += [(f"{name}.mean", palette.mean, (3,)), (f"{name}.covariance", palette.covariance, (3, 3))]
+    for name, known in bands.items():
+        if known is not None:
+            wanted += [
+                (f"{name}.mean", known.mean, (3,)),
+                (f"{name}.covariance", known.covariance, (DETAILS + 1, 3, 3)),
+            ]
     if look.style is not None:
         wanted.append(("style.code", look.style.code, (look.style.code.size,)))
         for i, width in enumerate(look.architecture.widths):
@@ -538,10 +581,10 @@ def _check_facts(path: Path, facts: Mapping[str, Any]) -> None:
         raise BadLook(f"{path}: its fact 'sources' is not a list of tables; make it again")
 
 
-def _palette_arrays(prefix: str, palette: Palette) -> dict[str, NDArray[Any]]:
+def _colour_arrays(prefix: str, colours: Palette | Bands) -> dict[str, NDArray[Any]]:
     return {
-        f"{prefix}.mean": palette.mean.astype(np.float32),
-        f"{prefix}.covariance": palette.covariance.astype(np.float32),
+        f"{prefix}.mean": colours.mean.astype(np.float32),
+        f"{prefix}.covariance": colours.covariance.astype(np.float32),
     }
 
 

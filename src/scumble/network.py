@@ -28,6 +28,7 @@ SIGHT = (
     ("relu3_1", 128, 256),
 )
 SIGHT_HIDDEN, SIGHT_CODE = 256, 128
+SIGHT_LIMIT = 3.0  # deviations from the usual beyond which a style looks no stranger
 
 
 @dataclass(frozen=True)

@@ -111,13 +111,33 @@ def recolouring(plate: Palette, style: Palette, colouring: Colouring = OWN_COLOU
         style = exposed(style, plate, colouring.keep_exposure)
     a = plate.covariance + FLOOR * np.eye(3)
     b = style.covariance + FLOOR * np.eye(3)
-    root, inverse = _power(a, 0.5), _power(a, -0.5)
-    t = inverse @ _power(root @ b @ root, 0.5) @ inverse
-    u, values, v = np.linalg.svd(t)
+    u, values, v = np.linalg.svd(exchange(a, b))
     t = u @ np.diag(np.minimum(values, LARGEST)) @ v
     t = t + max(0.0, LEAST_GREY - float(GREY @ t @ GREY)) * np.outer(GREY, GREY)
     offset = style.mean - t @ plate.mean
     return (1 - keep_color) * t + keep_color * np.eye(3), (1 - keep_color) * offset
+
+
+def exchanged(plate: Palette, style: Palette, colouring: Colouring = OWN_COLOURS) -> tuple[Array, Array]:
+    """Matrix (3, 3) from the style's colours to those that `colouring` asks for, and their mean (3,).
+
+    The identity where the style's own are asked for. Nothing is capped: it is of a style's statistics, not of pixels.
+    """
+    aimed, keep = colouring.palette or style, colouring.keep_color
+    if colouring.keep_exposure:
+        aimed = exposed(aimed, plate, colouring.keep_exposure)
+    if aimed is style and not keep:
+        return np.eye(3), style.mean
+    floor = FLOOR * np.eye(3)
+    t = (1 - keep) * exchange(plate.covariance + floor, aimed.covariance + floor) + keep * np.eye(3)
+    wanted = t @ (plate.covariance + floor) @ t
+    return exchange(style.covariance + floor, wanted), (1 - keep) * aimed.mean + keep * plate.mean
+
+
+def exchange(a: Array, b: Array) -> Array:
+    """The Monge-Kantorovich map T (3, 3) between Gaussians of covariances A and B: T A T' = B, T symmetric."""
+    root, inverse = _power(a, 0.5), _power(a, -0.5)
+    return inverse @ _power(root @ b @ root, 0.5) @ inverse
 
 
 def _power(symmetric: Array, exponent: float) -> Array:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from scumble import __version__
+from scumble.bands import DETAILS, Bands
 from scumble.errors import BadInput, BadOutput
 from scumble.files import written_whole
 from scumble.look import Look, ShotStatistics
@@ -85,14 +86,20 @@ def load(path: Path, look: Look, made_with: Mapping[str, Any]) -> list[Measured]
 
 
 def _values(statistics: ShotStatistics) -> dict[str, Any]:
+    bands = statistics.bands
     return {
         "facts": statistics.facts,
-        "palette": {"mean": statistics.palette.mean.tolist(), "covariance": statistics.palette.covariance.tolist()},
+        "palette": _colours(statistics.palette),
+        **({} if bands is None else {"bands": _colours(bands)}),
         "layers": {
             name: {"mean": statistics.mean[name].tolist(), "variance": statistics.variance[name].tolist()}
             for name in statistics.mean
         },
     }
+
+
+def _colours(of: Palette | Bands) -> dict[str, Any]:
+    return {"mean": of.mean.tolist(), "covariance": of.covariance.tolist()}
 
 
 def _measured(entry: Mapping[str, Any], look: Look) -> Measured:
@@ -117,7 +124,12 @@ def _measured(entry: Mapping[str, Any], look: Look) -> Measured:
             variance[node.name] = _array(layer["variance"], (node.channels,), np.float32)
             if (variance[node.name] < 0).any():
                 raise ValueError(f"layer {node.name} has a negative variance")
-    return Measured(shot, ShotStatistics(palette, mean, variance, facts))
+    bands = None
+    if look.bands is not None:
+        own = entry["bands"]
+        covariance = _array(own["covariance"], (DETAILS + 1, 3, 3), np.float64)
+        bands = Bands(_array(own["mean"], (3,), np.float64), covariance)
+    return Measured(shot, ShotStatistics(palette, mean, variance, facts, bands))
 
 
 def _array(values: Any, shape: tuple[int, ...], kind: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scumble.bands import DETAILS, BandMatch, taps
 from scumble.engine import Painter, Precision
 from scumble.look import Array, BakedLook, Look, StyleStatistics, Universal
 from scumble.network import BLUR, EPSILON, SIGHT, Node
@@ -32,16 +33,23 @@ class OpenVinoEngine:
 
     def painter(self, baked: BakedLook, precision: Precision) -> Painter:
         """Compiled once per window shape, on first use."""
-        compiled: dict[tuple[int, ...], Any] = {}
+        compiled: dict[tuple[int, ...], list[Any]] = {}
+
+        def stages(shape: tuple[int, ...]) -> list[Any]:
+            models = [(paint_model(baked, shape), precision)]
+            if baked.bands is not None:  # in f32 always: differences of blurs are small
+                models.append((finish_model(baked.bands, shape), "f32"))
+            return [self.compile(model, kind).create_infer_request() for model, kind in models]
 
         def paint(window: Pixels) -> Pixels:
             shape = (1, *window.shape)
             if shape not in compiled:
-                model = paint_model(baked, shape)
-                compiled[shape] = self.compile(model, precision).create_infer_request()
-            request = compiled[shape]
-            request.infer([np.ascontiguousarray(window)[None]], share_inputs=True)
-            painted: Pixels = request.get_output_tensor(0).data[0].copy()
+                compiled[shape] = stages(shape)
+            data = np.ascontiguousarray(window)[None]
+            for request in compiled[shape]:
+                request.infer([data], share_inputs=True)
+                data = request.get_output_tensor(0).data
+            painted: Pixels = data[0].copy()
             return painted
 
         return paint
@@ -61,8 +69,8 @@ class OpenVinoEngine:
         share: NDArray[np.float32],
         matrix: NDArray[np.float64],
         offset: NDArray[np.float64],
-    ) -> tuple[dict[str, Array], dict[str, Array]]:
-        """Pooled mean and variance of every normalised layer, by node name.
+    ) -> tuple[dict[str, Array], dict[str, Array], Pixels | None]:
+        """Pooled mean and variance of every normalised layer, by node name, and the crops painted for looks with bands.
 
         `crops` (N, H, W, 3) in the working space, `share` (N,) their weights, summing to 1; each layer
         sees the layers before it normalised by the pooled statistics. Always in f32.
@@ -70,7 +78,8 @@ class OpenVinoEngine:
         model, names = measure_model(look, crops.shape, share, matrix, offset)
         results = self.compile(model, "f32")(crops)
         values = [np.asarray(results[i]).reshape(-1) for i in range(2 * len(names))]
-        return dict(zip(names, values[0::2], strict=True)), dict(zip(names, values[1::2], strict=True))
+        painted = np.array(results[2 * len(names)]) if look.bands is not None else None
+        return dict(zip(names, values[0::2], strict=True)), dict(zip(names, values[1::2], strict=True)), painted
 
     def encode(self, universal: Universal, picture: Pixels) -> StyleStatistics:
         """What the style encoder says of a picture (H, W, 3) in [0, 1], sides multiples of the stride."""
@@ -99,10 +108,32 @@ def paint_model(baked: BakedLook, shape: Sequence[int]) -> ov.Model:
     return ov.Model([_to_rows(p + strokes)], [picture], "paint")
 
 
+def finish_model(match: BandMatch, shape: Sequence[int]) -> ov.Model:
+    """A painting (1, H, W, 3) with its bands matched, as a graph."""
+    picture = op.parameter(list(shape), np.float32)
+    blurs = [_to_channels(picture)]
+    for level in range(DETAILS):
+        x = blurs[-1]
+        for axis in (3, 2):
+            reach, hole, sides = np.zeros(4, int), [1, 1], [1, 1]
+            reach[axis], hole[axis - 2], sides[axis - 2] = 2 << level, 1 << level, 5
+            kernel = np.broadcast_to(taps(level)[:: 1 << level].reshape(sides), (3, 1, 1, *sides))
+            weights = op.constant(np.ascontiguousarray(kernel, np.float32))
+            padded = op.pad(x, reach, reach, "edge")
+            x = op.group_convolution(padded, weights, [1, 1], [0, 0], [0, 0], hole)
+        blurs.append(x)
+    weights = op.constant(np.ascontiguousarray(match.matrix[:, :, None, None]))
+    z = op.convolution(op.concat(blurs, 1), weights, [1, 1], [0, 0], [0, 0], [1, 1])
+    return ov.Model([_to_rows(z + _per_channel(match.offset))], [picture], "finish")
+
+
 def measure_model(
     look: Look, shape: Sequence[int], share: NDArray[np.float32], matrix: NDArray[Any], offset: NDArray[Any]
 ) -> tuple[ov.Model, list[str]]:
-    """A graph that normalises by pooled statistics and gives them: outputs mean, variance of each named node."""
+    """A graph that normalises by pooled statistics and gives them: outputs mean, variance of each named node.
+
+    For a look with bands one output more, the paintings before they are matched.
+    """
     pictures = op.parameter(list(shape), np.float32)
     p = _recoloured(pictures, matrix.astype(np.float32), offset.astype(np.float32))
     weight = op.constant(share.astype(np.float32).reshape(-1, 1, 1, 1))
@@ -126,7 +157,10 @@ def measure_model(
         return op.relu(y) if node.relu else y
 
     gates = {k.removeprefix("gate."): v for k, v in look.weights.items() if k.startswith("gate.")}
-    _run(look.architecture.nodes()[:-1], p, conv, gates)  # the head has no statistics
+    if look.bands is None:
+        _run(look.architecture.nodes()[:-1], p, conv, gates)  # the head has no statistics
+    else:
+        found.append(_to_rows(p + _run(look.architecture.nodes(), p, conv, gates)))
     return ov.Model(found, [pictures], "measure"), names
 
 

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from scumble.bands import DETAILS, taps
 from scumble.engine import Painter, Precision
 from scumble.look import BakedLook
 from scumble.network import BLUR
@@ -45,6 +46,19 @@ def up(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
+def blurs(x: Tensor) -> Tensor:
+    """A picture (1, 3, H, W) and its blurs (1, 3 (DETAILS + 1), H, W), whatever part of a frame it is."""
+    found = [x]
+    for level in range(DETAILS):
+        reach = 2 << level
+        kernel = torch.from_numpy(taps(level)[:: 1 << level].copy()).to(x).expand(3, 1, 1, -1)
+        across = F.pad(found[-1], (reach, reach, 0, 0), mode="replicate")
+        across = F.conv2d(across, kernel, groups=3, dilation=(1, 1 << level))
+        down = F.pad(across, (0, 0, reach, reach), mode="replicate")
+        found.append(F.conv2d(down, kernel.transpose(2, 3), groups=3, dilation=(1 << level, 1)))
+    return torch.cat(found, dim=1)
+
+
 class TorchEngine:
     """See `scumble.engine.Engine`; picks CUDA, then MPS, then the CPU."""
 
@@ -67,6 +81,9 @@ class TorchEngine:
         kernel, bias, gate = put(baked.kernel), put(baked.bias), put(baked.gate)
         matrix, offset = (torch.from_numpy(a).to(self.device) for a in (baked.matrix, baked.offset))
         nodes = baked.architecture.nodes()
+        if baked.bands is not None:
+            of_blurs = torch.from_numpy(baked.bands.matrix)[:, :, None, None].to(self.device)
+            rise = torch.from_numpy(baked.bands.offset).to(self.device)
 
         @torch.inference_mode()
         def paint(window: Pixels) -> Pixels:
@@ -88,6 +105,8 @@ class TorchEngine:
                     y = torch.addcmul(y, found[node.inputs[1]], gate[node.name].view(1, -1, 1, 1))
                 found[node.name] = y
             painted = p + found[nodes[-1].name].float()
+            if baked.bands is not None:
+                painted = F.conv2d(blurs(painted), of_blurs, rise)
             result: Pixels = painted[0].permute(1, 2, 0).cpu().numpy()
             return result
 

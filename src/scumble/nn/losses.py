@@ -116,6 +116,12 @@ def moment_difference(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> Ten
     return (a[0] - b[0]).square().mean() + (a[1] - b[1]).square().mean()
 
 
+def rooted(difference: Tensor, near: float = 1e-3) -> Tensor:
+    """The root of a squared difference, smooth where it is well below `near`, and 0 at 0."""
+    root: Tensor = (difference + near).sqrt() - near**0.5
+    return root
+
+
 def total_variation(pictures: Tensor, reduction: Reduction = "sum") -> Tensor:
     """Squared differences of right and lower neighbours, mean over pictures.
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scumble.network import SIGHT, SIGHT_CODE, SIGHT_HIDDEN
+from scumble.network import SIGHT, SIGHT_CODE, SIGHT_HIDDEN, SIGHT_LIMIT
 from scumble.nn import losses
 from scumble.nn.perceptual import PerceptualFeatures
 
@@ -61,6 +61,6 @@ class Sight(nn.Module):
             return torch.cat([torch.log1p(torch.cat([p.mean, p.deviation], dim=1)) for p in parts], dim=1)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        standard = (self.moments(pictures) - self.usual) / self.spread
+        standard = ((self.moments(pictures) - self.usual) / self.spread).clamp(-SIGHT_LIMIT, SIGHT_LIMIT)
         code: Tensor = self.code(F.relu(self.hidden(standard)))
         return code.float()

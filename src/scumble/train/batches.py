@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from scumble.bands import Bands
 from scumble.palette import REFERENCE_SHARE, Palette, recolouring
 from scumble.train.dataset import (
     Dataset,
@@ -23,7 +24,7 @@ from scumble.train.dataset import (
     random_crop,
     to_batch,
 )
-from scumble.train.one_style import palette_of, pictures_of
+from scumble.train.one_style import bands_of, palette_of, pictures_of
 from scumble.train.settings import DataSettings
 
 
@@ -44,6 +45,13 @@ class StyleBatch(NamedTuple):
     other: Tensor
     matrix: Tensor  # (N, 3, 3) recolouring of each content
     offset: Tensor  # (N, 3)
+    bands_mean: Tensor  # (3,) of the picture shown
+    bands_covariance: Tensor  # (DETAILS + 1, 3, 3)
+
+    @property
+    def bands(self) -> Bands:
+        """The contrast and colours that a painting's bands are brought to."""
+        return Bands(self.bands_mean.double().cpu().numpy(), self.bands_covariance.double().cpu().numpy())
 
 
 class Batches:
@@ -58,6 +66,7 @@ class Batches:
         self.reference = reference
         self.own = [] if settings.style is None else pictures_of(settings.style, "train")
         self.own_palette = None if settings.style is None else palette_of(settings.style)
+        self.own_bands = None if settings.style is None else bands_of(settings.style)
         self.styles = [] if self.own else dataset.of("style", "train")
         dataset.load([*self.contents, *self.styles])
 
@@ -118,12 +127,15 @@ class Batches:
         maps = [recolouring(c, style) if self.palette else (np.eye(3), np.zeros(3)) for c in contents]
         matrix = np.stack([m for m, _ in maps]).astype(np.float32)
         offset = np.stack([o for _, o in maps]).astype(np.float32)
+        bands = self.own_bands or Bands.measure(crops[0])
         return StyleBatch(
             torch.from_numpy(to_batch(crops[:1])),
             torch.from_numpy(to_batch(crops[1:])),
             torch.from_numpy(to_batch([random_crop(other, size, s.style_scale, rng)])),
             torch.from_numpy(matrix),
             torch.from_numpy(offset),
+            torch.from_numpy(bands.mean.astype(np.float32)),
+            torch.from_numpy(bands.covariance.astype(np.float32)),
         )
 
     def _draw(self, rng: np.random.Generator) -> Image.Image:

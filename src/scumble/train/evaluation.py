@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scumble.nn import losses
+from scumble.bands import Bands
+from scumble.nn import bands, losses
 from scumble.nn.generator import Collapsed, Generator, Moments
 from scumble.nn.perceptual import PerceptualFeatures
 from scumble.palette import Palette, recolouring
@@ -43,10 +44,13 @@ def evaluate(
     style_weight: float = 5.0,
     rows: int = 8,
     style_palette: Palette | None = None,
+    band_match: bool = False,
+    style_bands: Bands | None = None,
 ) -> Evaluation:
     """Paint each content with its style and measure. Pictures are (H, W, 3), all of one size.
 
-    `style_palette` are colours to paint in instead of each style picture's own.
+    `style_palette` are colours to paint in instead of each style picture's own, `style_bands` likewise; bands
+    are matched where `band_match` says so.
     """
     device = next(generator.parameters()).device
     sums = {"content": 0.0, "style": 0.0, "pan": 0.0}
@@ -62,8 +66,14 @@ def evaluate(
 
         p = torch.einsum("ij,njhw->nihw", t, x) + o.view(1, 3, 1, 1)
         strokes, used = generator(p.to(features.dtype), plain)
-        y = p + strokes.float()
-        here, there = (_painted(generator, p[..., i : i - PAN_MARGIN], plain, used, features.dtype) for i in (0, 1))
+        y, match = p + strokes.float(), None
+        if band_match:
+            of_blurs = bands.blurs(y)
+            match = bands.match_of(bands.measured(of_blurs), style_bands or Bands.measure(style), device)
+            y = bands.finished(of_blurs, match)
+        here, there = (
+            _painted(generator, p[..., i : i - PAN_MARGIN], plain, used, features.dtype, match) for i in (0, 1)
+        )
         inner = (slice(None), slice(None), slice(32, -32), slice(32, -32))
         error = (here[..., 1:] - there[..., :-1])[inner].square().mean().sqrt()
         f_y, f_x, f_s = (features(v.clamp(0, 1), LAYERS) for v in (y, x, s))
@@ -83,8 +93,13 @@ def evaluate(
 
 
 def _painted(
-    generator: Generator, p: Tensor, plain: Collapsed, statistics: Sequence[Moments], dtype: torch.dtype
+    generator: Generator,
+    p: Tensor,
+    plain: Collapsed,
+    statistics: Sequence[Moments],
+    dtype: torch.dtype,
+    match: bands.Match | None,
 ) -> Tensor:
     strokes, _ = generator(p.to(dtype), plain, statistics)
     painted: Tensor = p + strokes.float()
-    return painted
+    return painted if match is None else bands.finished(bands.blurs(painted), match)

@@ -18,7 +18,7 @@ from scumble.network import SIZES
 from scumble.train.dataset import to_pixels
 from scumble.train.loop import train
 from scumble.train.material import Gathered
-from scumble.train.one_style import palette_of, pictures_of
+from scumble.train.one_style import bands_of, palette_of, pictures_of
 from scumble.train.report import JOURNAL
 from scumble.train.settings import TrainSettings
 
@@ -89,7 +89,9 @@ def train_look(
     }
     if not settings.generator.palette:
         facts["keep_color"] = 1.0
-    look = Look(architecture_of(done.weights, card), weights, palette_of(gathered.style), None, None, facts)
+    bands = bands_of(gathered.style) if settings.generator.bands else None
+    palette = palette_of(gathered.style)
+    look = Look(architecture_of(done.weights, card), weights, palette, None, None, facts, bands=bands)
     look = with_reference(look, reference_statistics(look))
     look.save(output)
     return look

@@ -29,11 +29,12 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from scumble.baking import picture_hash
+from scumble.bands import Bands
 from scumble.errors import BadInput, BadOutput, BadSettings, TrainingFailed
 from scumble.files import not_written, written_whole
 from scumble.frames import spread
 from scumble.network import SIZES
-from scumble.nn import checkpoint, files, losses
+from scumble.nn import bands, checkpoint, files, losses
 from scumble.nn.discriminator import PlainDiscriminator, StyleDiscriminator
 from scumble.nn.generator import Collapsed, Generator, Moments
 from scumble.nn.perceptual import PerceptualFeatures
@@ -43,7 +44,7 @@ from scumble.train.augment import disguise, random_crops, random_motion, warp
 from scumble.train.batches import Batch, Batches, StyleBatch
 from scumble.train.dataset import Dataset, Pixels, centre_crop, to_batch, to_pixels
 from scumble.train.evaluation import evaluate
-from scumble.train.one_style import file_of, palette_of, pictures_of
+from scumble.train.one_style import bands_of, file_of, palette_of, pictures_of
 from scumble.train.report import GRIDS, JOURNAL, PREVIEWS, read_journal, write_report
 from scumble.train.settings import TrainSettings
 from scumble.weights import vgg_path
@@ -175,13 +176,16 @@ class Trainer:
             plain, code = self._collapse(style.picture)
             p = self._recolour(content, style, len(batch.view_weights))
             strokes, statistics = self.generator(self._seen(p), plain, None, batch.view_weights)
-            y = p[:n] + strokes[:n].float()
+            y, match, strayed = self._finished(p + strokes.float(), batch.view_weights, style)
             found = {}
             if s.losses.adversarial and progress >= s.schedule.adversarial_from:
                 found["d"] = self._phase_d(y.detach(), style)
-            y_start = self._painted_by_start(p, batch.view_weights)
+            y_start = self._painted_by_start(p, batch.view_weights, style)
             key = batch.content_key
-            terms = self._phase_g(content[:n], y, y_start, style, plain, code, statistics, progress, key)
+            fixed = (statistics, match)
+            terms = self._phase_g(content[:n], y, y_start, style, plain, code, fixed, progress, key)
+            if strayed is not None and s.losses.bands:
+                terms["bands"] = strayed
             # a step between the turns of the only terms asked for changes nothing
             total = losses.weighted_total(terms, self._weights(progress)) if terms else 0 * y.sum()
             total = total / len(batch.styles)
@@ -189,7 +193,7 @@ class Trainer:
             if not all(math.isfinite(float(v.detach())) for v in found.values()):
                 names = ", ".join(k for k, v in found.items() if not math.isfinite(float(v.detach())))
                 raise TrainingFailed(f"step {self.steps}: the loss {names} is not finite")
-            total.backward()
+            total.backward()  # type: ignore[no-untyped-call]
             terms = found
         gradient = nn.utils.clip_grad_norm_(self.generator.parameters(), s.schedule.clip)
         if not math.isfinite(float(gradient)):
@@ -221,14 +225,26 @@ class Trainer:
         return self.generator.collapse(style), style.code[: self.settings.generator.code]
 
     @torch.no_grad()
-    def _painted_by_start(self, p: Tensor, view_weights: tuple[float, ...]) -> Tensor | None:
+    def _painted_by_start(self, p: Tensor, view_weights: tuple[float, ...], style: StyleBatch) -> Tensor | None:
         """What the weights that training started from make of the same crops, where their content is held."""
         if self.start is None:
             return None
-        n = p.shape[0] // len(view_weights)
         strokes, _ = self.start(p.to(self.dtype), self.start.collapse(), None, view_weights)
-        painted: Tensor = p[:n] + strokes[:n].float()
-        return painted
+        return self._finished(p + strokes.float(), view_weights, style)[0]
+
+    def _finished(
+        self, painted: Tensor, view_weights: tuple[float, ...], style: StyleBatch
+    ) -> tuple[Tensor, bands.Match | None, Tensor | None]:
+        """The first views with their bands matched to the style's, what did it, and how much it had to do.
+
+        It is measured over all views.
+        """
+        n = painted.shape[0] // len(view_weights)
+        if not self.settings.generator.bands:
+            return painted[:n], None, None
+        of_blurs = bands.blurs(painted)
+        match = bands.match_of(bands.measured(of_blurs, view_weights), style.bands, self.device)
+        return bands.finished(of_blurs[:n], match), match, bands.strayed(of_blurs[:n], style.bands)
 
     def _seen(self, p: Tensor) -> Tensor:
         """A recoloured picture as the generator takes it in; compiled, it is faster with channels last."""
@@ -251,6 +267,7 @@ class Trainer:
             "temporal": w.temporal * (min(1.0, progress / plan.temporal_ramp) if plan.temporal_ramp else 1.0),
             "coherence": w.coherence,
             "affine": w.affine,
+            "bands": w.bands,
             "identity_pixels": w.identity_pixels * fade,
             "identity_features": w.identity_features * fade,
             "signature": w.signature,
@@ -295,7 +312,7 @@ class Trainer:
         style: StyleBatch,
         plain: Collapsed,
         code: Tensor | None,
-        statistics: list[Moments],
+        fixed: tuple[list[Moments], bands.Match | None],
         progress: float,
         key: int,
     ) -> dict[str, Tensor]:
@@ -321,7 +338,7 @@ class Trainer:
         if w.affine and self.generator.conditioning == "style":
             terms["affine"] = losses.beyond([*plain.gamma.values(), *plain.beta.values()], AFFINE_LIMIT)
         if w.temporal and self.steps % w.temporal_every == 0:
-            terms["temporal"] = self._temporal_term(x, y, style, plain, statistics)
+            terms["temporal"] = self._temporal_term(x, y, style, plain, *fixed)
         if w.coherence:
             places = [self._places(of_y[k], 24) for k in COHERENCE_LAYERS]
             terms["coherence"] = losses.local_coherence(
@@ -362,10 +379,12 @@ class Trainer:
         return self._content_features[1]
 
     def _style_term(self, of_y: dict[str, Tensor], of_s: dict[str, Tensor]) -> Tensor:
-        """Textbook Gram form, or moments and Gram relative to the running mean of the styles' own size.
+        """Textbook Gram form, or moments and Gram, root of their squared difference over the style's own size.
 
-        Relative to each style's own size, flat pictures of low contrast would rule the gradient; the Gram's
-        trace is capped at four times the usual for the same reason.
+        Squares would let a few styles rule the gradient: those of low contrast, to which everything is far
+        away, and contrasty paintings, whose Gram matrices go with the fourth power. Under the root every
+        style and layer pulls about alike. `relative` is the older form: no root, but the usual size of the styles
+        (a running mean, floor a quarter of the picture's own) instead of each one's own.
         """
         w = self.settings.losses
         if w.style_kind == "gram":
@@ -378,6 +397,9 @@ class Trainer:
                 (f"{name} moments", b.mean.square().mean() + b.deviation.square().mean(), moments),
                 (f"{name} gram", b.gram.square().mean(), (a.gram - b.gram).square().mean()),
             ):
+                if w.style_kind == "root":
+                    found.append(weight * losses.rooted(difference / own))
+                    continue
                 size = float(own)
                 usual = self.style_size.get(key, size)
                 self.style_size[key] = usual = 0.99 * usual + 0.01 * min(size, 4 * usual)
@@ -385,7 +407,13 @@ class Trainer:
         return torch.stack(found).mean()
 
     def _temporal_term(
-        self, x: Tensor, y: Tensor, style: StyleBatch, plain: Collapsed, statistics: list[Moments]
+        self,
+        x: Tensor,
+        y: Tensor,
+        style: StyleBatch,
+        plain: Collapsed,
+        statistics: list[Moments],
+        match: bands.Match | None,
     ) -> Tensor:
         """|G(warp(x) + n) - warp(G(x))| on half of the pictures, with the same frozen statistics for both."""
         m = max(1, len(x) // 2)
@@ -398,7 +426,10 @@ class Trainer:
         p = self._recolour(moved, part, 1)
         frozen = [Moments(t.mean[:m].detach(), t.variance[:m].detach()) for t in statistics]
         strokes, _ = self.generator(self._seen(p), plain, frozen)
-        return losses.compound_temporal(p + strokes.float(), warp(y[:m], grid) * gain, inside)
+        painted = p + strokes.float()
+        if match is not None:
+            painted = bands.finished(bands.blurs(painted), match.of(m))
+        return losses.compound_temporal(painted, warp(y[:m], grid) * gain, inside)
 
     def _identity_terms(self, x: Tensor, style: StyleBatch, plain: Collapsed) -> tuple[Tensor, Tensor]:
         """G(s, s) = s and, with a style-conditioned generator, G(c, c) = c; the palette map is the identity."""
@@ -580,6 +611,7 @@ def train(
         refuse_a_run(output, again)
     dataset = Dataset(settings.data.dataset, settings.data.few)
     own_palette = None if settings.data.style is None else palette_of(settings.data.style)
+    own_bands = None if settings.data.style is None else bands_of(settings.data.style)
     pairs = {
         split: evaluation_pairs(dataset, split, run.evaluate_pairs, run.evaluate_side, settings.data.style)
         for split in ("val", "test")
@@ -625,6 +657,8 @@ def train(
                 settings.generator.palette,
                 run.composite_style,
                 style_palette=own_palette,
+                band_match=settings.generator.bands,
+                style_bands=own_bands,
             )
             journal.figures(trainer.steps, split, seen.figures, seen.grid)
             return seen.figures
@@ -653,8 +687,10 @@ def train(
         shown = [dataset.picture(contents[i]) for i in spread(range(len(contents)), PREVIEWED)]
 
         def preview() -> None:
-            if run.preview_seconds and own_palette is not None and trainer.generator.conditioning == "none":
-                journal.preview(trainer.steps, painted_whole(trainer, shown, own_palette))
+            if own_palette is None or own_bands is None or trainer.generator.conditioning != "none":
+                return  # of one style alone
+            if run.preview_seconds:
+                journal.preview(trainer.steps, painted_whole(trainer, shown, own_palette, own_bands))
 
         if not going_on:
             preview()
@@ -715,7 +751,9 @@ def train(
 
 
 @torch.no_grad()
-def painted_whole(trainer: Trainer, pictures: Sequence[Image.Image], style_palette: Palette) -> Tensor:
+def painted_whole(
+    trainer: Trainer, pictures: Sequence[Image.Image], style_palette: Palette, style_bands: Bands
+) -> Tensor:
     """Whole pictures beside what the averaged weights make of them, one under the other: (3, H, W) in [0, 1].
 
     For a generator of one style; a picture's own statistics and colours stand in for its shot's.
@@ -733,7 +771,12 @@ def painted_whole(trainer: Trainer, pictures: Sequence[Image.Image], style_palet
             t, o = (torch.from_numpy(a.astype(np.float32)).to(trainer.device) for a in (matrix, offset))
             p = torch.einsum("ij,njhw->nihw", t, x) + o.view(1, 3, 1, 1)
         strokes, _ = trainer.ema(p.to(trainer.dtype), trainer.ema.collapse())
-        rows.append(torch.cat([x[0], (p + strokes.float())[0].clamp(0, 1)], dim=2).cpu())
+        y = p + strokes.float()
+        if trainer.settings.generator.bands:
+            of_blurs = bands.blurs(y)
+            match = bands.match_of(bands.measured(of_blurs), style_bands, trainer.device)
+            y = bands.finished(of_blurs, match)
+        rows.append(torch.cat([x[0], y[0].clamp(0, 1)], dim=2).cpu())
     widest = max(row.shape[2] for row in rows)
     return torch.cat([F.pad(row, (0, widest - row.shape[2])) for row in rows], dim=1)
 

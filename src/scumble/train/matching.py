@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from scumble.errors import BadInput, TrainingFailed
 from scumble.frames import Pixels
 from scumble.look import Look, ShotStatistics
-from scumble.nn import checkpoint, losses
+from scumble.nn import bands, checkpoint, losses
 from scumble.nn.discriminator import PlainDiscriminator
 from scumble.nn.generator import Generator, Moments
 from scumble.nn.perceptual import PerceptualFeatures
@@ -132,6 +132,8 @@ class Matcher:
         matrix, offset = look.recolouring(statistics.palette)
         self.matrix = torch.from_numpy(matrix.astype(np.float32)).to(self.device)
         self.offset = torch.from_numpy(offset.astype(np.float32)).to(self.device).view(1, 3, 1, 1)
+        match = look.band_match(statistics)
+        self.match = None if match is None else bands.stacked([match], self.device)
         normed = [n.name for n in look.architecture.nodes() if n.op == "conv" and n.normed]
         self.moments = [
             Moments(*(torch.from_numpy(a[name])[None].to(self.device) for a in (statistics.mean, statistics.variance)))
@@ -159,7 +161,7 @@ class Matcher:
         p = torch.einsum("ij,njhw->nihw", self.matrix, x) + self.offset
         strokes, _ = generator(p.to(self.dtype), generator.collapse(), self.moments)
         painted: Tensor = p + strokes.float()
-        return painted
+        return painted if self.match is None else bands.finished(bands.blurs(painted), self.match)
 
     def step(self, progress: float) -> dict[str, float]:
         """One step on patches of painted and of free frames; named terms."""

@@ -75,6 +75,8 @@ class GeneratorSettings:
     """U-Net with gated skips, or ResNet without."""
     palette: bool = True
     """Add strokes to the closed-form recolouring; otherwise to the content itself."""
+    bands: bool = True
+    """Bring the painting's bands of detail to the style's contrast and colours, by algebra."""
     start: Path | None = None
     """Weights to start from: a universal generator or a look."""
 
@@ -133,8 +135,8 @@ class LossSettings:
     """Compare instance-normalised features; false is the raw textbook form."""
     style: float = 10.0
     """Distance of style statistics."""
-    style_kind: Literal["relative", "gram"] = "relative"
-    """Moments and Gram relative to the styles' usual size, or the textbook Gram form."""
+    style_kind: Literal["root", "relative", "gram"] = "relative"
+    """Moments and Gram: root of the relative difference, relative to the styles' usual size, or the textbook Gram."""
     style_layers: dict[str, float] = field(
         default_factory=lambda: {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 1.0}
     )
@@ -159,6 +161,8 @@ class LossSettings:
     """The painting's code must name its style (InfoNCE)."""
     affine: float = 1.0
     """Affine terms beyond 8 in size, squared: the layer after them normalises, so that nothing else holds them."""
+    bands: float = 0.5
+    """How far a painting's bands are from the style's before they are matched to it (only with generator.bands)."""
     adversarial: float = 0.2
     """The discriminator's verdict."""
     content_held: float = 0.0
