@@ -216,3 +216,14 @@ def test_beyond_is_the_mean_square_of_the_excess() -> None:
     values = [torch.tensor([1.0, -5.0]), torch.tensor([[7.0], [4.0]])]
     assert float(losses.beyond(values, 4.0)) == pytest.approx((1 + 9) / 4)
     assert float(losses.beyond([torch.zeros(3)], 4.0)) == 0
+
+
+def test_the_root_of_a_difference_is_smooth_and_nothing_at_nothing() -> None:
+    difference = torch.tensor([0.0, 1e-4, 0.04, 1.0], requires_grad=True)
+    root = losses.rooted(difference)
+    assert float(root[0].detach()) == pytest.approx(0, abs=1e-7)
+    assert root.detach().tolist()[2:] == pytest.approx([0.2, 1.0], rel=0.2)
+    root.sum().backward()
+    assert difference.grad is not None
+    assert float(difference.grad[0]) < 20  # the bare root's is infinite
+    assert (difference.grad.diff() < 0).all()

@@ -169,7 +169,7 @@ class Trainer:
         self.random.manual_seed(s.run.seed * 1_000_003 + self.steps)
         content = batch.content.to(self.device)
         n = content.shape[0] // len(batch.view_weights)
-        terms: dict[str, Tensor] = {}
+        reports: list[dict[str, Tensor]] = []  # one a style
         self.adam_g.zero_grad(set_to_none=True)
         for style_batch in batch.styles:
             style = StyleBatch(*(t.to(self.device) for t in style_batch))
@@ -188,13 +188,12 @@ class Trainer:
                 terms["bands"] = strayed
             # a step between the turns of the only terms asked for changes nothing
             total = losses.weighted_total(terms, self._weights(progress)) if terms else 0 * y.sum()
-            total = total / len(batch.styles)
-            found.update(terms)
+            found.update(terms, total=total)
             if not all(math.isfinite(float(v.detach())) for v in found.values()):
                 names = ", ".join(k for k, v in found.items() if not math.isfinite(float(v.detach())))
                 raise TrainingFailed(f"step {self.steps}: the loss {names} is not finite")
-            total.backward()  # type: ignore[no-untyped-call]
-            terms = found
+            (total / len(batch.styles)).backward()  # type: ignore[no-untyped-call]
+            reports.append({name: value.detach() for name, value in found.items()})
         gradient = nn.utils.clip_grad_norm_(self.generator.parameters(), s.schedule.clip)
         if not math.isfinite(float(gradient)):
             raise TrainingFailed(f"step {self.steps}: the gradient is not finite")
@@ -205,8 +204,8 @@ class Trainer:
         with torch.no_grad():
             for average, current in zip(self.ema.parameters(), self.generator.parameters(), strict=True):
                 average.lerp_(current, 1 - decay)
-        report = {name: float(value.detach()) for name, value in terms.items()}
-        return report | {"total": float(total.detach()), "gradient": float(gradient)}
+        report = {name: float(torch.stack([r[name] for r in reports]).mean()) for name in reports[0]}
+        return report | {"gradient": float(gradient)}
 
     def _is_spike(self, gradient: float) -> bool:
         """Whether this step is left out: an outlier, even clipped, turns Adam's direction for a hundred steps."""
@@ -242,6 +241,8 @@ class Trainer:
         n = painted.shape[0] // len(view_weights)
         if not self.settings.generator.bands:
             return painted[:n], None, None
+        if not bool(painted.isfinite().all()):
+            raise TrainingFailed(f"step {self.steps}: the painting is not finite")
         of_blurs = bands.blurs(painted)
         match = bands.match_of(bands.measured(of_blurs, view_weights), style.bands, self.device)
         return bands.finished(of_blurs[:n], match), match, bands.strayed(of_blurs[:n], style.bands)
