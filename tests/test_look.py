@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,9 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from scumble import tiling
+from scumble.baking import find_look, frame_statistics, load_universal, reference_picture
+from scumble.engine.openvino_engine import OpenVinoEngine
 from scumble.errors import BadInput, BadLook
 from scumble.look import Look, StyleStatistics, bake, blend_styles, identity_look, mix
 from scumble.network import Architecture
@@ -145,3 +149,27 @@ def test_keep_color_one_leaves_colours_alone() -> None:
 
 def test_identity_look_is_small() -> None:
     assert len(identity_look().to_bytes()) < 100_000
+
+
+def test_ten_steps_between_two_shipped_looks_have_no_jump() -> None:
+    """No step changes the picture more than twice as much as the usual one."""
+    universal, plate = load_universal(), np.ascontiguousarray(reference_picture()[100:260, 60:300])
+    ends = [find_look(name) for name in ("terrace", "souvenir")]
+    painted = []
+    for share in np.linspace(0, 1, 11):
+        look = mix(ends, [1 - share, share], universal)
+        baked = bake(look, frame_statistics(look, [plate], 1))
+        painter = OpenVinoEngine().painter(baked, "f32")
+        painted.append(tiling.paint(plate, painter, baked.architecture.stride, baked.halo))
+    steps = [float(np.sqrt(np.mean((a - b) ** 2))) for a, b in pairwise(painted)]
+    assert max(steps) < 2 * np.median(steps), steps
+    assert min(steps) > 0.2 * np.median(steps), steps
+
+
+def test_a_shipped_look_that_holds_its_style_alone_is_the_look_of_its_generator() -> None:
+    look = find_look("terrace")
+    assert look.style is not None
+    assert look.bands is not None
+    assert len(look.to_bytes(weights=False)) < 20_000 < len(look.to_bytes())
+    for name, own in load_universal().collapse(look.style).items():
+        np.testing.assert_allclose(look.weights[name], own, rtol=1e-3, atol=1e-3)

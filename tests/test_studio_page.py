@@ -27,6 +27,7 @@ playwright_api = pytest.importorskip("playwright.sync_api")
 from outgoing import watched
 from studio_server import Server, studio
 
+from scumble.baking import shipped_looks
 from scumble.colour import DISPLAY
 from scumble.frames import Frame
 from scumble.media import WriterSettings, open_plate, open_writer
@@ -432,7 +433,7 @@ def _has_no_english(page: Any) -> None:
         r"Scumble studio|sRGB|walk\.mp4|vangogh_auvers(\.jpg)?|auvers|English|SIGKILL|[\d.]+ [KM]B ?[↓⇣]?|\w+\.(jpg|mp4|look|png)|studio|Object\(\d+\)"
     )
     english = [t for t in texts if own.search(names.sub("", t))]
-    looks = {"hand", "arlesiennes", "composition", "goulphar", "identity", "inferno", "mackerel"}
+    looks = {"hand", *shipped_looks()}
     assert [t for t in english if t.split("\n")[0] not in looks] == []
 
 

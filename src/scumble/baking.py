@@ -109,7 +109,9 @@ def look_of_pixels(
     if recipe.get("palette") is False:  # trained on the plate's own colours, without recolouring
         facts["keep_color"] = 1.0
     palette = Palette.blend(palettes, share)
-    bands = Bands.blend([Bands.measure(pixels) for pixels in pictures], share) if recipe.get("bands") else None
+    bands = None
+    if recipe.get("bands", True):  # a generator that was trained before there were bands gains by them as well
+        bands = Bands.blend([Bands.measure(pixels) for pixels in pictures], share)
     look = Look(universal.architecture, universal.collapse(style), palette, None, style, facts, bands=bands)
     return with_reference(look, reference_statistics(look))
 
