@@ -1018,7 +1018,7 @@ def look_info(
         "hash": found.hash,
         "schema": SCHEMA,
         "parameters": int(sum(a.size for a in found.weights.values())),
-        "receptive_field": found.architecture.receptive_field(),
+        "receptive_field": found.halo,
         "architecture": asdict(found.architecture),
         "palette_mean": [round(float(v), 4) for v in found.palette.mean],
         "facts": found.facts,

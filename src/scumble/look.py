@@ -85,6 +85,11 @@ class Look:
         return str(self.facts.get("name", "unnamed"))
 
     @property
+    def halo(self) -> int:
+        """That of the look when it is baked."""
+        return _halo(self.architecture, self.bands is not None)
+
+    @property
     def keep_color(self) -> float:
         """1 when the look leaves the plate's colours alone (identity look)."""
         return float(self.facts.get("keep_color", 0.0))
@@ -215,8 +220,12 @@ class BakedLook:
     @property
     def halo(self) -> int:
         """Pixels to each side that one output pixel depends on; a multiple of the total stride."""
-        stride, reach = self.architecture.stride, REACH if self.bands is not None else 0
-        return self.architecture.receptive_field() + -(-reach // stride) * stride
+        return _halo(self.architecture, self.bands is not None)
+
+
+def _halo(architecture: Architecture, with_bands: bool) -> int:
+    reach = -(-REACH // architecture.stride) * architecture.stride if with_bands else 0
+    return architecture.receptive_field() + reach
 
 
 def bake(look: Look, statistics: ShotStatistics, colouring: Colouring = OWN_COLOURS) -> BakedLook:
