@@ -141,8 +141,9 @@ def test_looks_in_mattes_of_their_own(tmp_path: Path) -> None:
         both.append(rgb(done.files[0]))
     np.testing.assert_array_equal(both[0], both[1])
     right, left = ramp == 1, ramp[::-1] == 1
-    np.testing.assert_allclose(both[0][:, right].astype(np.float32), alone[0][:, right].astype(np.float32), rtol=2e-3)
-    np.testing.assert_allclose(both[0][:, left].astype(np.float32), alone[1][:, left].astype(np.float32), rtol=2e-3)
+    near = {"rtol": 2e-3, "atol": 6e-8}  # the least step of a half float
+    np.testing.assert_allclose(both[0][:, right].astype(np.float32), alone[0][:, right].astype(np.float32), **near)
+    np.testing.assert_allclose(both[0][:, left].astype(np.float32), alone[1][:, left].astype(np.float32), **near)
     # over another look, through the command
     for n, look in enumerate(looks):
         look.save(tmp_path / f"{n}.look")
@@ -150,8 +151,8 @@ def test_looks_in_mattes_of_their_own(tmp_path: Path) -> None:
     done = scumble(*command, "--matte-look", f"{tmp_path / 'n.png'}={tmp_path / '1.look'}", "--progress", "none")
     assert done.returncode == 0, done.stderr
     over = rgb(tmp_path / "c.exr").astype(np.float32)
-    np.testing.assert_allclose(over[:, right], alone[0][:, right].astype(np.float32), rtol=2e-3)
-    np.testing.assert_allclose(over[:, left], alone[1][:, left].astype(np.float32), rtol=2e-3)
+    np.testing.assert_allclose(over[:, right], alone[0][:, right].astype(np.float32), **near)
+    np.testing.assert_allclose(over[:, left], alone[1][:, left].astype(np.float32), **near)
     bare = [
         "render",
         tmp_path / "p.exr",

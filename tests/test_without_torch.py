@@ -78,7 +78,7 @@ def test_every_shipped_look_loads_and_is_credited() -> None:
     looks = sorted(shipped("looks").glob("*.look"))
     names = {p.stem for p in looks}
     assert "identity" in names
-    assert len(names) == 7
+    assert len(names) == 13
     credited = (shipped("looks") / "SOURCES.md").read_text("utf-8")
     for name in names:
         facts = json.loads(scumble("look", "info", name, "--json").stdout)

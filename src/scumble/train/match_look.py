@@ -148,7 +148,7 @@ def match_look(
             "settings": _portable(settings),
         },
     }
-    look = Look(first.architecture, dict(load_file(run / BEST)), first.palette, None, None, facts)
+    look = Look(first.architecture, dict(load_file(run / BEST)), first.palette, None, None, facts, bands=first.bands)
     look = replace(with_reference(look, reference_statistics(look)), shot=statistics, keys=kept)
     look.save(output)
     pictures = [
