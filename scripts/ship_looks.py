@@ -1,4 +1,4 @@
-"""Make the shipped looks again: python scripts/ship_looks.py PICTURE..., each NAME.ext becomes looks/NAME.look.
+"""Make shipped looks of pictures: python scripts/ship_looks.py PICTURE..., each NAME.ext becomes looks/NAME.look.
 
 They hold the style alone: the shipped universal generator makes the weights of it when a look is opened.
 """

@@ -1010,13 +1010,12 @@ def look_info(
     from dataclasses import asdict
 
     from scumble.baking import find_look
-    from scumble.look import SCHEMA
 
     found = find_look(look)
     facts = {
         "name": found.name,
         "hash": found.hash,
-        "schema": SCHEMA,
+        "schema": found.schema,
         "parameters": int(sum(a.size for a in found.weights.values())),
         "receptive_field": found.halo,
         "architecture": asdict(found.architecture),

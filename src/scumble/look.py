@@ -85,6 +85,13 @@ class Look:
         return str(self.facts.get("name", "unnamed"))
 
     @property
+    def schema(self) -> int:
+        """The oldest one that says all that the look holds."""
+        if self.bands is not None:
+            return BANDS_SCHEMA
+        return KEYS_SCHEMA if self.keys else SCHEMA if self.shot is None else SHOT_SCHEMA
+
+    @property
     def halo(self) -> int:
         """That of the look when it is baked."""
         return _halo(self.architecture, self.bands is not None)
@@ -139,9 +146,7 @@ class Look:
                 arrays[f"style.mean.{i}"], arrays[f"style.deviation.{i}"] = m.astype(np.float32), d.astype(np.float32)
         for key in self.keys:
             arrays |= {f"key.{key.number}.{part}": array for part, array in key.arrays().items()}
-        schema = KEYS_SCHEMA if self.keys else SCHEMA if self.shot is None else SHOT_SCHEMA
-        schema = schema if self.bands is None else BANDS_SCHEMA
-        facts = {**self.facts, "schema": schema, "kind": "look", "architecture": asdict(self.architecture)}
+        facts = {**self.facts, "schema": self.schema, "kind": "look", "architecture": asdict(self.architecture)}
         return save(arrays, metadata={"facts": json.dumps(facts, sort_keys=True)})
 
     def save(self, path: Path | str) -> None:

@@ -86,6 +86,13 @@ def stacked(matches: Sequence[BandMatch], device: torch.device) -> Match:
     return Match(torch.from_numpy(matrix).to(device), torch.from_numpy(offset).to(device))
 
 
+def matched(pictures: Tensor, wanted: Bands) -> tuple[Tensor, Match]:
+    """Each picture (N, 3, H, W) with the bands that are wanted, by its own statistics, and what did it."""
+    of_blurs = blurs(pictures)
+    match = match_of(measured(of_blurs), wanted, pictures.device)
+    return finished(of_blurs, match), match
+
+
 def finished(of_blurs: Tensor, match: Match) -> Tensor:
     """The pictures (N, 3, H, W) with every band as it is wanted."""
     n, _, height, width = of_blurs.shape

@@ -68,9 +68,7 @@ def evaluate(
         strokes, used = generator(p.to(features.dtype), plain)
         y, match = p + strokes.float(), None
         if band_match:
-            of_blurs = bands.blurs(y)
-            match = bands.match_of(bands.measured(of_blurs), style_bands or Bands.measure(style), device)
-            y = bands.finished(of_blurs, match)
+            y, match = bands.matched(y, style_bands or Bands.measure(style))
         here, there = (
             _painted(generator, p[..., i : i - PAN_MARGIN], plain, used, features.dtype, match) for i in (0, 1)
         )

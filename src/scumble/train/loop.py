@@ -774,9 +774,7 @@ def painted_whole(
         strokes, _ = trainer.ema(p.to(trainer.dtype), trainer.ema.collapse())
         y = p + strokes.float()
         if trainer.settings.generator.bands:
-            of_blurs = bands.blurs(y)
-            match = bands.match_of(bands.measured(of_blurs), style_bands, trainer.device)
-            y = bands.finished(of_blurs, match)
+            y, _ = bands.matched(y, style_bands)
         rows.append(torch.cat([x[0], y[0].clamp(0, 1)], dim=2).cpu())
     widest = max(row.shape[2] for row in rows)
     return torch.cat([F.pad(row, (0, widest - row.shape[2])) for row in rows], dim=1)
