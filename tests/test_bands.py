@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import picture, random_look, random_statistics
+from conftest import picture, random_bands, random_look, random_statistics
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scumble import statistics_file, tiling
 from scumble.baking import frame_statistics, reference_picture, reference_statistics
-from scumble.bands import DETAILS, MOST_GAIN, REACH, BandMatch, Bands, band_match, smoothed
+from scumble.bands import AXES, DETAILS, LEAST_GAIN, MOST_GAIN, REACH, BandMatch, Bands, band_match, sizes_of, smoothed
 from scumble.engine.openvino_engine import OpenVinoEngine, finish_model
 from scumble.errors import BadLook
 from scumble.look import Look, bake, mix
@@ -41,7 +41,19 @@ def blurs(pixels: np.ndarray) -> np.ndarray:
 
 
 def matched(pixels: np.ndarray, match: BandMatch) -> np.ndarray:
-    return blurs(pixels) @ match.matrix.T.astype(np.float64) + match.offset
+    x = blurs(pixels)
+    found = x @ match.matrix.T.astype(np.float64) + match.offset
+    if match.curves is not None:
+        values = x @ match.curves.details.T.astype(np.float64)
+        for knots, bends in zip(match.curves.knots.T, match.curves.bends.T, strict=True):
+            found += (bends * np.clip(values, -knots, knots)).reshape(*x.shape[:2], DETAILS, 3).sum(2) @ AXES
+    return found
+
+
+def match_of(pixels: np.ndarray, wanted: Bands) -> BandMatch:
+    """What the render of a still would measure: covariances first, then sizes."""
+    own = Bands.measure(pixels, sizes=False)
+    return band_match(replace(own, sizes=sizes_of([pixels], [1.0], band_match(own, wanted))), wanted)
 
 
 @given(seed=SEEDS, height=SIDES, width=SIDES)
@@ -52,7 +64,8 @@ def test_a_filter_and_the_graph_blur_as_the_definition_does(seed: int, height: i
     for level in range(DETAILS):
         x = smoothed(x, level)
         np.testing.assert_allclose(x, wanted[..., 3 * level + 3 : 3 * level + 6], atol=1e-6)
-    match = band_match(Bands.measure(pixels), Bands.measure(picture(40, 50, seed + 1)))
+    match = match_of(pixels, Bands.measure(picture(40, 50, seed + 1)))
+    assert match.curves is not None
     graph = OpenVinoEngine().compile(finish_model(match, (1, height, width, 3)), "f32")
     np.testing.assert_allclose(graph(pixels[None])[0][0], matched(pixels, match), atol=1e-5)
 
@@ -73,8 +86,12 @@ def test_training_measures_and_matches_as_rendering_does(seed: int, height: int,
     (own,) = bands.measured(of_blurs)
     known = Bands.measure(pixels)
     np.testing.assert_allclose(own.covariance, known.covariance, atol=1e-6)
-    painted = bands.finished(of_blurs, bands.match_of([own], style, torch.device("cpu")))
-    np.testing.assert_allclose(painted[0].permute(1, 2, 0), matched(pixels, band_match(known, style)), atol=2e-3)
+    painted, match = bands.matched(x, style)
+    wanted = match_of(pixels, style)
+    np.testing.assert_allclose(painted[0].permute(1, 2, 0), matched(pixels, wanted), atol=2e-3)
+    rendered = torch_engine.finishing(wanted, torch.device("cpu"))(x)
+    np.testing.assert_allclose(rendered[0].permute(1, 2, 0), matched(pixels, wanted), atol=1e-5)
+    assert match.of(1).details is not None
 
 
 def test_views_are_pooled_by_their_weights() -> None:
@@ -93,7 +110,7 @@ def test_views_are_pooled_by_their_weights() -> None:
 @given(seed=SEEDS, dy=st.integers(-5, 5), dx=st.integers(-5, 5))
 def test_a_moved_picture_is_matched_as_the_match_moved(seed: int, dy: int, dx: int) -> None:
     pixels = picture(100, 110, seed)
-    match = band_match(Bands.measure(pixels), Bands.measure(picture(40, 50, seed + 1)))
+    match = match_of(pixels, Bands.measure(picture(40, 50, seed + 1)))
     one = matched(np.roll(pixels, (dy, dx), (0, 1)), match)
     two = np.roll(matched(pixels, match), (dy, dx), (0, 1))
     inner = slice(REACH + 6, -REACH - 6)
@@ -104,7 +121,7 @@ def test_a_moved_picture_is_matched_as_the_match_moved(seed: int, dy: int, dx: i
 def test_a_painting_gets_the_bands_of_its_style(seed: int) -> None:
     """Where no gain is at its limit: the style is the picture itself, in other colours and a little more contrast."""
     pixels = picture(80, 90, seed)
-    own = Bands.measure(pixels)
+    own = Bands.measure(pixels, sizes=False)
     turn = np.array([[1.1, 0.1, 0], [0.1, 0.9, 0.1], [0, 0.1, 1.2]])
     wanted = own.recoloured(turn, np.array([0.2, 0.5, 0.4]))
     found = Bands.measure(matched(pixels, band_match(own, wanted)).astype(np.float32))
@@ -116,8 +133,44 @@ def test_grain_of_a_flat_picture_is_not_blown_up() -> None:
     rng = np.random.default_rng(0)
     flat = (0.5 + rng.normal(0, 1 / 255, (96, 96, 3))).astype(np.float32)
     loud = Bands.measure(rng.random((96, 96, 3)).astype(np.float32))
-    painted = matched(flat, band_match(Bands.measure(flat), loud))
-    assert (painted.std((0, 1)) < 1.05 * MOST_GAIN * flat.std((0, 1))).all()
+    assert match_of(flat, loud).curves is not None
+    for match in (band_match(Bands.measure(flat, sizes=False), loud), match_of(flat, loud)):
+        painted = matched(flat, match)
+        assert (painted.std((0, 1)) < 1.05 * MOST_GAIN * flat.std((0, 1))).all()
+
+
+@given(seed=SEEDS)
+def test_curves_give_details_the_sizes_of_the_style(seed: int) -> None:
+    """Where no slope is at its limit: the style is the picture itself, its details bent a little."""
+    pixels = picture(80, 90, seed)
+    own = Bands.measure(pixels, sizes=False)
+    linear = band_match(own, own)
+    sizes = sizes_of([pixels], [1.0], linear)
+    wanted = replace(own, sizes=sizes**0.9 * sizes[..., -1:] ** 0.1)
+    curves = band_match(replace(own, sizes=sizes), wanted).curves
+    assert curves is not None
+    values = np.abs(blurs(pixels) @ curves.details.T.astype(np.float64))
+    slopes = np.diff(wanted.sizes, prepend=0) / np.diff(sizes, prepend=0)  # type: ignore[arg-type]
+    assert (slopes > LEAST_GAIN).all()
+    assert (slopes < MOST_GAIN).all()
+    bent = slopes[..., -1].reshape(-1) * values
+    for knots, bends in zip(curves.knots.T, curves.bends.T, strict=True):
+        bent += bends * np.minimum(values, knots)
+    found = np.quantile(bent[::3, ::3].reshape(-1, 3 * DETAILS), (0.4, 0.7, 0.9), axis=0).T
+    np.testing.assert_allclose(found.reshape(DETAILS, 3, 3), wanted.sizes[..., :3], rtol=0.1, atol=1e-3)  # type: ignore[index]
+
+
+def test_sizes_weigh_pictures_by_their_share() -> None:
+    even, loud = picture(60, 60, 1), 4 * picture(60, 60, 1)
+    linear = BandMatch(np.tile(np.eye(3, dtype=np.float32), (1, DETAILS + 1)) * 0, np.zeros(3, np.float32))
+    linear.matrix[:, :3] = np.eye(3)  # of the whole picture: every band once
+    alone, most, both = (
+        sizes_of(p, w, linear) for p, w in (([even], [1.0]), ([even, loud], [1.0, 1e-9]), ([even, loud], [0.5, 0.5]))
+    )
+    np.testing.assert_allclose(most, alone, rtol=1e-6)
+    assert (both >= alone).all()
+    assert (both <= 4 * alone + 1e-9).all()
+    assert (both[..., -1] > 1.05 * alone[..., -1]).all()
 
 
 @given(seed=SEEDS)
@@ -131,8 +184,18 @@ def test_looks_keep_their_bands(seed: int, tmp_path_factory: pytest.TempPathFact
     assert again.bands is not None
     assert look.bands is not None
     np.testing.assert_array_equal(again.bands.covariance, look.bands.covariance)
+    np.testing.assert_array_equal(again.bands.sizes, look.bands.sizes)
+    assert again.bands.bending == look.bands.bending
     assert again.reference is not None
     assert again.reference.bands is not None
+    assert again.reference.bands.sizes is not None
+    linear = replace(look, bands=replace(look.bands, sizes=None))  # as looks were before there were curves
+    linear = replace(linear, reference=reference_statistics(linear))
+    assert linear.reference is not None
+    linear.save(path)
+    assert Look.load(path).schema == look.schema - 1
+    assert bake(linear, linear.reference).bands is not None
+    assert bake(linear, linear.reference).bands.curves is None  # type: ignore[union-attr]
 
 
 def test_a_look_whose_bands_are_misshapen_or_half_there_is_refused(tmp_path: Path) -> None:
@@ -148,6 +211,16 @@ def test_a_look_whose_bands_are_misshapen_or_half_there_is_refused(tmp_path: Pat
     half.save(tmp_path / "half.look")
     with pytest.raises(BadLook, match="has none"):
         Look.load(tmp_path / "half.look")
+    assert half.reference is not None
+    of_paintings = replace(random_bands(np.random.default_rng(0), look.palette.mean), sizes=None)
+    straight = replace(half, reference=replace(half.reference, bands=of_paintings))
+    straight.save(tmp_path / "straight.look")
+    with pytest.raises(BadLook, match=r"bands\.sizes whose reference has none"):
+        Look.load(tmp_path / "straight.look")
+    few = replace(look, bands=replace(look.bands, sizes=look.bands.sizes[1:]))  # type: ignore[index]
+    few.save(tmp_path / "few.look")
+    with pytest.raises(BadLook, match=r"bands\.sizes should have shape"):
+        Look.load(tmp_path / "few.look")
 
 
 def test_statistics_files_keep_the_bands(tmp_path: Path) -> None:
@@ -158,16 +231,32 @@ def test_statistics_files_keep_the_bands(tmp_path: Path) -> None:
     assert again.statistics.bands is not None
     assert measured.statistics.bands is not None
     np.testing.assert_array_equal(again.statistics.bands.covariance, measured.statistics.bands.covariance)
+    np.testing.assert_array_equal(again.statistics.bands.sizes, measured.statistics.bands.sizes)
 
 
 def test_looks_mix_their_bands() -> None:
     one, two = (random_look(i) for i in (1, 2))
     assert one.bands is not None
     assert two.bands is not None
+    assert one.bands.bending == two.bands.bending == 0.75
     both = mix([one, two], [3, 1])
     assert both.bands is not None
     np.testing.assert_allclose(both.bands.covariance, 0.75 * one.bands.covariance + 0.25 * two.bands.covariance)
+    np.testing.assert_allclose(both.bands.sizes, 0.75 * one.bands.sizes + 0.25 * two.bands.sizes)  # type: ignore
     assert mix([one, replace(two, bands=None)], [1, 1]).bands is None
+    straight = replace(two, bands=replace(two.bands, sizes=None))
+    assert mix([straight, straight], [1, 1]).bands.sizes is None  # type: ignore[union-attr]
+    half = mix([one, straight], [1, 1]).bands
+    assert half is not None
+    assert half.bending == 0.375  # curves of half the strength
+    np.testing.assert_allclose(half.sizes, one.bands.sizes)  # type: ignore[arg-type]
+    own = random_statistics(one).bands
+    assert own is not None
+    bent, halfway = (band_match(own, replace(one.bands, bending=b)).curves for b in (1.0, 1e-6))
+    assert bent is not None
+    assert halfway is not None
+    assert np.abs(bent.bends).max() > 0.1
+    assert np.abs(halfway.bends).max() < 1e-4
 
 
 @pytest.mark.parametrize("keep", [0.0, 1.0])

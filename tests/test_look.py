@@ -52,7 +52,7 @@ def test_a_look_is_safetensors_with_json_facts(tmp_path: Path) -> None:
     random_look().save(tmp_path / "a.look")
     with safe_open(tmp_path / "a.look", framework="np") as f:
         facts = json.loads(f.metadata()["facts"])
-    assert facts["schema"] == 5
+    assert facts["schema"] == 6
     assert facts["architecture"]["widths"] == list(SMALL.widths)
 
 

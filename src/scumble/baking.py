@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from scumble import __version__, tone
-from scumble.bands import Bands
+from scumble.bands import Bands, sizes_of
 from scumble.colour import to_working
 from scumble.engine.openvino_engine import OpenVinoEngine
 from scumble.errors import BadLook, BadPlate
@@ -111,7 +111,8 @@ def look_of_pixels(
     palette = Palette.blend(palettes, share)
     bands = None
     if recipe.get("bands", True):  # a generator that was trained before there were bands gains by them as well
-        bands = Bands.blend([Bands.measure(pixels) for pixels in pictures], share)
+        curves = bool(recipe.get("curves", True))  # and by their curves
+        bands = Bands.blend([Bands.measure(pixels, curves) for pixels in pictures], share)
     look = Look(universal.architecture, universal.collapse(style), palette, None, style, facts, bands=bands)
     return with_reference(look, reference_statistics(look))
 
@@ -126,7 +127,7 @@ def look_of_weights(weights: Path, painting: Path) -> Look:
     check_weights(weights, architecture, own)
     pixels = style_picture(painting)
     recipe = facts.get("settings", {}).get("generator", {})
-    bands = Bands.measure(pixels) if recipe.get("bands") else None
+    bands = Bands.measure(pixels, bool(recipe.get("curves"))) if recipe.get("bands") else None
     made: dict[str, Any] = {"name": painting.stem, "made": "trained", "made_by": f"scumble {__version__}"}
     if recipe.get("palette") is False:
         made["keep_color"] = 1.0
@@ -321,8 +322,14 @@ def _measured(
 ) -> ShotStatistics:
     matrix, offset = look.recolouring(plate, colouring)
     mean, variance, painted = OpenVinoEngine().measure(look, np.stack(crops), share, matrix, offset)
-    bands = None if painted is None else Bands.pool([Bands.measure(crop) for crop in painted], share.tolist())
-    return ShotStatistics(plate, mean, variance, facts, bands)
+    found = ShotStatistics(plate, mean, variance, facts)
+    if painted is None or look.bands is None:
+        return found
+    found = replace(found, bands=Bands.pool([Bands.measure(crop, False) for crop in painted], share.tolist()))
+    linear = look.band_match(found, colouring)
+    if look.bands.sizes is None or linear is None or found.bands is None:
+        return found
+    return replace(found, bands=replace(found.bands, sizes=sizes_of(painted, share.tolist(), linear)))
 
 
 def _crops(pixels: Pixels, count: int, side: int, seed: int = 0, size: tuple[int, int] | None = None) -> list[Pixels]:

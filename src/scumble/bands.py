@@ -1,17 +1,17 @@
-"""The last touch, by algebra: every band of detail gets the contrast and the colours that it has in the style.
+"""The last touch, by algebra: every band of detail gets the contrast, colours and evenness that it has in the style.
 
 A picture is the sum of its bands: what a blur takes away, again and again with twice the reach, and the
 rest ("a trous", with a B3 spline [Starck and Murtagh 2006]). Bands keep the picture's resolution, so that those of
 a moved picture are the moved bands, exactly. The painting's bands are brought to the style's covariances by the
-Monge-Kantorovich map of each; measured once for a shot, as the layers of the network are, this is a fixed linear
-filter of three channels.
+Monge-Kantorovich map of each. Then detail along each colour axis goes through a curve, the optimal transport between
+the sizes that it has here and there: a photograph has few strong edges and little between them, a painting strokes
+all over. Measured once for a shot, as the layers of the network are, this is a fixed function of few pixels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -22,29 +22,42 @@ from scumble.palette import Array, Palette, exchange
 TAPS = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 DETAILS = 4  # bands of detail, finest first; the rest is one more
 REACH = 2 * ((1 << DETAILS) - 1)  # pixels to each side that one depends on
-MOST_GAIN, LEAST_GAIN = 2.5, 0.4  # of a band: grain is not blown up, the plate not wiped out
+MOST_GAIN, LEAST_GAIN = 2.5, 0.4  # of a band, and of a curve: grain is not blown up, the plate not wiped out
 FLOOR = 1e-6  # added to the covariances of bands
+# grey, red against green, both against blue: orthonormal rows
+AXES = np.array([[1, 1, 1], [1, -1, 0], [1, 1, -2]]) / np.sqrt([[3], [2], [6]])
+SHARES = (0.4, 0.7, 0.9, 0.98)  # of an axis' values that are no larger than each of its sizes
+LEAST_SIZE = 1e-5  # by which sizes are apart at least
 
 
 @dataclass(frozen=True)
 class Bands:
-    """Mean colour (3,) and covariances (DETAILS + 1, 3, 3) of a picture's bands in the working space, finest first."""
+    """Mean colour (3,) and covariances (DETAILS + 1, 3, 3) of a picture's bands in the working space, finest first.
+
+    `sizes` (DETAILS, 3, len(SHARES)) are quantiles of the absolute values of each band's detail along AXES. Those
+    of a shot are of its paintings once their covariances are the style's. `bending` is how far curves go towards them.
+    """
 
     mean: Array
     covariance: Array
+    sizes: Array | None = None
+    bending: float = 1.0
 
     @classmethod
-    def measure(cls, pixels: NDArray[np.floating]) -> Bands:
+    def measure(cls, pixels: NDArray[np.floating], sizes: bool = True) -> Bands:
         """Of a picture (H, W, 3)."""
         x = np.ascontiguousarray(pixels, np.float32)
-        found = []
+        found, quantiles = [], []
         for level in range(DETAILS):
             smooth = smoothed(x, level)
             detail = (x - smooth).reshape(-1, 3).astype(np.float64)
             found.append(detail.T @ detail / len(detail))
+            if sizes:
+                quantiles.append(np.quantile(np.abs(detail @ AXES.T), SHARES, axis=0).T)
             x = smooth
         rest = Palette.measure(x)
-        return cls(rest.mean, np.stack([*found, rest.covariance]))
+        covariance = np.stack([*found, rest.covariance])
+        return cls(rest.mean, covariance, np.stack(quantiles) if sizes else None)
 
     @classmethod
     def pool(cls, parts: Sequence[Bands], weights: Sequence[float]) -> Bands:
@@ -62,32 +75,121 @@ class Bands:
     def _joined(cls, rest: Palette, parts: Sequence[Bands], weights: Sequence[float]) -> Bands:
         share = np.asarray(weights, np.float64) / np.sum(weights)
         details = np.tensordot(share, np.stack([p.covariance[:-1] for p in parts]), 1)
-        return cls(rest.mean, np.concatenate([details, rest.covariance[None]]))
+        joined = cls(rest.mean, np.concatenate([details, rest.covariance[None]]))
+        bending = np.array([w * p.bending if p.sizes is not None else 0.0 for w, p in zip(share, parts, strict=True)])
+        if not bending.any():
+            return joined
+        # means of quantiles: the distribution between them in the sense of optimal transport
+        sizes = sum(w * p.sizes for w, p in zip(bending, parts, strict=True) if p.sizes is not None) / bending.sum()
+        return replace(joined, sizes=sizes, bending=float(bending.sum()))
 
     def recoloured(self, matrix: Array, mean: Array) -> Bands:
         """Bands of the picture whose colours went through `matrix`, around another mean."""
-        return Bands(mean, matrix @ self.covariance @ matrix.T)
+        turned = matrix @ self.covariance @ matrix.T
+        sizes = None
+        if self.sizes is not None:  # grown as the deviation along their axis has
+            own, new = (_along_axes(c[:-1]) for c in (self.covariance, turned))
+            sizes = self.sizes * np.sqrt((new + FLOOR) / (own + FLOOR))[:, :, None]
+        return replace(self, mean=mean, covariance=turned, sizes=sizes)
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What bends detail: `bends` times `details` (3 DETAILS, 3 (DETAILS + 1)) of a picture and its blurs, clipped.
+
+    For each of its values v, sum_k bends_k clip(v, -knots_k, knots_k) is added, along the axes.
+    """
+
+    details: NDArray[np.float32]
+    knots: NDArray[np.float32]
+    bends: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class BandMatch:
-    """A linear filter: `matrix` (3, 3 (DETAILS + 1)) times a picture and its blurs, plus `offset` (3,)."""
+    """`matrix` (3, 3 (DETAILS + 1)) times a picture and its blurs, plus `offset` (3,), plus what `curves` add."""
 
     matrix: NDArray[np.float32]
     offset: NDArray[np.float32]
+    curves: Curves | None = None
 
 
 def band_match(own: Bands, wanted: Bands) -> BandMatch:
-    """From a painting's bands to those of its style; gains are held between LEAST_GAIN and MOST_GAIN."""
+    """From a painting's bands to those of its style; gains are held between LEAST_GAIN and MOST_GAIN.
+
+    With curves where both have sizes; what is faint grows no more by both together than by one.
+    """
     floor = FLOOR * np.eye(3)
     maps = []
     for a, b in zip(own.covariance, wanted.covariance, strict=True):
         u, gains, v = np.linalg.svd(exchange(a + floor, b + floor))
         maps.append(u @ np.diag(np.clip(gains, LEAST_GAIN, MOST_GAIN)) @ v)
-    # bands are differences of blurs: so are the matrices of blurs, of those of bands
-    steps = [maps[0], *(b - a for a, b in pairwise(maps))]
     offset = wanted.mean - maps[-1] @ own.mean
-    return BandMatch(np.concatenate(steps, axis=1).astype(np.float32), offset.astype(np.float32))
+    curves = None
+    if own.sizes is not None and wanted.sizes is not None:
+        maps_of_details, before = np.stack(maps[:-1]), own.covariance[:-1] + floor
+        after = maps_of_details @ before @ maps_of_details.transpose(0, 2, 1)
+        grown = np.sqrt(_along_axes(after) / _along_axes(before))
+        slopes, knots = curve(own.sizes, wanted.sizes, np.maximum(1, MOST_GAIN / grown))
+        slopes = slopes**wanted.bending
+        details = np.concatenate([_of_blurs(level, AXES @ maps[level]) for level in range(DETAILS)])
+        bends = slopes[..., :-1] - slopes[..., 1:]
+        every = [a.reshape(3 * DETAILS, -1).astype(np.float32) for a in (details, knots, bends)]
+        curves = Curves(*every)
+        # the slope beyond the last knot is a matter of the matrix
+        maps[:-1] = [AXES.T @ np.diag(slopes[level, :, -1]) @ AXES @ maps[level] for level in range(DETAILS)]
+    matrix = np.sum([_of_blurs(level, of_band) for level, of_band in enumerate(maps)], axis=0)
+    return BandMatch(matrix.astype(np.float32), offset.astype(np.float32), curves)
+
+
+def _of_blurs(level: int, of_band: Array) -> Array:
+    """What is done to a band, as done to blurs: bands are their differences."""
+    found = np.zeros((len(of_band), 3 * (DETAILS + 1)))
+    found[:, 3 * level : 3 * level + 3] = of_band
+    if level < DETAILS:
+        found[:, 3 * level + 3 : 3 * level + 6] = -of_band
+    return found
+
+
+def _along_axes(covariance: Array) -> Array:
+    """Variances (..., 3) along AXES."""
+    found: Array = np.einsum("ai,...ij,aj->...a", AXES, covariance, AXES)
+    return found
+
+
+def curve(own: Array, wanted: Array, most: Array) -> tuple[Array, Array]:
+    """Slopes (..., K) of the curve from sizes (..., K) to those that are wanted, and its K - 1 knots.
+
+    It is odd and linear between knots; slopes are held between LEAST_GAIN and `most` (...,).
+    """
+    steps, rises = (np.diff(a, axis=-1, prepend=0) for a in (own, wanted))
+    slopes = np.clip((rises + LEAST_SIZE) / (steps + LEAST_SIZE), LEAST_GAIN, most[..., None])
+    return slopes, own[..., :-1]
+
+
+def sizes_of(paintings: Iterable[NDArray[np.float32]], share: Sequence[float], match: BandMatch) -> Array:
+    """Sizes (DETAILS, 3, K) of the details of pictures (H, W, 3), each weighted, after `match`, which is linear."""
+    maps = np.stack([match.matrix[:, 3 * level : 3 * level + 3] for level in range(DETAILS)]).cumsum(0)
+    values, weights = [], []
+    for pixels, weight in zip(paintings, share, strict=True):
+        x, details = np.ascontiguousarray(pixels, np.float32), []
+        for level in range(DETAILS):
+            smooth = smoothed(x, level)
+            detail = (x - smooth)[::3, ::3].reshape(-1, 3)
+            details.append(np.abs(detail @ (AXES @ maps[level]).astype(np.float32).T))
+            x = smooth
+        values.append(np.stack(details))
+        weights.append(np.full(len(details[0]), weight / len(details[0])))
+    return _quantiles(np.concatenate(values, axis=1), np.concatenate(weights))
+
+
+def _quantiles(values: NDArray[np.float32], weights: Array) -> Array:
+    """Of weighted values (DETAILS, P, 3): (DETAILS, 3, K)."""
+    order = np.argsort(values, axis=1)
+    shares = np.cumsum(weights[order], axis=1) / weights.sum()
+    places = np.stack([np.argmax(shares >= share - 1e-9, axis=1) for share in SHARES], axis=-1)
+    found = np.take_along_axis(values, order, 1)
+    return np.take_along_axis(found.transpose(0, 2, 1), places, 2).astype(np.float64)
 
 
 def smoothed(pixels: NDArray[np.float32], level: int) -> NDArray[np.float32]:

@@ -2,8 +2,8 @@
 
 File: safetensors, arrays in float16 (statistics, palettes and bands in float32), and JSON facts with a
 `schema` number in the header. Names: `kernel.NODE` (O, I, 3, 3), `gamma.NODE`, `beta.NODE`, `gate.NODE` (C,),
-`palette.mean|covariance`, `bands.mean|covariance`, `reference.NODE.mean|variance` with
-`reference.palette.mean|covariance` and `reference.bands.mean|covariance`, for looks matched to a shot the same
+`palette.mean|covariance`, `bands.mean|covariance|sizes|bending`, `reference.NODE.mean|variance` with
+`reference.palette.mean|covariance` and `reference.bands.*` likewise, for looks matched to a shot the same
 under `shot` and the key frames `key.NUMBER.painted|plate`, and for looks of the universal generator `style.code`,
 `style.mean.LEVEL`, `style.deviation.LEVEL`.
 """
@@ -24,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from scumble import __version__
-from scumble.bands import DETAILS, REACH, BandMatch, Bands, band_match
+from scumble.bands import DETAILS, REACH, SHARES, BandMatch, Bands, band_match
 from scumble.carrying import MOST_KEYS, PaintedKey
 from scumble.errors import BadInput, BadLook
 from scumble.files import written_whole
@@ -37,6 +37,8 @@ SHOT_SCHEMA = 2  # of looks that hold a shot's statistics: who does not know of 
 KEYS_SCHEMA = 3  # of looks that hold key frames: who does not know of them would not carry them
 SIGHT_SCHEMA = 4  # of universal generators with a sight: who does not know of it would collapse others
 BANDS_SCHEMA = 5  # of looks whose bands are matched: who does not know of them would leave them as they are
+CURVES_SCHEMA = 6  # of looks whose bands have curves: who does not know of them would leave them out
+NEWEST_SCHEMA = CURVES_SCHEMA
 Array = NDArray[np.float32]
 Arrays = dict[str, Array]
 PARTS = ("kernel", "gamma", "beta", "gate")
@@ -88,7 +90,7 @@ class Look:
     def schema(self) -> int:
         """The oldest one that says all that the look holds."""
         if self.bands is not None:
-            return BANDS_SCHEMA
+            return BANDS_SCHEMA if self.bands.sizes is None else CURVES_SCHEMA
         return KEYS_SCHEMA if self.keys else SCHEMA if self.shot is None else SHOT_SCHEMA
 
     @property
@@ -182,7 +184,11 @@ class Look:
             if f"{name}.mean" not in arrays:
                 return None
             mean, covariance = arrays[f"{name}.mean"], arrays[f"{name}.covariance"]
-            return Bands(mean.astype(np.float64), covariance.astype(np.float64))
+            found = Bands(mean.astype(np.float64), covariance.astype(np.float64))
+            if f"{name}.sizes" not in arrays:
+                return found
+            bending = float(np.clip(arrays[f"{name}.bending"], 0, 1).reshape(-1)[0])
+            return replace(found, sizes=arrays[f"{name}.sizes"].astype(np.float64), bending=bending)
 
         try:
             palette, bands = _palette_of(arrays, "palette"), bands_of("bands")
@@ -503,8 +509,8 @@ def _check_schema(path: Path, facts: Mapping[str, Any]) -> None:
     schema = facts.get("schema")
     if not isinstance(schema, int) or schema < 1:
         raise BadLook(f"{path}: no schema number in its facts; make the file again")
-    if schema > BANDS_SCHEMA:
-        raise BadLook(f"{path}: schema {schema} is newer than this Scumble reads ({BANDS_SCHEMA}); update Scumble")
+    if schema > NEWEST_SCHEMA:
+        raise BadLook(f"{path}: schema {schema} is newer than this Scumble reads ({NEWEST_SCHEMA}); update Scumble")
 
 
 def _keys_of(path: Path, arrays: Arrays) -> tuple[PaintedKey, ...]:
@@ -551,6 +557,9 @@ def _check_statistics(path: Path, look: Look) -> None:
         bands[f"{name}.bands"] = statistics.bands
         if look.bands is not None and statistics.bands is None:
             raise BadLook(f"{path}: a look with bands whose {name} has none; make the look again")
+        curved = look.bands is not None and look.bands.sizes is not None
+        if curved and statistics.bands is not None and statistics.bands.sizes is None:
+            raise BadLook(f"{path}: a look with bands.sizes whose {name} has none; make the look again")
         for node in look.architecture.nodes():
             if node.name in statistics.mean:
                 wanted += [
@@ -565,6 +574,8 @@ def _check_statistics(path: Path, look: Look) -> None:
                 (f"{name}.mean", known.mean, (3,)),
                 (f"{name}.covariance", known.covariance, (DETAILS + 1, 3, 3)),
             ]
+            if known.sizes is not None:
+                wanted.append((f"{name}.sizes", known.sizes, (DETAILS, 3, len(SHARES))))
     if look.style is not None:
         wanted.append(("style.code", look.style.code, (look.style.code.size,)))
         for i, width in enumerate(look.architecture.widths):
@@ -596,10 +607,10 @@ def _check_facts(path: Path, facts: Mapping[str, Any]) -> None:
 
 
 def _colour_arrays(prefix: str, colours: Palette | Bands) -> dict[str, NDArray[Any]]:
-    return {
-        f"{prefix}.mean": colours.mean.astype(np.float32),
-        f"{prefix}.covariance": colours.covariance.astype(np.float32),
-    }
+    found = {"mean": colours.mean, "covariance": colours.covariance}
+    if isinstance(colours, Bands) and colours.sizes is not None:
+        found["sizes"], found["bending"] = colours.sizes, np.array([colours.bending])
+    return {f"{prefix}.{part}": array.astype(np.float32) for part, array in found.items()}
 
 
 def _palette_of(arrays: Arrays, prefix: str) -> Palette:

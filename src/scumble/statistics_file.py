@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from scumble import __version__
-from scumble.bands import DETAILS, Bands
+from scumble.bands import DETAILS, SHARES, Bands
 from scumble.errors import BadInput, BadOutput
 from scumble.files import written_whole
 from scumble.look import Look, ShotStatistics
@@ -99,7 +99,10 @@ def _values(statistics: ShotStatistics) -> dict[str, Any]:
 
 
 def _colours(of: Palette | Bands) -> dict[str, Any]:
-    return {"mean": of.mean.tolist(), "covariance": of.covariance.tolist()}
+    found = {"mean": of.mean.tolist(), "covariance": of.covariance.tolist()}
+    if isinstance(of, Bands) and of.sizes is not None:
+        found["sizes"] = of.sizes.tolist()
+    return found
 
 
 def _measured(entry: Mapping[str, Any], look: Look) -> Measured:
@@ -128,7 +131,10 @@ def _measured(entry: Mapping[str, Any], look: Look) -> Measured:
     if look.bands is not None:
         own = entry["bands"]
         covariance = _array(own["covariance"], (DETAILS + 1, 3, 3), np.float64)
-        bands = Bands(_array(own["mean"], (3,), np.float64), covariance)
+        sizes = None
+        if look.bands.sizes is not None:
+            sizes = _array(own["sizes"], (DETAILS, 3, len(SHARES)), np.float64)
+        bands = Bands(_array(own["mean"], (3,), np.float64), covariance, sizes)
     return Measured(shot, ShotStatistics(palette, mean, variance, facts, bands))
 
 

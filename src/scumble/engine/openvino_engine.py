@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scumble.bands import DETAILS, BandMatch, taps
+from scumble.bands import AXES, DETAILS, BandMatch, taps
 from scumble.engine import Painter, Precision
 from scumble.look import Array, BakedLook, Look, StyleStatistics, Universal
 from scumble.network import BLUR, EPSILON, SIGHT, Node
@@ -122,9 +122,22 @@ def finish_model(match: BandMatch, shape: Sequence[int]) -> ov.Model:
             padded = op.pad(x, reach, reach, "edge")
             x = op.group_convolution(padded, weights, [1, 1], [0, 0], [0, 0], hole)
         blurs.append(x)
-    weights = op.constant(np.ascontiguousarray(match.matrix[:, :, None, None]))
-    z = op.convolution(op.concat(blurs, 1), weights, [1, 1], [0, 0], [0, 0], [1, 1])
-    return ov.Model([_to_rows(z + _per_channel(match.offset))], [picture], "finish")
+    of_blurs = op.concat(blurs, 1)
+    z = _at_places(of_blurs, match.matrix) + _per_channel(match.offset)
+    if match.curves is not None:
+        values, bent = _at_places(of_blurs, match.curves.details), None
+        for knots, bends in zip(match.curves.knots.T, match.curves.bends.T, strict=True):
+            clipped = op.minimum(op.maximum(values, _per_channel(-knots)), _per_channel(knots))
+            part = clipped * _per_channel(bends)
+            bent = part if bent is None else bent + part
+        z = z + _at_places(bent, np.tile(AXES.T, DETAILS).astype(np.float32))
+    return ov.Model([_to_rows(z)], [picture], "finish")
+
+
+def _at_places(x: Any, matrix: NDArray[np.float32]) -> Any:
+    """A matrix (O, I) times the channels of every place."""
+    weights = op.constant(np.ascontiguousarray(matrix[:, :, None, None]))
+    return op.convolution(x, weights, [1, 1], [0, 0], [0, 0], [1, 1])
 
 
 def measure_model(

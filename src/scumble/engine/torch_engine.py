@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scumble.bands import DETAILS, taps
+from scumble.bands import AXES, DETAILS, BandMatch, taps
 from scumble.engine import Painter, Precision
 from scumble.look import BakedLook
 from scumble.network import BLUR
@@ -59,6 +61,34 @@ def blurs(x: Tensor) -> Tensor:
     return torch.cat(found, dim=1)
 
 
+def finishing(match: BandMatch, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """A painting (1, 3, H, W) with its bands matched."""
+
+    def at_places(array: Pixels) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array))[:, :, None, None].to(device)
+
+    matrix, offset = at_places(match.matrix), torch.from_numpy(match.offset).to(device)
+    if match.curves is not None:
+        details, axes = at_places(match.curves.details), at_places(np.tile(AXES.T, DETAILS).astype(np.float32))
+        bends = [
+            tuple(torch.from_numpy(a)[:, None, None].to(device) for a in pair)
+            for pair in zip(match.curves.knots.T.copy(), match.curves.bends.T.copy(), strict=True)
+        ]
+
+    def finish(painting: Tensor) -> Tensor:
+        of_blurs = blurs(painting)
+        found = F.conv2d(of_blurs, matrix, offset)
+        if match.curves is None:
+            return found
+        values = F.conv2d(of_blurs, details)
+        bent = torch.zeros_like(values)
+        for knot, bend in bends:
+            bent = torch.addcmul(bent, values.clamp(-knot, knot), bend)
+        return found + F.conv2d(bent, axes)
+
+    return finish
+
+
 class TorchEngine:
     """See `scumble.engine.Engine`; picks CUDA, then MPS, then the CPU."""
 
@@ -82,8 +112,7 @@ class TorchEngine:
         matrix, offset = (torch.from_numpy(a).to(self.device) for a in (baked.matrix, baked.offset))
         nodes = baked.architecture.nodes()
         if baked.bands is not None:
-            of_blurs = torch.from_numpy(baked.bands.matrix)[:, :, None, None].to(self.device)
-            rise = torch.from_numpy(baked.bands.offset).to(self.device)
+            finish = finishing(baked.bands, self.device)
 
         @torch.inference_mode()
         def paint(window: Pixels) -> Pixels:
@@ -106,7 +135,7 @@ class TorchEngine:
                 found[node.name] = y
             painted = p + found[nodes[-1].name].float()
             if baked.bands is not None:
-                painted = F.conv2d(blurs(painted), of_blurs, rise)
+                painted = finish(painted)
             result: Pixels = painted[0].permute(1, 2, 0).cpu().numpy()
             return result
 

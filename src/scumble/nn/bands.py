@@ -7,27 +7,37 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from scumble.bands import BandMatch, Bands, band_match, blurring
+from scumble.bands import AXES, DETAILS, SHARES, BandMatch, Bands, band_match, blurring
 
+EVERY = 3  # rows and columns between those on which sizes are measured
 LEAST = 1e-5  # contrast (variance) below which bands are as good as flat
 
 
 class Match(NamedTuple):
-    """`BandMatch` of each picture: (N, 3, 3 (DETAILS + 1)) and (N, 3)."""
+    """`BandMatch` of each picture: (N, 3, 3 (DETAILS + 1)) and (N, 3), and its curves where it has them.
+
+    `details` (N, 3 DETAILS, 3 (DETAILS + 1)), `knots` and `bends` (N, 3 DETAILS, K - 1).
+    """
 
     matrix: Tensor
     offset: Tensor
+    details: Tensor | None = None
+    knots: Tensor | None = None
+    bends: Tensor | None = None
 
     def of(self, count: int) -> Match:
         """Of the first pictures alone."""
-        return Match(self.matrix[:count], self.offset[:count])
+        curves = (None if t is None else t[:count] for t in self[2:])
+        return Match(self.matrix[:count], self.offset[:count], *curves)
 
 
 def blurs(pictures: Tensor) -> Tensor:
@@ -75,25 +85,60 @@ def measured(of_blurs: Tensor, view_weights: Sequence[float] = (1.0,)) -> list[B
     return [Bands.pool(every[i::count], view_weights) for i in range(count)]
 
 
-def match_of(own: Sequence[Bands], wanted: Bands, device: torch.device) -> Match:
-    """From each painting's bands to the style's."""
+def match_of(of_blurs: Tensor, wanted: Bands, device: torch.device, view_weights: Sequence[float] = (1.0,)) -> Match:
+    """From the bands of each sample's V views (V*N, ..., view-major), pooled by their weights, to the style's."""
+    own = measured(of_blurs, view_weights)
+    if wanted.sizes is not None:
+        linear = stacked([band_match(bands, wanted) for bands in own], device)
+        own = [replace(b, sizes=s) for b, s in zip(own, _sizes(of_blurs, linear, view_weights), strict=True)]
     return stacked([band_match(bands, wanted) for bands in own], device)
+
+
+@torch.no_grad()
+def _sizes(of_blurs: Tensor, linear: Match, view_weights: Sequence[float]) -> NDArray[np.float64]:
+    """Sizes (N, DETAILS, 3, K) of details after a linear match, as `scumble.bands.sizes_of` has them."""
+    views, count = len(view_weights), len(linear.matrix)
+    maps = linear.matrix.view(count, 3, DETAILS + 1, 3)[:, :, :DETAILS].cumsum(2).repeat(views, 1, 1, 1)
+    seen = of_blurs[:, :, ::EVERY, ::EVERY].float()
+    seen = seen.reshape(len(seen), DETAILS + 1, 3, -1)
+    axes = torch.from_numpy(AXES).to(of_blurs.device, torch.float32)
+    values = torch.einsum("ai,nilj,nljp->nlap", axes, maps, seen[:, :-1] - seen[:, 1:]).abs()
+    places = values.shape[-1]
+    values = values.view(views, count, DETAILS, 3, places).permute(1, 2, 3, 0, 4).flatten(3)
+    ordered, order = values.sort(dim=-1)
+    weight = torch.tensor(view_weights, device=of_blurs.device, dtype=torch.float64) / places
+    shares = weight[order // places].cumsum(-1)
+    wanted = (torch.tensor(SHARES, device=of_blurs.device, dtype=torch.float64) - 1e-9).expand(*shares.shape[:-1], -1)
+    found = ordered.gather(-1, torch.searchsorted(shares, wanted.contiguous()).clamp(max=ordered.shape[-1] - 1))
+    return found.double().cpu().numpy()
 
 
 def stacked(matches: Sequence[BandMatch], device: torch.device) -> Match:
     """As tensors."""
-    matrix, offset = np.stack([m.matrix for m in matches]), np.stack([m.offset for m in matches])
-    return Match(torch.from_numpy(matrix).to(device), torch.from_numpy(offset).to(device))
+    parts = [[m.matrix for m in matches], [m.offset for m in matches]]
+    curves = [m.curves for m in matches if m.curves is not None]
+    if len(curves) == len(matches):
+        parts += [[c.details for c in curves], [c.knots for c in curves], [c.bends for c in curves]]
+    return Match(*(torch.from_numpy(np.stack(part)).to(device) for part in parts))
 
 
 def matched(pictures: Tensor, wanted: Bands) -> tuple[Tensor, Match]:
     """Each picture (N, 3, H, W) with the bands that are wanted, by its own statistics, and what did it."""
     of_blurs = blurs(pictures)
-    match = match_of(measured(of_blurs), wanted, pictures.device)
+    match = match_of(of_blurs, wanted, pictures.device)
     return finished(of_blurs, match), match
 
 
 def finished(of_blurs: Tensor, match: Match) -> Tensor:
     """The pictures (N, 3, H, W) with every band as it is wanted."""
     n, _, height, width = of_blurs.shape
-    return (match.matrix @ of_blurs.flatten(2) + match.offset[:, :, None]).view(n, 3, height, width)
+    flat = of_blurs.flatten(2)
+    found = match.matrix @ flat + match.offset[:, :, None]
+    if match.details is not None and match.knots is not None and match.bends is not None:
+        values = match.details @ flat
+        bent = torch.zeros_like(values)
+        for knot, bend in zip(match.knots.unbind(-1), match.bends.unbind(-1), strict=True):
+            bent = torch.addcmul(bent, values.clamp(-knot[:, :, None], knot[:, :, None]), bend[:, :, None])
+        axes = torch.from_numpy(AXES).to(of_blurs.device, torch.float32)
+        found = found + axes.T.repeat(1, DETAILS) @ bent
+    return found.view(n, 3, height, width)

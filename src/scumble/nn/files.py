@@ -16,14 +16,14 @@ from scumble.nn.checkpoint import save as write_tensors
 from scumble.nn.generator import Generator
 
 SCHEMA = 1
-SIGHT_SCHEMA, BANDS_SCHEMA = 4, 5  # see `scumble.look`
+SIGHT_SCHEMA, CURVES_SCHEMA = 4, 6  # see `scumble.look`
 
 
 def save_generator(path: Path, generator: Generator, facts: Mapping[str, Any]) -> None:
     """Write a generator in float16 with its architecture; `kind` is universal or plain."""
     matched = facts.get("settings", {}).get("generator", {}).get("bands", False)
     own = {
-        "schema": BANDS_SCHEMA if matched else SCHEMA if generator.sight is None else SIGHT_SCHEMA,
+        "schema": CURVES_SCHEMA if matched else SCHEMA if generator.sight is None else SIGHT_SCHEMA,
         "kind": "universal" if generator.conditioning == "style" else "plain",
         "architecture": asdict(generator.architecture),
         "experts": generator.experts,

@@ -47,26 +47,36 @@ class StyleBatch(NamedTuple):
     offset: Tensor  # (N, 3)
     bands_mean: Tensor  # (3,) of the picture shown
     bands_covariance: Tensor  # (DETAILS + 1, 3, 3)
+    bands_sizes: Tensor  # (DETAILS, 3, K), or empty where bands have no curves
 
     @property
     def bands(self) -> Bands:
         """The contrast and colours that a painting's bands are brought to."""
-        return Bands(self.bands_mean.double().cpu().numpy(), self.bands_covariance.double().cpu().numpy())
+        parts = (self.bands_mean, self.bands_covariance, self.bands_sizes)
+        mean, covariance, sizes = (t.double().cpu().numpy() for t in parts)
+        return Bands(mean, covariance, sizes if sizes.size else None)
 
 
 class Batches:
     """Random access to the batches of a run; `stream(first)` yields them from a step on, cut ahead."""
 
     def __init__(
-        self, dataset: Dataset, settings: DataSettings, seed: int, pooled: float, reference: Image.Image, palette: bool
+        self,
+        dataset: Dataset,
+        settings: DataSettings,
+        seed: int,
+        pooled: float,
+        reference: Image.Image,
+        palette: bool,
+        curves: bool = True,
     ) -> None:
-        self.settings, self.seed, self.pooled, self.palette = settings, seed, pooled, palette
+        self.settings, self.seed, self.pooled, self.palette, self.curves = settings, seed, pooled, palette, curves
         self.dataset = dataset
         self.contents = dataset.of("content", "train")
         self.reference = reference
         self.own = [] if settings.style is None else pictures_of(settings.style, "train")
         self.own_palette = None if settings.style is None else palette_of(settings.style)
-        self.own_bands = None if settings.style is None else bands_of(settings.style)
+        self.own_bands = None if settings.style is None else bands_of(settings.style, curves)
         self.styles = [] if self.own else dataset.of("style", "train")
         dataset.load([*self.contents, *self.styles])
 
@@ -127,7 +137,8 @@ class Batches:
         maps = [recolouring(c, style) if self.palette else (np.eye(3), np.zeros(3)) for c in contents]
         matrix = np.stack([m for m, _ in maps]).astype(np.float32)
         offset = np.stack([o for _, o in maps]).astype(np.float32)
-        bands = self.own_bands or Bands.measure(crops[0])
+        bands = self.own_bands or Bands.measure(crops[0], self.curves)
+        sizes = np.empty(0) if bands.sizes is None else bands.sizes
         return StyleBatch(
             torch.from_numpy(to_batch(crops[:1])),
             torch.from_numpy(to_batch(crops[1:])),
@@ -136,6 +147,7 @@ class Batches:
             torch.from_numpy(offset),
             torch.from_numpy(bands.mean.astype(np.float32)),
             torch.from_numpy(bands.covariance.astype(np.float32)),
+            torch.from_numpy(sizes.astype(np.float32)),
         )
 
     def _draw(self, rng: np.random.Generator) -> Image.Image:

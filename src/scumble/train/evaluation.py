@@ -46,11 +46,12 @@ def evaluate(
     style_palette: Palette | None = None,
     band_match: bool = False,
     style_bands: Bands | None = None,
+    curves: bool = True,
 ) -> Evaluation:
     """Paint each content with its style and measure. Pictures are (H, W, 3), all of one size.
 
     `style_palette` are colours to paint in instead of each style picture's own, `style_bands` likewise; bands
-    are matched where `band_match` says so.
+    are matched where `band_match` says so, and bent with `curves`.
     """
     device = next(generator.parameters()).device
     sums = {"content": 0.0, "style": 0.0, "pan": 0.0}
@@ -68,7 +69,7 @@ def evaluate(
         strokes, used = generator(p.to(features.dtype), plain)
         y, match = p + strokes.float(), None
         if band_match:
-            y, match = bands.matched(y, style_bands or Bands.measure(style))
+            y, match = bands.matched(y, style_bands or Bands.measure(style, curves))
         here, there = (
             _painted(generator, p[..., i : i - PAN_MARGIN], plain, used, features.dtype, match) for i in (0, 1)
         )

@@ -89,7 +89,7 @@ def train_look(
     }
     if not settings.generator.palette:
         facts["keep_color"] = 1.0
-    bands = bands_of(gathered.style) if settings.generator.bands else None
+    bands = bands_of(gathered.style, settings.generator.curves) if settings.generator.bands else None
     palette = palette_of(gathered.style)
     look = Look(architecture_of(done.weights, card), weights, palette, None, None, facts, bands=bands)
     look = with_reference(look, reference_statistics(look))

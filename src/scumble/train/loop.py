@@ -244,7 +244,7 @@ class Trainer:
         if not bool(painted.isfinite().all()):
             raise TrainingFailed(f"step {self.steps}: the painting is not finite")
         of_blurs = bands.blurs(painted)
-        match = bands.match_of(bands.measured(of_blurs, view_weights), style.bands, self.device)
+        match = bands.match_of(of_blurs, style.bands, self.device, view_weights)
         return bands.finished(of_blurs[:n], match), match, bands.strayed(of_blurs[:n], style.bands)
 
     def _seen(self, p: Tensor) -> Tensor:
@@ -612,7 +612,7 @@ def train(
         refuse_a_run(output, again)
     dataset = Dataset(settings.data.dataset, settings.data.few)
     own_palette = None if settings.data.style is None else palette_of(settings.data.style)
-    own_bands = None if settings.data.style is None else bands_of(settings.data.style)
+    own_bands = None if settings.data.style is None else bands_of(settings.data.style, settings.generator.curves)
     pairs = {
         split: evaluation_pairs(dataset, split, run.evaluate_pairs, run.evaluate_side, settings.data.style)
         for split in ("val", "test")
@@ -620,7 +620,10 @@ def train(
     trainer = Trainer(settings, features)
     if resume is not None:
         trainer.load(resume)
-    batches = Batches(dataset, settings.data, run.seed, plan.pooled, reference_photograph(), settings.generator.palette)
+    recipe = settings.generator
+    batches = Batches(
+        dataset, settings.data, run.seed, plan.pooled, reference_photograph(), recipe.palette, recipe.curves
+    )
     sight = trainer.generator.sight
     if sight is not None and resume is None and not bool(sight.usual.any()):
         styles = (style.picture for i in range(CALIBRATED) for style in batches.batch(i).styles)
@@ -660,6 +663,7 @@ def train(
                 style_palette=own_palette,
                 band_match=settings.generator.bands,
                 style_bands=own_bands,
+                curves=recipe.curves,
             )
             journal.figures(trainer.steps, split, seen.figures, seen.grid)
             return seen.figures

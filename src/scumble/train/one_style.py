@@ -37,10 +37,10 @@ def palette_of(style: Path) -> Palette:
     return Palette.pool(palettes, [1 / len(palettes)] * len(palettes))
 
 
-def bands_of(style: Path) -> Bands:
+def bands_of(style: Path, curves: bool) -> Bands:
     """Contrast and colours of bands, as looks are given them: of pictures at the size at which styles are seen."""
     pictures = pictures_of(style, "train", MEASURED)
-    return Bands.pool([Bands.measure(as_style(to_pixels(p))) for p in pictures], [1.0] * len(pictures))
+    return Bands.pool([Bands.measure(as_style(to_pixels(p)), curves) for p in pictures], [1.0] * len(pictures))
 
 
 def _is_packed(style: Path) -> bool:

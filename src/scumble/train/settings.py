@@ -77,6 +77,8 @@ class GeneratorSettings:
     """Add strokes to the closed-form recolouring; otherwise to the content itself."""
     bands: bool = True
     """Bring the painting's bands of detail to the style's contrast and colours, by algebra."""
+    curves: bool = True
+    """Then bend each band's details until they are spread as evenly as the style's (only with bands)."""
     start: Path | None = None
     """Weights to start from: a universal generator or a look."""
 
