@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 
-from scumble.bands import AXES, DETAILS, SHARES, Bands
+from scumble.bands import DETAILS, GREY, SHARES, Bands
 from scumble.look import Look, ShotStatistics
 from scumble.media.stills import read_picture
 from scumble.network import Architecture
@@ -50,7 +50,7 @@ def random_bands(rng: np.random.Generator, mean: NDArray[np.float64]) -> Bands:
     """Bands of falling contrast and sparse details, as pictures have them; float32 keeps them."""
     roots = [rng.normal(0, size, (3, 3)) for size in np.geomspace(0.02, 0.1, DETAILS + 1)]
     covariance = np.stack([root @ root.T + 1e-4 * np.eye(3) for root in roots])
-    deviation = np.sqrt(np.einsum("ai,lij,aj->la", AXES, covariance[:-1], AXES))
+    deviation = np.sqrt(covariance[:-1] @ GREY @ GREY)
     shape = rng.uniform(0.6, 1.6, deviation.shape)  # 1 is Laplace's distribution, more is sparser
     sizes = deviation[..., None] / 2**0.5 * (-np.log1p(-np.array(SHARES))) ** shape[..., None]
     return Bands(*(a.astype(np.float32).astype(float) for a in (mean, covariance, sizes)), bending=0.75)

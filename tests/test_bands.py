@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from scumble import statistics_file, tiling
 from scumble.baking import frame_statistics, reference_picture, reference_statistics
-from scumble.bands import AXES, DETAILS, LEAST_GAIN, MOST_GAIN, REACH, BandMatch, Bands, band_match, sizes_of, smoothed
+from scumble.bands import DETAILS, LEAST_GAIN, MOST_GAIN, REACH, BandMatch, Bands, band_match, sizes_of, smoothed
 from scumble.engine.openvino_engine import OpenVinoEngine, finish_model
 from scumble.errors import BadLook
 from scumble.look import Look, bake, mix
@@ -46,7 +46,7 @@ def matched(pixels: np.ndarray, match: BandMatch) -> np.ndarray:
     if match.curves is not None:
         values = x @ match.curves.details.T.astype(np.float64)
         for knots, bends in zip(match.curves.knots.T, match.curves.bends.T, strict=True):
-            found += (bends * np.clip(values, -knots, knots)).reshape(*x.shape[:2], DETAILS, 3).sum(2) @ AXES
+            found += (bends * np.clip(values, -knots, knots)).sum(2, keepdims=True) / 3**0.5
     return found
 
 
@@ -153,11 +153,11 @@ def test_curves_give_details_the_sizes_of_the_style(seed: int) -> None:
     slopes = np.diff(wanted.sizes, prepend=0) / np.diff(sizes, prepend=0)  # type: ignore[arg-type]
     assert (slopes > LEAST_GAIN).all()
     assert (slopes < MOST_GAIN).all()
-    bent = slopes[..., -1].reshape(-1) * values
+    bent = slopes[:, -1] * values
     for knots, bends in zip(curves.knots.T, curves.bends.T, strict=True):
         bent += bends * np.minimum(values, knots)
-    found = np.quantile(bent[::3, ::3].reshape(-1, 3 * DETAILS), (0.4, 0.7, 0.9), axis=0).T
-    np.testing.assert_allclose(found.reshape(DETAILS, 3, 3), wanted.sizes[..., :3], rtol=0.1, atol=1e-3)  # type: ignore[index]
+    found = np.quantile(bent[::3, ::3].reshape(-1, DETAILS), (0.4, 0.7, 0.9), axis=0).T
+    np.testing.assert_allclose(found, wanted.sizes[:, :3], rtol=0.1, atol=1e-3)  # type: ignore[index]
 
 
 def test_sizes_weigh_pictures_by_their_share() -> None:

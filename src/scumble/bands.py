@@ -3,8 +3,8 @@
 A picture is the sum of its bands: what a blur takes away, again and again with twice the reach, and the
 rest ("a trous", with a B3 spline [Starck and Murtagh 2006]). Bands keep the picture's resolution, so that those of
 a moved picture are the moved bands, exactly. The painting's bands are brought to the style's covariances by the
-Monge-Kantorovich map of each. Then detail along each colour axis goes through a curve, the optimal transport between
-the sizes that it has here and there: a photograph has few strong edges and little between them, a painting strokes
+Monge-Kantorovich map of each. Then its light and dark go through a curve, the optimal transport between the sizes
+that they have here and there: a photograph has few strong edges and little between them, a painting strokes
 all over. Measured once for a shot, as the layers of the network are, this is a fixed function of few pixels.
 """
 
@@ -24,9 +24,10 @@ DETAILS = 4  # bands of detail, finest first; the rest is one more
 REACH = 2 * ((1 << DETAILS) - 1)  # pixels to each side that one depends on
 MOST_GAIN, LEAST_GAIN = 2.5, 0.4  # of a band, and of a curve: grain is not blown up, the plate not wiped out
 FLOOR = 1e-6  # added to the covariances of bands
-# grey, red against green, both against blue: orthonormal rows
-AXES = np.array([[1, 1, 1], [1, -1, 0], [1, 1, -2]]) / np.sqrt([[3], [2], [6]])
-SHARES = (0.4, 0.7, 0.9, 0.98)  # of an axis' values that are no larger than each of its sizes
+# the direction in which details are bent: along the others two per cent of style distance more are to be had, and
+# blocks of a movie's subsampled colours come up in flat skies
+GREY = np.ones(3) / 3**0.5
+SHARES = (0.4, 0.7, 0.9, 0.98)  # of a band's details that are no larger than each of its sizes
 LEAST_SIZE = 1e-5  # by which sizes are apart at least
 
 
@@ -34,8 +35,8 @@ LEAST_SIZE = 1e-5  # by which sizes are apart at least
 class Bands:
     """Mean colour (3,) and covariances (DETAILS + 1, 3, 3) of a picture's bands in the working space, finest first.
 
-    `sizes` (DETAILS, 3, len(SHARES)) are quantiles of the absolute values of each band's detail along AXES. Those
-    of a shot are of its paintings once their covariances are the style's. `bending` is how far curves go towards them.
+    `sizes` (DETAILS, len(SHARES)) are quantiles of the absolute values of each band's detail along GREY. Those of a
+    shot are of its paintings once their covariances are the style's. `bending` is how far curves go towards them.
     """
 
     mean: Array
@@ -53,7 +54,7 @@ class Bands:
             detail = (x - smooth).reshape(-1, 3).astype(np.float64)
             found.append(detail.T @ detail / len(detail))
             if sizes:
-                quantiles.append(np.quantile(np.abs(detail @ AXES.T), SHARES, axis=0).T)
+                quantiles.append(np.quantile(np.abs(detail @ GREY), SHARES))
             x = smooth
         rest = Palette.measure(x)
         covariance = np.stack([*found, rest.covariance])
@@ -87,17 +88,17 @@ class Bands:
         """Bands of the picture whose colours went through `matrix`, around another mean."""
         turned = matrix @ self.covariance @ matrix.T
         sizes = None
-        if self.sizes is not None:  # grown as the deviation along their axis has
-            own, new = (_along_axes(c[:-1]) for c in (self.covariance, turned))
-            sizes = self.sizes * np.sqrt((new + FLOOR) / (own + FLOOR))[:, :, None]
+        if self.sizes is not None:  # grown as the deviation along GREY has
+            own, new = (c[:-1] @ GREY @ GREY for c in (self.covariance, turned))
+            sizes = self.sizes * np.sqrt((new + FLOOR) / (own + FLOOR))[:, None]
         return replace(self, mean=mean, covariance=turned, sizes=sizes)
 
 
 @dataclass(frozen=True)
 class Curves:
-    """What bends detail: `bends` times `details` (3 DETAILS, 3 (DETAILS + 1)) of a picture and its blurs, clipped.
+    """What bends detail: `details` (DETAILS, 3 (DETAILS + 1)) times a picture and its blurs are a value v of each band.
 
-    For each of its values v, sum_k bends_k clip(v, -knots_k, knots_k) is added, along the axes.
+    sum_k bends_k clip(v, -knots_k, knots_k) of every band is added along GREY; `knots` and `bends` (DETAILS, K - 1).
     """
 
     details: NDArray[np.float32]
@@ -129,15 +130,15 @@ def band_match(own: Bands, wanted: Bands) -> BandMatch:
     if own.sizes is not None and wanted.sizes is not None:
         maps_of_details, before = np.stack(maps[:-1]), own.covariance[:-1] + floor
         after = maps_of_details @ before @ maps_of_details.transpose(0, 2, 1)
-        grown = np.sqrt(_along_axes(after) / _along_axes(before))
+        grown = np.sqrt((after @ GREY @ GREY) / (before @ GREY @ GREY))
         slopes, knots = curve(own.sizes, wanted.sizes, np.maximum(1, MOST_GAIN / grown))
         slopes = slopes**wanted.bending
-        details = np.concatenate([_of_blurs(level, AXES @ maps[level]) for level in range(DETAILS)])
-        bends = slopes[..., :-1] - slopes[..., 1:]
-        every = [a.reshape(3 * DETAILS, -1).astype(np.float32) for a in (details, knots, bends)]
-        curves = Curves(*every)
+        details = np.concatenate([_of_blurs(level, GREY[None] @ maps[level]) for level in range(DETAILS)])
+        bends = slopes[:, :-1] - slopes[:, 1:]
+        curves = Curves(*(a.astype(np.float32) for a in (details, knots, bends)))
         # the slope beyond the last knot is a matter of the matrix
-        maps[:-1] = [AXES.T @ np.diag(slopes[level, :, -1]) @ AXES @ maps[level] for level in range(DETAILS)]
+        beyond = np.eye(3) + (slopes[:, -1, None, None] - 1) * np.outer(GREY, GREY)
+        maps[:-1] = list(beyond @ maps_of_details)
     matrix = np.sum([_of_blurs(level, of_band) for level, of_band in enumerate(maps)], axis=0)
     return BandMatch(matrix.astype(np.float32), offset.astype(np.float32), curves)
 
@@ -148,12 +149,6 @@ def _of_blurs(level: int, of_band: Array) -> Array:
     found[:, 3 * level : 3 * level + 3] = of_band
     if level < DETAILS:
         found[:, 3 * level + 3 : 3 * level + 6] = -of_band
-    return found
-
-
-def _along_axes(covariance: Array) -> Array:
-    """Variances (..., 3) along AXES."""
-    found: Array = np.einsum("ai,...ij,aj->...a", AXES, covariance, AXES)
     return found
 
 
@@ -168,7 +163,7 @@ def curve(own: Array, wanted: Array, most: Array) -> tuple[Array, Array]:
 
 
 def sizes_of(paintings: Iterable[NDArray[np.float32]], share: Sequence[float], match: BandMatch) -> Array:
-    """Sizes (DETAILS, 3, K) of the details of pictures (H, W, 3), each weighted, after `match`, which is linear."""
+    """Sizes (DETAILS, K) of the details of pictures (H, W, 3), each weighted, after `match`, which is linear."""
     maps = np.stack([match.matrix[:, 3 * level : 3 * level + 3] for level in range(DETAILS)]).cumsum(0)
     values, weights = [], []
     for pixels, weight in zip(paintings, share, strict=True):
@@ -176,7 +171,7 @@ def sizes_of(paintings: Iterable[NDArray[np.float32]], share: Sequence[float], m
         for level in range(DETAILS):
             smooth = smoothed(x, level)
             detail = (x - smooth)[::3, ::3].reshape(-1, 3)
-            details.append(np.abs(detail @ (AXES @ maps[level]).astype(np.float32).T))
+            details.append(np.abs(detail @ (GREY @ maps[level]).astype(np.float32)))
             x = smooth
         values.append(np.stack(details))
         weights.append(np.full(len(details[0]), weight / len(details[0])))
@@ -184,12 +179,11 @@ def sizes_of(paintings: Iterable[NDArray[np.float32]], share: Sequence[float], m
 
 
 def _quantiles(values: NDArray[np.float32], weights: Array) -> Array:
-    """Of weighted values (DETAILS, P, 3): (DETAILS, 3, K)."""
+    """Of weighted values (DETAILS, P): (DETAILS, K)."""
     order = np.argsort(values, axis=1)
     shares = np.cumsum(weights[order], axis=1) / weights.sum()
     places = np.stack([np.argmax(shares >= share - 1e-9, axis=1) for share in SHARES], axis=-1)
-    found = np.take_along_axis(values, order, 1)
-    return np.take_along_axis(found.transpose(0, 2, 1), places, 2).astype(np.float64)
+    return np.take_along_axis(np.take_along_axis(values, order, 1), places, 1).astype(np.float64)
 
 
 def smoothed(pixels: NDArray[np.float32], level: int) -> NDArray[np.float32]:

@@ -575,7 +575,7 @@ def _check_statistics(path: Path, look: Look) -> None:
                 (f"{name}.covariance", known.covariance, (DETAILS + 1, 3, 3)),
             ]
             if known.sizes is not None:
-                wanted.append((f"{name}.sizes", known.sizes, (DETAILS, 3, len(SHARES))))
+                wanted.append((f"{name}.sizes", known.sizes, (DETAILS, len(SHARES))))
     if look.style is not None:
         wanted.append(("style.code", look.style.code, (look.style.code.size,)))
         for i, width in enumerate(look.architecture.widths):

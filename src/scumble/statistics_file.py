@@ -133,7 +133,7 @@ def _measured(entry: Mapping[str, Any], look: Look) -> Measured:
         covariance = _array(own["covariance"], (DETAILS + 1, 3, 3), np.float64)
         sizes = None
         if look.bands.sizes is not None:
-            sizes = _array(own["sizes"], (DETAILS, 3, len(SHARES)), np.float64)
+            sizes = _array(own["sizes"], (DETAILS, len(SHARES)), np.float64)
         bands = Bands(_array(own["mean"], (3,), np.float64), covariance, sizes)
     return Measured(shot, ShotStatistics(palette, mean, variance, facts, bands))
 

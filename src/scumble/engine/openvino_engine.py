@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scumble.bands import AXES, DETAILS, BandMatch, taps
+from scumble.bands import DETAILS, GREY, BandMatch, taps
 from scumble.engine import Painter, Precision
 from scumble.look import Array, BakedLook, Look, StyleStatistics, Universal
 from scumble.network import BLUR, EPSILON, SIGHT, Node
@@ -130,7 +130,7 @@ def finish_model(match: BandMatch, shape: Sequence[int]) -> ov.Model:
             clipped = op.minimum(op.maximum(values, _per_channel(-knots)), _per_channel(knots))
             part = clipped * _per_channel(bends)
             bent = part if bent is None else bent + part
-        z = z + _at_places(bent, np.tile(AXES.T, DETAILS).astype(np.float32))
+        z = z + _at_places(bent, np.tile(GREY[:, None], DETAILS).astype(np.float32))
     return ov.Model([_to_rows(z)], [picture], "finish")
 
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scumble.bands import AXES, DETAILS, BandMatch, taps
+from scumble.bands import DETAILS, GREY, BandMatch, taps
 from scumble.engine import Painter, Precision
 from scumble.look import BakedLook
 from scumble.network import BLUR
@@ -69,7 +69,7 @@ def finishing(match: BandMatch, device: torch.device) -> Callable[[Tensor], Tens
 
     matrix, offset = at_places(match.matrix), torch.from_numpy(match.offset).to(device)
     if match.curves is not None:
-        details, axes = at_places(match.curves.details), at_places(np.tile(AXES.T, DETAILS).astype(np.float32))
+        details = at_places(match.curves.details)
         bends = [
             tuple(torch.from_numpy(a)[:, None, None].to(device) for a in pair)
             for pair in zip(match.curves.knots.T.copy(), match.curves.bends.T.copy(), strict=True)
@@ -84,7 +84,7 @@ def finishing(match: BandMatch, device: torch.device) -> Callable[[Tensor], Tens
         bent = torch.zeros_like(values)
         for knot, bend in bends:
             bent = torch.addcmul(bent, values.clamp(-knot, knot), bend)
-        return found + F.conv2d(bent, axes)
+        return found + float(GREY[0]) * bent.sum(1, keepdim=True)
 
     return finish
 

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scumble.bands import AXES, DETAILS, SHARES, BandMatch, Bands, band_match, blurring
+from scumble.bands import DETAILS, GREY, SHARES, BandMatch, Bands, band_match, blurring
 
 EVERY = 3  # rows and columns between those on which sizes are measured
 LEAST = 1e-5  # contrast (variance) below which bands are as good as flat
@@ -25,7 +25,7 @@ LEAST = 1e-5  # contrast (variance) below which bands are as good as flat
 class Match(NamedTuple):
     """`BandMatch` of each picture: (N, 3, 3 (DETAILS + 1)) and (N, 3), and its curves where it has them.
 
-    `details` (N, 3 DETAILS, 3 (DETAILS + 1)), `knots` and `bends` (N, 3 DETAILS, K - 1).
+    `details` (N, DETAILS, 3 (DETAILS + 1)), `knots` and `bends` (N, DETAILS, K - 1).
     """
 
     matrix: Tensor
@@ -96,15 +96,15 @@ def match_of(of_blurs: Tensor, wanted: Bands, device: torch.device, view_weights
 
 @torch.no_grad()
 def _sizes(of_blurs: Tensor, linear: Match, view_weights: Sequence[float]) -> NDArray[np.float64]:
-    """Sizes (N, DETAILS, 3, K) of details after a linear match, as `scumble.bands.sizes_of` has them."""
+    """Sizes (N, DETAILS, K) of details after a linear match, as `scumble.bands.sizes_of` has them."""
     views, count = len(view_weights), len(linear.matrix)
     maps = linear.matrix.view(count, 3, DETAILS + 1, 3)[:, :, :DETAILS].cumsum(2).repeat(views, 1, 1, 1)
     seen = of_blurs[:, :, ::EVERY, ::EVERY].float()
     seen = seen.reshape(len(seen), DETAILS + 1, 3, -1)
-    axes = torch.from_numpy(AXES).to(of_blurs.device, torch.float32)
-    values = torch.einsum("ai,nilj,nljp->nlap", axes, maps, seen[:, :-1] - seen[:, 1:]).abs()
+    grey = torch.from_numpy(GREY).to(of_blurs.device, torch.float32)
+    values = torch.einsum("i,nilj,nljp->nlp", grey, maps, seen[:, :-1] - seen[:, 1:]).abs()
     places = values.shape[-1]
-    values = values.view(views, count, DETAILS, 3, places).permute(1, 2, 3, 0, 4).flatten(3)
+    values = values.view(views, count, DETAILS, places).permute(1, 2, 0, 3).flatten(2)
     ordered, order = values.sort(dim=-1)
     weight = torch.tensor(view_weights, device=of_blurs.device, dtype=torch.float64) / places
     shares = weight[order // places].cumsum(-1)
@@ -139,6 +139,5 @@ def finished(of_blurs: Tensor, match: Match) -> Tensor:
         bent = torch.zeros_like(values)
         for knot, bend in zip(match.knots.unbind(-1), match.bends.unbind(-1), strict=True):
             bent = torch.addcmul(bent, values.clamp(-knot[:, :, None], knot[:, :, None]), bend[:, :, None])
-        axes = torch.from_numpy(AXES).to(of_blurs.device, torch.float32)
-        found = found + axes.T.repeat(1, DETAILS) @ bent
+        found = found + float(GREY[0]) * bent.sum(1, keepdim=True)
     return found.view(n, 3, height, width)

@@ -47,7 +47,7 @@ class StyleBatch(NamedTuple):
     offset: Tensor  # (N, 3)
     bands_mean: Tensor  # (3,) of the picture shown
     bands_covariance: Tensor  # (DETAILS + 1, 3, 3)
-    bands_sizes: Tensor  # (DETAILS, 3, K), or empty where bands have no curves
+    bands_sizes: Tensor  # (DETAILS, K), or empty where bands have no curves
 
     @property
     def bands(self) -> Bands:
