@@ -217,6 +217,10 @@ def test_a_look_whose_bands_are_misshapen_or_half_there_is_refused(tmp_path: Pat
     straight.save(tmp_path / "straight.look")
     with pytest.raises(BadLook, match=r"bands\.sizes whose reference has none"):
         Look.load(tmp_path / "straight.look")
+    steep = replace(look, bands=replace(look.bands, bending=1.5))
+    steep.save(tmp_path / "steep.look")
+    with pytest.raises(BadLook, match=r"bands\.bending should be a number"):
+        Look.load(tmp_path / "steep.look")
     few = replace(look, bands=replace(look.bands, sizes=look.bands.sizes[1:]))  # type: ignore[index]
     few.save(tmp_path / "few.look")
     with pytest.raises(BadLook, match=r"bands\.sizes should have shape"):

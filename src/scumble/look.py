@@ -187,8 +187,10 @@ class Look:
             found = Bands(mean.astype(np.float64), covariance.astype(np.float64))
             if f"{name}.sizes" not in arrays:
                 return found
-            bending = float(np.clip(arrays[f"{name}.bending"], 0, 1).reshape(-1)[0])
-            return replace(found, sizes=arrays[f"{name}.sizes"].astype(np.float64), bending=bending)
+            bending = arrays[f"{name}.bending"]
+            if bending.size != 1 or not 0 <= bending.item() <= 1:
+                raise BadLook(f"{path}: {name}.bending should be a number from 0 to 1; make the look again")
+            return replace(found, sizes=arrays[f"{name}.sizes"].astype(np.float64), bending=bending.item())
 
         try:
             palette, bands = _palette_of(arrays, "palette"), bands_of("bands")
