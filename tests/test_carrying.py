@@ -198,7 +198,7 @@ def test_the_look_keeps_its_keys(look: Look, tmp_path: Path) -> None:
     bare = replace(without_bands, keys=())
     assert b'"schema": 2' in bare.to_bytes().replace(b"\\", b"")
     assert b'"schema": 3' in without_bands.to_bytes().replace(b"\\", b"")
-    assert b'"schema": 5' in look.to_bytes().replace(b"\\", b"")
+    assert b'"schema": 6' in look.to_bytes().replace(b"\\", b"")
 
 
 @pytest.mark.parametrize("fault", ["short", "bytes", "huge", "plate"])
