@@ -28,6 +28,7 @@ FLOOR = 1e-6  # added to the covariances of bands
 # blocks of a movie's subsampled colours come up in flat skies
 GREY = np.ones(3) / 3**0.5
 SHARES = (0.4, 0.7, 0.9, 0.98)  # of a band's details that are no larger than each of its sizes
+EVERY = 3  # from one row and column to the next on which sizes are measured
 LEAST_SIZE = 1e-5  # by which sizes are apart at least
 
 
@@ -170,7 +171,7 @@ def sizes_of(paintings: Iterable[NDArray[np.float32]], share: Sequence[float], m
         x, details = np.ascontiguousarray(pixels, np.float32), []
         for level in range(DETAILS):
             smooth = smoothed(x, level)
-            detail = (x - smooth)[::3, ::3].reshape(-1, 3)
+            detail = (x - smooth)[::EVERY, ::EVERY].reshape(-1, 3)
             details.append(np.abs(detail @ (GREY @ maps[level]).astype(np.float32)))
             x = smooth
         values.append(np.stack(details))

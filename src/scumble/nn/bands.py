@@ -16,9 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scumble.bands import DETAILS, GREY, SHARES, BandMatch, Bands, band_match, blurring
+from scumble.bands import DETAILS, EVERY, GREY, SHARES, BandMatch, Bands, band_match, blurring
 
-EVERY = 3  # rows and columns between those on which sizes are measured
 LEAST = 1e-5  # contrast (variance) below which bands are as good as flat
 
 
