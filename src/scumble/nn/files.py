@@ -41,8 +41,10 @@ def load_generator_into(generator: Generator, path: Path) -> None:
 
 
 def start_from(generator: Generator, path: Path) -> None:
-    """Start training from a universal generator's file, or a plain generator from a look."""
+    """Start training from a universal generator's file, or a plain one from a look; of a checkpoint, its averages."""
     tensors, facts = read_tensors(path)
+    if facts.get("kind") in ("checkpoint", "travel"):
+        tensors = {name.removeprefix("ema/"): t for name, t in tensors.items() if name.startswith("ema/")}
     if generator.conditioning == "none":
         if facts.get("kind") == "universal":
             raise BadLook(

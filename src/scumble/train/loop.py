@@ -266,6 +266,7 @@ class Trainer:
             "style": w.style,
             "variation": w.variation,
             "temporal": w.temporal * (min(1.0, progress / plan.temporal_ramp) if plan.temporal_ramp else 1.0),
+            "relief": w.relief,
             "coherence": w.coherence,
             "affine": w.affine,
             "bands": w.bands,
@@ -340,6 +341,8 @@ class Trainer:
             terms["affine"] = losses.beyond([*plain.gamma.values(), *plain.beta.values()], AFFINE_LIMIT)
         if w.temporal and self.steps % w.temporal_every == 0:
             terms["temporal"] = self._temporal_term(x, y, style, plain, *fixed)
+        if w.relief and (self.steps + 1) % w.temporal_every == 0:  # not on the steps that motion makes dearer
+            terms["relief"] = self._relief_term(x, y, style, plain, *fixed)
         if w.coherence:
             places = [self._places(of_y[k], 24) for k in COHERENCE_LAYERS]
             terms["coherence"] = losses.local_coherence(
@@ -423,14 +426,38 @@ class Trainer:
         amount = 0.001 + 0.019 * torch.rand((m, 1, 1, 1), generator=self.random).to(self.device) ** 2
         gain = 1 + 0.1 * (torch.rand((m, 1, 1, 1), generator=self.random).to(self.device) - 0.5)
         moved = (warp(x[:m], grid) * gain).clamp(0, 1) + noise * amount
+        painted = self._painted_again(moved, style, plain, statistics, match)
+        return losses.compound_temporal(painted, warp(y[:m], grid) * gain, inside)
+
+    def _relief_term(
+        self,
+        x: Tensor,
+        y: Tensor,
+        style: StyleBatch,
+        plain: Collapsed,
+        statistics: list[Moments],
+        match: bands.Match | None,
+    ) -> Tensor:
+        """|turn(G(turn(x))) - G(x)| for half a turn, on half of the pictures, with the same frozen statistics for both.
+
+        Edges that are bright on one side and dark on the other as if lit from there change sides under half a turn.
+        Strokes, hatching and the grain of a canvas do not: they keep their direction.
+        """
+        m = max(1, len(x) // 2)
+        turned = self._painted_again(x[:m].flip(2, 3), style, plain, statistics, match).flip(2, 3)
+        return losses.compound_temporal(turned, y[:m], torch.ones_like(y[:m, :1]))
+
+    def _painted_again(
+        self, x: Tensor, style: StyleBatch, plain: Collapsed, statistics: list[Moments], match: bands.Match | None
+    ) -> Tensor:
+        """The first pictures, changed, painted by the function that painted them: statistics and match are frozen."""
+        m = len(x)
         part = style._replace(matrix=style.matrix[:m], offset=style.offset[:m])
-        p = self._recolour(moved, part, 1)
+        p = self._recolour(x, part, 1)
         frozen = [Moments(t.mean[:m].detach(), t.variance[:m].detach()) for t in statistics]
         strokes, _ = self.generator(self._seen(p), plain, frozen)
-        painted = p + strokes.float()
-        if match is not None:
-            painted = bands.finished(bands.blurs(painted), match.of(m))
-        return losses.compound_temporal(painted, warp(y[:m], grid) * gain, inside)
+        painted: Tensor = p + strokes.float()
+        return painted if match is None else bands.finished(bands.blurs(painted), match.of(m))
 
     def _identity_terms(self, x: Tensor, style: StyleBatch, plain: Collapsed) -> tuple[Tensor, Tensor]:
         """G(s, s) = s and, with a style-conditioned generator, G(c, c) = c; the palette map is the identity."""

@@ -21,6 +21,7 @@ HELD = (
     "style",
     "variation",
     "temporal",
+    "relief",
     "coherence",
     "signature",
     "adversarial",

@@ -150,7 +150,9 @@ class LossSettings:
     temporal: float = 60.0
     """Compound temporal term."""
     temporal_every: int = 2
-    """Steps between temporal terms."""
+    """Steps between temporal terms, and between relief terms."""
+    relief: float = 0.0
+    """G of the plate turned by half a turn must be G of the plate, turned: no relief that is lit from one side."""
     coherence: float = 0.0
     """Local coherence (CCPL)."""
     identity_pixels: float = 70.0
