@@ -194,6 +194,10 @@ CASES: dict[str, tuple[str, str]] = {
     "make of a dot": ("look make {c}/dot.png -o {o}/a.look", "dot.png 1x1 larger"),
     "make of nothing": ("look make {c}/nobody.jpg -o {o}/a.look", "nobody.jpg no such file"),
     "make with weight": ("look make {c}/good.jpg:-2 -o {o}/a.look", "good.jpg:-2 above 0"),
+    "make of two generators": (
+        "look make {c}/good.jpg -o {o}/a.look --size draft --universal {c}/u.safetensors",
+        "--size --universal one of them",
+    ),
     "make a txt": ("look make {c}/good.jpg -o {o}/a.txt", "a.txt .look"),
     "make over a look": ("look make {c}/good.jpg -o {c}/good.look", "good.look --overwrite"),
     "make by a look": ("look make {c}/good.jpg -o {o}/a.look --universal {c}/good.look", "good.look universal"),

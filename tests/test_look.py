@@ -9,18 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SMALL, random_look, random_statistics
+from conftest import SAMPLES, SMALL, random_look, random_statistics
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from scumble import tiling
-from scumble.baking import find_look, frame_statistics, load_universal, reference_picture
+from scumble.baking import find_look, frame_statistics, load_universal, make_look, mix_looks, reference_picture
 from scumble.engine.openvino_engine import OpenVinoEngine
 from scumble.errors import BadInput, BadLook
 from scumble.look import Look, StyleStatistics, bake, blend_styles, identity_look, mix
-from scumble.network import Architecture
+from scumble.network import SIZES, Architecture
 from scumble.palette import Colouring
 
 
@@ -164,6 +164,22 @@ def test_ten_steps_between_two_shipped_looks_have_no_jump() -> None:
     steps = [float(np.sqrt(np.mean((a - b) ** 2))) for a, b in pairwise(painted)]
     assert max(steps) < 2 * np.median(steps), steps
     assert min(steps) > 0.2 * np.median(steps), steps
+
+
+def test_draft_looks_mix_by_their_styles_and_not_with_standard_ones() -> None:
+    """A look of each of two pictures, between them a look that their generator makes of the style between theirs."""
+    draft = load_universal(size="draft")
+    assert draft.architecture == SIZES["draft"]
+    pictures = [SAMPLES / name for name in ("vangogh_auvers.jpg", "hiroshige_mackerel.jpg")]
+    ends = [make_look([(path, 1.0)], "", draft) for path in pictures]
+    mixed = mix_looks(ends, [1, 3])
+    assert mixed.style is not None
+    wanted = 0.25 * ends[0].style.code + 0.75 * ends[1].style.code
+    np.testing.assert_allclose(mixed.style.code, wanted, rtol=1e-5, atol=1e-6)
+    for name, own in draft.collapse(mixed.style).items():
+        np.testing.assert_array_equal(mixed.weights[name], own)
+    with pytest.raises(BadLook, match="same universal generator"):
+        mix_looks([ends[0], find_look("terrace")], [1, 1])
 
 
 def test_a_shipped_look_that_holds_its_style_alone_is_the_look_of_its_generator() -> None:

@@ -188,7 +188,7 @@ def test_the_command_writes_page_and_json(tmp_path: Path, vgg: Path) -> None:
 
 
 def test_every_kind_of_subject(tmp_path: Path, vgg: Path, dataset: Path, features: Features) -> None:
-    """A shipped name, a look file, the universal generator, best, resume and travel of a run, the run's folder."""
+    """A shipped name, a look file, both universal generators, best, resume and travel of a run, the run's folder."""
     pytest.importorskip("torch")
     from test_kill import arguments
 
@@ -197,7 +197,7 @@ def test_every_kind_of_subject(tmp_path: Path, vgg: Path, dataset: Path, feature
     )
     random_look(1, SIZES["tiny"]).save(tmp_path / "own.look")
     run = tmp_path / "run"
-    names = ["auvers", str(tmp_path / "own.look"), "universal", str(run)]
+    names = ["auvers", str(tmp_path / "own.look"), "universal", "universal-draft", str(run)]
     names += [str(run / f"{n}.safetensors") for n in ("best", "resume", "travel")]
     contents = [Shown("a", picture(130, 150, 1))]
     styles = gather([SAMPLES / "vangogh_auvers.jpg"], "style", 160)
@@ -205,7 +205,7 @@ def test_every_kind_of_subject(tmp_path: Path, vgg: Path, dataset: Path, feature
     assert isinstance(open_subject("universal"), MakerSubject)
     assert figures[str(run)] == figures[str(run / "best.safetensors")]
     assert figures[str(run / "travel.safetensors")] == pytest.approx(figures[str(run / "resume.safetensors")], rel=0.05)
-    assert len(set(figures.values())) >= 4
+    assert len(set(figures.values())) >= 5
 
 
 def test_doctor_says_what_is_there_and_what_is_missing(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Parts of the recipe left out one at a time: trains short runs of equal length and prints the table of docs/training.md.
+"""Parts of the recipe left out one at a time: short runs of equal length, and the table of docs/training.md.
 
     python benchmarks/quality/ablations.py DATASET OUTPUT [--only NAME ...] [--steps 800] [--threads 1]
 

@@ -38,6 +38,7 @@ from scumble.shots import Shot, detect, read_cuts
 from scumble.statistics_file import cached_shots, cached_statistics, keep_shots, keep_statistics
 from scumble.upsampling import resized
 
+GENERATORS = {"standard": "universal.safetensors", "draft": "universal-draft.safetensors"}  # shipped, by size
 SAMPLED_FRAMES = 10
 CROPS_A_FRAME = 3
 CROP = 256  # pixels
@@ -49,9 +50,9 @@ def shipped(folder: str) -> Path:
     return Path(str(resources.files("scumble").joinpath(folder)))
 
 
-def load_universal(path: Path | None = None) -> Universal:
-    """The shipped universal generator, or another one's file."""
-    return _load_universal(path or shipped("data") / "universal.safetensors")
+def load_universal(path: Path | None = None, size: str = "standard") -> Universal:
+    """The shipped universal generator of a size of `GENERATORS`, or another one's file."""
+    return _load_universal(path or shipped("data") / GENERATORS[size])
 
 
 @cache
@@ -146,9 +147,10 @@ def picture_hash(path: Path) -> str:
 
 
 def mix_looks(looks: Sequence[Look], weights: Sequence[float]) -> Look:
-    """`scumble.look.mix` with the shipped universal generator, and reference statistics measured anew."""
-    known = shipped("data") / "universal.safetensors"
-    look = mix(looks, weights, Universal.load(known) if known.is_file() else None)
+    """`scumble.look.mix` with the shipped generator of these looks, and reference statistics measured anew."""
+    ancestors = {look.facts.get("ancestor") for look in looks}
+    generators = (load_universal(size=size) for size in GENERATORS)
+    look = mix(looks, weights, next((g for g in generators if g.hash in ancestors), None))
     return with_reference(look, reference_statistics(look))
 
 

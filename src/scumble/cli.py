@@ -967,7 +967,13 @@ def look_make(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="LOOK", help="Look file to write.")],
     name: Annotated[str, typer.Option("--name", help="Name of the look; the file's name by default.")] = "",
     universal: Annotated[
-        Path | None, typer.Option("--universal", help="Universal generator other than the shipped one.")
+        Path | None, typer.Option("--universal", help="Universal generator other than the shipped ones.")
+    ] = None,
+    size: Annotated[
+        Literal["standard", "draft"] | None,
+        typer.Option(
+            "--size", help="Shipped generator: standard, whose looks mix with shipped ones, or draft: faster."
+        ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the look if it is there.")] = False,
 ) -> None:
@@ -975,8 +981,12 @@ def look_make(
     from scumble.baking import load_universal, make_look
 
     _free(output, overwrite)
+    if universal is not None and size is not None:
+        raise BadInput(
+            "--size chooses among the shipped generators, --universal gives another one; leave one of them out"
+        )
     pictures = [(Path(n), w) for n, w in map(weighted, paintings)]
-    made = make_look(pictures, name or output.stem, load_universal(universal))
+    made = make_look(pictures, name or output.stem, load_universal(universal, size or "standard"))
     made.save(output)
     print(f"{output}: look {made.name} ({made.hash})")
 
@@ -1532,7 +1542,7 @@ def evaluate(
         str,
         typer.Argument(
             metavar="LOOK|CHECKPOINT",
-            help="Look file, name of a shipped look, checkpoint or folder of a run, or the word universal.",
+            help="Look file, name of a shipped look, checkpoint or folder of a run, or the word universal or universal-draft.",
         ),
     ],
     content: Annotated[
