@@ -23,7 +23,7 @@ from scumble.errors import TrainingFailed  # noqa: E402
 from scumble.look import Look, Universal  # noqa: E402
 from scumble.nn.perceptual import PerceptualFeatures  # noqa: E402
 from scumble.settings import load  # noqa: E402
-from scumble.train.batches import Batches  # noqa: E402
+from scumble.train.batches import Batch, Batches  # noqa: E402
 from scumble.train.dataset import Dataset  # noqa: E402
 from scumble.train.loop import Trainer, reference_photograph, train  # noqa: E402
 from scumble.train.settings import TrainSettings  # noqa: E402
@@ -156,18 +156,12 @@ def test_every_term_alone_moves_the_generator_and_has_a_switch(
 
 
 def test_kernels_that_know_no_sides_make_no_relief(dataset: Path, vgg: Path, tmp_path: Path) -> None:
-    """Kernels equal to themselves turned by half a turn make a network for which the term is 0; others do not."""
-    settings = recipe("universal", dataset, vgg, tmp_path, "losses.relief=1.0", "losses.temporal_every=1")
+    """Kernels equal to themselves turned by half a turn make a network for which the term is 0, in training too."""
     found = []
-    for sided in (True, False):
-        trainer = Trainer(settings)
-        if not sided:
-            with torch.no_grad():
-                for name, kernel in trainer.generator.named_parameters():
-                    if name.startswith("kernel."):
-                        kernel.copy_((kernel + kernel.flip(-2, -1)) / 2)
-        batch = Batches(Dataset(dataset), settings.data, 0, 0.0, reference_photograph(), False).batch(0)
-        found.append(trainer.step(batch)["relief"])
+    for sides in ("true", "false"):
+        changes = (f"generator.sides={sides}", "losses.relief=1.0", "losses.temporal_every=1", "schedule.rate=1e-3")
+        _, reports, _ = steps(recipe("universal", dataset, vgg, tmp_path, *changes), 3)
+        found.append(reports[2]["relief"])
     assert found[0] > 100 * found[1], found
 
 
@@ -254,8 +248,47 @@ def test_a_loss_that_is_not_finite_stops_the_run(dataset: Path, vgg: Path, tmp_p
         train(settings, say=lambda _: None)
 
 
+def one_batch(settings: TrainSettings) -> tuple[Trainer, Batch]:
+    """A trainer, and a batch of its first step."""
+    data, schedule = settings.data, settings.schedule
+    batches = Batches(Dataset(data.dataset), data, 0, schedule.pooled, reference_photograph(), True)
+    return Trainer(settings), batches.batch(0)
+
+
+def test_a_gradient_that_is_not_finite_teaches_nothing(
+    dataset: Path, vgg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a crop gives it that is flat to the last bit; here 0 / 0, of the root of a difference that is 0. The run goes on."""
+    trainer, batch = one_batch(recipe("universal", dataset, vgg, tmp_path, "data.styles=1"))
+    weight = trainer.generator.kernel["stem"]
+    before = weight.detach().clone()
+    monkeypatch.setattr(trainer, "_phase_g", lambda *_: {"style": (weight - before).square().sum().sqrt()})
+    for _ in range(19):
+        trainer.step(batch)
+    assert torch.equal(weight, before)
+    with pytest.raises(TrainingFailed, match="the gradient is not finite, 20 times in a row"):
+        trainer.step(batch)
+    assert trainer.steps == 19
+
+
+def test_styles_pull_alike_however_large_their_gradients(
+    dataset: Path, vgg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = recipe("universal", dataset, vgg, tmp_path, "data.styles=2", "losses.style=1", "losses.bands=0")
+    trainer, batch = one_batch(settings)
+    one, other = trainer.generator.kernel["stem"], trainer.generator.kernel["head"]
+    terms = iter([1e3 * one.sum(), 1e6 * other.sum()])
+    monkeypatch.setattr(trainer, "_phase_g", lambda *_: {"style": next(terms)})
+    trainer.step(batch)
+    assert one.grad is not None
+    assert float(one.grad.norm()) == pytest.approx(settings.schedule.clip / 2, rel=1e-3)  # a mean of two styles
+    assert other.grad is not None
+    assert float(other.grad.norm()) == pytest.approx(settings.schedule.clip / 2, rel=1e-3)
+
+
 @pytest.mark.full
 @pytest.mark.skipif(shutil.which("g++") is None, reason="compiling needs g++")
+@pytest.mark.filterwarnings("ignore")  # the compiler of torch warns of torch itself
 def test_compiled_it_takes_the_same_steps(dataset: Path, vgg: Path, tmp_path: Path) -> None:
     terms = []
     for compiled in ("false", "true"):

@@ -6,7 +6,6 @@ Shapes: N contents, V views of each (view-major), H x W crops; S the side of sty
 from __future__ import annotations
 
 import copy
-import itertools
 import json
 import math
 import shutil
@@ -53,6 +52,7 @@ BEST, RESUME, TRAVEL = "best.safetensors", "resume.safetensors", "travel.safeten
 CARD, BOARD = "card.json", "tensorboard"
 COHERENCE_LAYERS = ("relu2_1", "relu3_1", "relu4_1")
 AFFINE_LIMIT = 8.0  # size from which affine terms are pulled back; sound ones are about 1
+BROKEN_IN_A_ROW = 20  # gradients that are not finite: more than flat crops explain
 REWARM_STEPS = 300  # after a travel checkpoint Adam's moments must be found again
 BEYOND = 40.0  # weight of what the content term has beyond that of the start
 CALIBRATED = 128  # steps whose styles say what is usual
@@ -94,6 +94,7 @@ class Trainer:
             self.generator.sight.look_through(self.features)
         if s.generator.start is not None:
             files.start_from(self.generator, s.generator.start)
+        self._forget_sides()
         kind = s.discriminator
         self.discriminator: nn.Module = (
             StyleDiscriminator(kind.width, kind.depth, kind.luma)
@@ -116,10 +117,8 @@ class Trainer:
                 seen = self.features(torch.zeros(1, 3, 32, 32, device=self.device), COHERENCE_LAYERS)
                 for project, name in zip(self.coherence, COHERENCE_LAYERS, strict=True):
                     project(seen[name].float().mean((2, 3)))
-        trained = itertools.chain(
-            self.generator.parameters(), self.coherence.parameters() if s.losses.coherence else ()
-        )
-        self.adam_g = torch.optim.Adam(trained, lr=s.schedule.rate, betas=s.schedule.betas)
+        self.trained = [*self.generator.parameters(), *(self.coherence.parameters() if s.losses.coherence else ())]
+        self.adam_g = torch.optim.Adam(self.trained, lr=s.schedule.rate, betas=s.schedule.betas)
         self.adam_d = torch.optim.Adam(self.discriminator.parameters(), lr=s.schedule.rate_d, betas=s.schedule.betas)
         self.painting = picture_hash(file_of(s.data.style)) if s.data.style else ""
         self.steps = 0
@@ -131,6 +130,7 @@ class Trainer:
         self.style_size: dict[str, float] = {}  # running mean of the styles' own statistics, per layer
         self.adversarial_share = 1.0  # cap of D's gradient against the style term's
         self.sums: dict[str, tuple[float, int]] = {}  # of terms since the last line of the journal
+        self.broken = 0  # gradients in a row that were not finite
         self.usual_gradient = 0.0  # geometric running mean of the generator's gradient norm
         self.codes: deque[Tensor] = deque(maxlen=64)
         self._content_features: tuple[int, dict[str, Tensor]] | None = None
@@ -170,7 +170,8 @@ class Trainer:
         content = batch.content.to(self.device)
         n = content.shape[0] // len(batch.view_weights)
         reports: list[dict[str, Tensor]] = []  # one a style
-        self.adam_g.zero_grad(set_to_none=True)
+        gathered: dict[Tensor, Tensor] = {}
+        norms: list[float] = []
         for style_batch in batch.styles:
             style = StyleBatch(*(t.to(self.device) for t in style_batch))
             plain, code = self._collapse(style.picture)
@@ -192,20 +193,44 @@ class Trainer:
             if not all(math.isfinite(float(v.detach())) for v in found.values()):
                 names = ", ".join(k for k, v in found.items() if not math.isfinite(float(v.detach())))
                 raise TrainingFailed(f"step {self.steps}: the loss {names} is not finite")
-            (total / len(batch.styles)).backward()  # type: ignore[no-untyped-call]
             reports.append({name: value.detach() for name, value in found.items()})
-        gradient = nn.utils.clip_grad_norm_(self.generator.parameters(), s.schedule.clip)
-        if not math.isfinite(float(gradient)):
-            raise TrainingFailed(f"step {self.steps}: the gradient is not finite")
-        if not self._is_spike(float(gradient)):
+            self._gather(total, gathered, norms)
+        if self.broken >= BROKEN_IN_A_ROW:
+            raise TrainingFailed(f"step {self.steps}: the gradient is not finite, {self.broken} times in a row")
+        if gathered:
+            for parameter in self.trained:
+                held = gathered.get(parameter)
+                parameter.grad = None if held is None else held / len(batch.styles)
             self.adam_g.step()
+            self._forget_sides()
         self.steps += 1
         decay = min(s.schedule.ema, self.steps / (self.steps + 10))
         with torch.no_grad():
             for average, current in zip(self.ema.parameters(), self.generator.parameters(), strict=True):
                 average.lerp_(current, 1 - decay)
         report = {name: float(torch.stack([r[name] for r in reports]).mean()) for name in reports[0]}
-        return report | {"gradient": float(gradient)}
+        return report | ({"gradient": sum(norms) / len(norms)} if norms else {})
+
+    def _gather(self, total: Tensor, gathered: dict[Tensor, Tensor], norms: list[float]) -> None:
+        """Add one style's gradient, clipped, to those of the step's others, unless it is an outlier.
+
+        Styles' norms differ a hundredfold: clipped together, one would be all that the step learns. A content crop
+        that is flat to the last bit gives a gradient that is not finite: every layer divides by its deviation.
+        """
+        self.adam_g.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        norm = float(nn.utils.clip_grad_norm_(self.generator.parameters(), self.settings.schedule.clip))
+        if not math.isfinite(norm):
+            self.broken += 1
+            return
+        self.broken = 0
+        norms.append(norm)
+        if self._is_spike(norm):
+            return
+        for parameter in self.trained:
+            if parameter.grad is not None:
+                held = gathered.get(parameter)
+                gathered[parameter] = parameter.grad if held is None else held + parameter.grad
 
     def _is_spike(self, gradient: float) -> bool:
         """Whether this step is left out: an outlier, even clipped, turns Adam's direction for a hundred steps."""
@@ -216,6 +241,13 @@ class Trainer:
         usual = self.usual_gradient or held  # nothing is known yet, or an old checkpoint does not say
         self.usual_gradient = usual ** (1 - share) * held**share
         return spike
+
+    @torch.no_grad()
+    def _forget_sides(self) -> None:
+        """Without `generator.sides`: the nearest kernels that half a turn leaves as they are."""
+        if not self.settings.generator.sides:
+            for kernel in self.generator.kernel.values():
+                kernel.copy_((kernel + kernel.flip(-2, -1)) / 2)
 
     def _collapse(self, picture: Tensor) -> tuple[Collapsed, Tensor | None]:
         if self.generator.conditioning == "none":

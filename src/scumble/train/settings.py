@@ -73,6 +73,8 @@ class GeneratorSettings:
     """Tell the generator what the perceptual network sees in the style; its first layers become part of the weights."""
     skips: bool = True
     """U-Net with gated skips, or ResNet without."""
+    sides: bool = True
+    """Kernels may tell left from right; without, each is its own half turn, and no edge looks lit from one side."""
     palette: bool = True
     """Add strokes to the closed-form recolouring; otherwise to the content itself."""
     bands: bool = True
@@ -220,9 +222,9 @@ class ScheduleSettings:
     patience: float = 0.0
     """Go on to the final decay when val has not got better for this share of the run; 0 never does."""
     clip: float = 5.0
-    """Largest norm of the generator's gradient."""
+    """Largest norm of the generator's gradient, of each style."""
     spike: float = 10.0
-    """Leave out steps whose gradient is this many times the usual one; 0 keeps all."""
+    """Leave out styles whose gradient is this many times the usual one; 0 keeps all."""
 
     def __post_init__(self) -> None:
         _at_least("steps", self.steps, 1)
