@@ -96,6 +96,8 @@ def test_crops_stay_inside_and_in_range() -> None:
         assert 0 <= crop.min() <= crop.max() <= 1
     whole = random_crop(source, (50, 70), (1.0, 1.0), rng)
     np.testing.assert_allclose(whole, to_pixels(source), atol=1e-6)
+    narrow = Image.new("RGB", (97, 120))  # 224 / (224 / 97) is a little more than 97
+    assert random_crop(narrow, (224, 224), (0.5, 1.0), rng).shape == (224, 224, 3)
 
 
 CORNERS = np.uint8([[[250, 40, 40], [40, 250, 40]], [[40, 40, 250], [240, 240, 60]]])

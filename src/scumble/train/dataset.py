@@ -112,7 +112,7 @@ def random_crop(
     height, width = size
     factor = float(np.exp(rng.uniform(np.log(scale[0]), np.log(scale[1]))))
     factor = max(factor, height / picture.height, width / picture.width)
-    box_w, box_h = width / factor, height / factor
+    box_w, box_h = min(width / factor, picture.width), min(height / factor, picture.height)  # a quotient is rounded
     left = rng.uniform(0, picture.width - box_w)
     top = rng.uniform(0, picture.height - box_h)
     box = (left, top, min(left + box_w, picture.width), min(top + box_h, picture.height))
