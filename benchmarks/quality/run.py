@@ -194,6 +194,7 @@ def main() -> None:
     parser.add_argument("--microast-python", default=sys.executable, help="Python that has torch")
     parser.add_argument("-o", "--output", type=Path, default=HERE)
     given = parser.parse_args()
+    given.output.mkdir(parents=True, exist_ok=True)
     features = Features(vgg_path())
     lines = ["# Quality of the paintings", "", "Made by `benchmarks/quality/run.py`; do not edit.", ""]
     lines += [f"- **{name}**: {words}" for name, words in COLUMNS.items()]
