@@ -26,7 +26,7 @@ from scumble.settings import load
 from scumble.train.loop import CARD, train
 from scumble.train.settings import TrainSettings
 
-RECIPE = Path(__file__).parents[2] / "configs" / "shipped.toml"
+RECIPE = Path(__file__).parents[2] / "configs" / "first.toml"
 COMMON = ["generator.size='draft'", "schedule.minutes=0", "run.seed=11", "run.device='cpu'"]
 CHANGES: dict[str, list[str]] = {
     "none": [],

@@ -165,7 +165,7 @@ class LossSettings:
     """Steps between identity terms."""
     signature: float = 0.0
     """The painting's code must name its style (InfoNCE)."""
-    affine: float = 1.0
+    affine: float = 100.0
     """Affine terms beyond 8 in size, squared: the layer after them normalises, so that nothing else holds them."""
     bands: float = 0.5
     """How far a painting's bands are from the style's before they are matched to it (only with generator.bands)."""
