@@ -119,6 +119,21 @@ def test_looks_of_different_ancestors_are_refused() -> None:
         mix([random_look(1)], [0])
 
 
+def test_looks_mix_with_those_of_the_generator_that_theirs_was_trained_on_from() -> None:
+    older = random_look(1)
+    newer = replace(random_look(2), facts={"name": "newer", "ancestor": "later", "descends_from": ["test"]})
+    mixed = mix([newer, older], [1, 3])
+    np.testing.assert_allclose(
+        mixed.weights["kernel.head"],
+        0.25 * newer.weights["kernel.head"] + 0.75 * older.weights["kernel.head"],
+        rtol=1e-5,
+    )
+    assert mixed.facts["ancestor"] == "test"
+    assert "descends_from" not in mixed.facts
+    among = mix([newer, newer], [1, 1])
+    assert (among.facts["ancestor"], among.facts["descends_from"]) == ("later", ["test"])
+
+
 def test_styles_blend_linearly() -> None:
     one = StyleStatistics(np.float32([1, 0]), (np.float32([2]),), (np.float32([4]),))
     two = StyleStatistics(np.float32([0, 1]), (np.float32([4]),), (np.float32([0]),))
@@ -151,10 +166,11 @@ def test_identity_look_is_small() -> None:
     assert len(identity_look().to_bytes()) < 100_000
 
 
-def test_ten_steps_between_two_shipped_looks_have_no_jump() -> None:
-    """No step changes the picture more than twice as much as the usual one."""
+@pytest.mark.parametrize("names", [("terrace", "souvenir"), ("auvers", "lilies")])
+def test_ten_steps_between_two_shipped_looks_have_no_jump(names: tuple[str, str]) -> None:
+    """No step changes the picture more than twice as much as the usual one: by code, and by weights."""
     universal, plate = load_universal(), np.ascontiguousarray(reference_picture()[100:260, 60:300])
-    ends = [find_look(name) for name in ("terrace", "souvenir")]
+    ends = [find_look(name) for name in names]
     painted = []
     for share in np.linspace(0, 1, 11):
         look = mix(ends, [1 - share, share], universal)

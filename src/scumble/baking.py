@@ -106,6 +106,8 @@ def look_of_pixels(
         "made_by": f"scumble {__version__}",
         "sources": list(sources),
     }
+    if "descends_from" in universal.facts:
+        facts["descends_from"] = universal.facts["descends_from"]
     recipe = universal.facts.get("settings", {}).get("generator", {})
     if recipe.get("palette") is False:  # trained on the plate's own colours, without recolouring
         facts["keep_color"] = 1.0

@@ -379,7 +379,8 @@ class Universal:
 
 def mix(looks: Sequence[Look], weights: Sequence[float], universal: Universal | None = None) -> Look:
     """One look between several. Looks of one universal generator mix by code and statistics, fine-tuned
-    looks of the same ancestor by their weights; others are refused.
+    looks of the same ancestor by their weights, as do those of generators that were trained on from it (weights along
+    one training stay averageable: model soups, 2203.05482); others are refused.
 
     The result has no reference statistics yet; the caller measures them.
     """
@@ -389,8 +390,9 @@ def mix(looks: Sequence[Look], weights: Sequence[float], universal: Universal | 
     if matched is not None:
         raise BadLook(f"{matched.name}: matched to one shot and its statistics; such looks do not mix")
     share = [w / sum(weights) for w in weights]
-    ancestors = {str(look.facts.get("ancestor", "none")) for look in looks}
-    if len(ancestors) > 1 or "none" in ancestors or len({look.architecture for look in looks}) > 1:
+    common = set.intersection(*map(_kin, looks))
+    ancestors = {look.facts.get("ancestor") for look in looks}
+    if not common or len({look.architecture for look in looks}) > 1:
         names = ", ".join(look.name for look in looks)
         raise BadLook(
             f"{names}: looks mix only when they descend from the same universal generator; these do not:"
@@ -401,7 +403,7 @@ def mix(looks: Sequence[Look], weights: Sequence[float], universal: Universal | 
     bands = Bands.blend(known_bands, share) if len(known_bands) == len(looks) else None
     facts: dict[str, Any] = {
         "name": "+".join(look.name for look in looks),
-        "ancestor": looks[0].facts["ancestor"],
+        "ancestor": looks[0].facts["ancestor"] if len(ancestors) == 1 else min(common),
         "made": "mixed",
         "made_by": f"scumble {__version__}",
         "sources": [
@@ -410,12 +412,21 @@ def mix(looks: Sequence[Look], weights: Sequence[float], universal: Universal | 
             for source in look.facts.get("sources", [])
         ],
     }
+    if common - {facts["ancestor"]}:
+        facts["descends_from"] = sorted(common - {facts["ancestor"]})
     known = [look.style for look in looks if look.style is not None]
-    if len(known) == len(looks) and universal is not None and universal.hash == looks[0].facts["ancestor"]:
+    if len(known) == len(looks) and universal is not None and ancestors == {universal.hash}:
         style = blend_styles(known, share)
         return Look(looks[0].architecture, universal.collapse(style), palette, None, style, facts, bands=bands)
     blended = {k: _sum([look.weights[k] for look in looks], share) for k in looks[0].weights}
     return Look(looks[0].architecture, blended, palette, None, None, facts, bands=bands)
+
+
+def _kin(look: Look) -> set[str]:
+    """The universal generators with whose looks this one mixes: its own and those that its own was trained on from."""
+    earlier = look.facts.get("descends_from", [])
+    names = [look.facts.get("ancestor"), *(earlier if isinstance(earlier, list) else [])]
+    return {name for name in names if isinstance(name, str)}
 
 
 def blend_styles(styles: Sequence[StyleStatistics], share: Sequence[float]) -> StyleStatistics:
