@@ -173,6 +173,20 @@ def test_a_sight_adds_nothing_to_older_weights_at_first(tmp_path: Path) -> None:
             assert torch.allclose(getattr(b, part)[name], value, atol=1e-6), name
 
 
+@pytest.mark.parametrize("sight", [False, True])
+def test_training_starts_from_a_mixture_as_warm_as_it_was_saved(sight: bool, tmp_path: Path) -> None:
+    old = shaken(sight=sight)
+    old.temperature = 2.5
+    files.save_generator(tmp_path / "old.safetensors", old, {})
+    files.load_generator_into(old, tmp_path / "old.safetensors")
+    new = Generator(SMALL, sight=sight)
+    files.start_from(new, tmp_path / "old.safetensors")
+    a, b = old.collapse(old.encode(STYLE)), new.collapse(new.encode(STYLE))
+    assert (old.temperature, new.temperature) == (2.5, 1.0)
+    for name, value in a.kernel.items():
+        assert torch.allclose(b.kernel[name], value, atol=1e-6), name
+
+
 def test_what_the_sight_sees_changes_every_layer() -> None:
     g = shaken(sight=True)
     style = g.encode(STYLE)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import math
 import torch
 from torch import Tensor
 
@@ -58,6 +59,19 @@ def start_from(generator: Generator, path: Path) -> None:
         new = generator.state_dict()
         tensors |= {name: t for name, t in new.items() if name.startswith(("sight.", "adapt."))}
     _load(generator, tensors, path)
+    if generator.conditioning == "style":
+        _cool(generator, float(facts.get("temperature", 1.0)))
+
+
+@torch.no_grad()
+def _cool(generator: Generator, temperature: float) -> None:
+    """Take the temperature of a mixture that was not yet cold into its weights: the schedule begins at its own."""
+    for name, logits in generator.mixture.items():
+        for parameter in logits.parameters():
+            parameter.div_(temperature)
+        if generator.sight is not None:
+            for parameter in generator.adapt[name].parameters():
+                parameter[: math.prod(generator.kernel[name].shape[:2])].div_(temperature)
 
 
 def _load(generator: Generator, tensors: Mapping[str, Tensor], path: Path) -> None:
