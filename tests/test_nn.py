@@ -187,6 +187,15 @@ def test_training_starts_from_a_mixture_as_warm_as_it_was_saved(sight: bool, tmp
         assert torch.allclose(b.kernel[name], value, atol=1e-6), name
 
 
+def test_a_temperature_that_is_none_is_refused(tmp_path: Path) -> None:
+    g = shaken()
+    g.temperature = 0.0
+    files.save_generator(tmp_path / "old.safetensors", g, {})
+    for load in (files.start_from, files.load_generator_into):
+        with pytest.raises(BadLook, match=r"old\.safetensors: its fact 'temperature' is 0"):
+            load(Generator(SMALL), tmp_path / "old.safetensors")
+
+
 def test_what_the_sight_sees_changes_every_layer() -> None:
     g = shaken(sight=True)
     style = g.encode(STYLE)

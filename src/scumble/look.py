@@ -293,10 +293,7 @@ class Universal:
             )
         _check_schema(path, facts)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-        temperature = facts.get("temperature", 1.0)
-        if not isinstance(temperature, int | float) or not 0 < temperature < 1000:
-            raise BadLook(f"{path}: its fact 'temperature' is {temperature!r:.60}; train or fetch it again")
-        universal = cls(architecture_of(path, facts), arrays, float(temperature), digest, facts)
+        universal = cls(architecture_of(path, facts), arrays, temperature_of(path, facts), digest, facts)
         try:  # every array is there and fits: a style of zeros goes through
             widths = universal.architecture.widths
             nothing = [np.zeros(w, np.float32) for w in widths]
@@ -375,6 +372,14 @@ class Universal:
     def _linear(self, name: str, x: NDArray[Any]) -> NDArray[Any]:
         y: NDArray[Any] = self.arrays[f"{name}.weight"] @ x + self.arrays[f"{name}.bias"]
         return y
+
+
+def temperature_of(path: Path, facts: Mapping[str, Any]) -> float:
+    """At which a generator's mixture of kernels was saved. Raises BadLook."""
+    temperature = facts.get("temperature", 1.0)
+    if not isinstance(temperature, int | float) or not 0 < temperature < 1000:
+        raise BadLook(f"{path}: its fact 'temperature' is {temperature!r:.60}; train or fetch it again")
+    return float(temperature)
 
 
 def mix(looks: Sequence[Look], weights: Sequence[float], universal: Universal | None = None) -> Look:

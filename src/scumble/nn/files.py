@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from scumble.errors import BadLook
+from scumble.look import temperature_of
 from scumble.nn.checkpoint import load as read_tensors
 from scumble.nn.checkpoint import save as write_tensors
 from scumble.nn.generator import Generator
@@ -38,7 +39,7 @@ def load_generator_into(generator: Generator, path: Path) -> None:
     """Load weights of the same architecture and kind. Raises BadLook."""
     tensors, facts = read_tensors(path)
     _load(generator, tensors, path)
-    generator.temperature = float(facts.get("temperature", 1.0))
+    generator.temperature = temperature_of(path, facts)
 
 
 def start_from(generator: Generator, path: Path) -> None:
@@ -60,7 +61,7 @@ def start_from(generator: Generator, path: Path) -> None:
         tensors |= {name: t for name, t in new.items() if name.startswith(("sight.", "adapt."))}
     _load(generator, tensors, path)
     if generator.conditioning == "style":
-        _cool(generator, float(facts.get("temperature", 1.0)))
+        _cool(generator, temperature_of(path, facts))
 
 
 @torch.no_grad()

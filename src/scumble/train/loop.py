@@ -233,7 +233,7 @@ class Trainer:
                 gathered[parameter] = parameter.grad if held is None else held + parameter.grad
 
     def _is_spike(self, gradient: float) -> bool:
-        """Whether this step is left out: an outlier, even clipped, turns Adam's direction for a hundred steps."""
+        """Whether this style is left out: an outlier, even clipped, turns Adam's direction for a hundred steps."""
         limit = self.settings.schedule.spike * self.usual_gradient
         spike = self.steps >= 50 and 0 < limit < gradient  # before that nothing is usual yet
         share = max(0.02, 1 / (self.steps + 1))
