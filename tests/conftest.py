@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 
-from scumble.bands import DETAILS, GREY, SHARES, Bands
 from scumble.look import Look, ShotStatistics
 from scumble.media.stills import read_picture
 from scumble.network import Architecture
@@ -23,7 +22,8 @@ settings.register_profile(
 settings.load_profile("scumble")
 
 SAMPLES = Path(__file__).parent.parent / "samples"
-SMALL = Architecture(widths=(8, 12, 16), blocks=(0, 1, 2))
+SMALL = Architecture("unet", widths=(8, 12, 16), blocks=(0, 1, 2))
+PAINTER = Architecture("painter", (8, 8, 32, 32), (0, 0, 1, 1))  # wide enough for look kernels
 
 collect_ignore = ["make_cryptomatte.py"]  # runs inside Blender
 
@@ -46,45 +46,30 @@ def scene(seed: int, height: int, width: int) -> NDArray[np.float32]:
     return resized(pixels[top : top + 150, left : left + 600], (width, height))
 
 
-def random_bands(rng: np.random.Generator, mean: NDArray[np.float64]) -> Bands:
-    """Bands of falling contrast and sparse details, as pictures have them; float32 keeps them."""
-    roots = [rng.normal(0, size, (3, 3)) for size in np.geomspace(0.02, 0.1, DETAILS + 1)]
-    covariance = np.stack([root @ root.T + 1e-4 * np.eye(3) for root in roots])
-    deviation = np.sqrt(covariance[:-1] @ GREY @ GREY)
-    shape = rng.uniform(0.6, 1.6, deviation.shape)  # 1 is Laplace's distribution, more is sparser
-    sizes = deviation[..., None] / 2**0.5 * (-np.log1p(-np.array(SHARES))) ** shape[..., None]
-    return Bands(*(a.astype(np.float32).astype(float) for a in (mean, covariance, sizes)), bending=0.75)
-
-
 def random_look(seed: int = 0, architecture: Architecture = SMALL) -> Look:
-    """A look with random weights of ordinary size, as float16 keeps them, and bands to match."""
+    """A look with random weights of ordinary size, as float16 keeps them."""
     rng = np.random.default_rng(seed)
     weights: dict[str, NDArray[np.float32]] = {}
-    for node in architecture.nodes():
-        if node.op == "skip":
-            weights[f"gate.{node.name}"] = rng.uniform(0.3, 1, node.channels)
-        if node.op == "conv":
-            size = np.sqrt(2 / (9 * node.fan_in)) * (0.3 if node.name == "head" else 1)
-            weights[f"kernel.{node.name}"] = rng.normal(0, size, (node.channels, node.fan_in, 3, 3))
-            weights[f"beta.{node.name}"] = rng.normal(0, 0.1, node.channels)
-            if node.normed:
-                weights[f"gamma.{node.name}"] = rng.uniform(0.5, 1.2, node.channels)
+    for node in architecture.convolutions():
+        size = np.sqrt(2 / (9 * node.fan_in)) * (0.3 if node.name == "head" else 1)
+        weights[f"kernel.{node.name}"] = rng.normal(0, size, (node.channels, node.fan_in, 3, 3))
+        weights[f"gamma.{node.name}"] = rng.uniform(0.5, 1.2, node.channels)
+        weights[f"beta.{node.name}"] = rng.normal(0, 0.1, node.channels)
     weights = {k: v.astype(np.float16).astype(np.float32) for k, v in weights.items()}
     root = rng.normal(0, 0.2, (3, 3))
     palette = Palette(rng.uniform(0.3, 0.7, 3), root @ root.T + 0.01 * np.eye(3))
     facts = {"name": f"random{seed}", "ancestor": "test"}
-    return Look(architecture, weights, palette, None, None, facts, bands=random_bands(rng, palette.mean))
+    return Look(architecture, weights, palette, None, None, facts)
 
 
 def random_statistics(look: Look, seed: int = 0) -> ShotStatistics:
     """Plausible statistics without measuring."""
     rng = np.random.default_rng(seed)
-    normed = [n for n in look.architecture.nodes() if n.op == "conv" and n.normed]
+    normed = [n for n in look.architecture.convolutions() if n.normed]
     return ShotStatistics(
         Palette(rng.uniform(0.3, 0.6, 3), np.diag(rng.uniform(0.02, 0.08, 3))),
         {n.name: rng.normal(0, 0.3, n.channels).astype(np.float32) for n in normed},
         {n.name: rng.uniform(0.3, 1.5, n.channels).astype(np.float32) for n in normed},
-        bands=random_bands(rng, rng.uniform(0.3, 0.7, 3)),
     )
 
 

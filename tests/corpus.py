@@ -32,7 +32,7 @@ PICTURES = ("png", "jpg", "exr", "tif", "dpx", "webp")
 
 def tiny_look() -> Look:
     """The look of `good.look`."""
-    return random_look(1, SIZES["tiny"])
+    return random_look(1, SIZES["painter"]["tiny"])
 
 
 def write_valid(folder: Path) -> None:
@@ -178,7 +178,7 @@ def _without_durations(mp4: bytes) -> bytes:
 
 
 def _broken_looks(folder: Path) -> None:
-    look = random_look(1, SIZES["tiny"])
+    look = random_look(1, SIZES["painter"]["tiny"])
     good = look.to_bytes()
     (folder / "random.look").write_bytes(np.random.default_rng(0).bytes(4096))
     changed = bytearray(good)
@@ -190,15 +190,16 @@ def _broken_looks(folder: Path) -> None:
         (folder / name).write_bytes(save(new_arrays, metadata={"facts": json.dumps(new_facts)}))
 
     write("newer.look", {**facts, "schema": 99}, arrays)
+    write("older.look", {**facts, "schema": 6}, arrays)
     write("no_schema.look", {k: v for k, v in facts.items() if k != "schema"}, arrays)
     write("word_schema.look", {**facts, "schema": "two"}, arrays)
     write("other.look", {**facts, "kind": "universal"}, arrays)
-    write("shape.look", facts, {**arrays, "kernel.stem": arrays["kernel.stem"][:, :2]})
+    write("shape.look", facts, {**arrays, "kernel.head": arrays["kernel.head"][:, :2]})
     write("palette.look", facts, {**arrays, "palette.mean": np.zeros(5, np.float32)})
-    write("lost.look", facts, {k: v for k, v in arrays.items() if k != "gamma.stem"})
-    write("nan.look", facts, {**arrays, "beta.stem": np.full_like(arrays["beta.stem"], np.nan)})
-    write("inf.look", facts, {**arrays, "gamma.stem": np.full_like(arrays["gamma.stem"], np.inf)})
-    write("giant.look", {**facts, "architecture": {"widths": [10**9, 2], "blocks": [1, 1], "skips": True}}, arrays)
+    write("lost.look", facts, {k: v for k, v in arrays.items() if k != "gamma.head"})
+    write("nan.look", facts, {**arrays, "beta.head": np.full_like(arrays["beta.head"], np.nan)})
+    write("inf.look", facts, {**arrays, "gamma.head": np.full_like(arrays["gamma.head"], np.inf)})
+    write("giant.look", {**facts, "architecture": {"form": "unet", "widths": [10**9, 2], "blocks": [1, 1]}}, arrays)
     write("words.look", {**facts, "architecture": "large"}, arrays)
     write("colour.look", {**facts, "keep_color": "a lot"}, arrays)
     write("facts.look", {**facts, "name": ["not", "a", "name"]}, arrays)
@@ -222,8 +223,8 @@ def _broken_settings(folder: Path) -> None:
         "key": "[losses]\nstlye = 3",
         "table": "[loses]\nstyle = 3",
         "type": "[losses]\nstyle = 'much'",
-        "choice": "[discriminator]\nloss = 'wasserstein'",
-        "range": "[schedule]\nwarm_up = 7.0",
+        "choice": "[discriminator]\nkind = 'wasserstein'",
+        "range": "[schedule]\ndecay = 7.0",
         "negative": "[losses]\nstyle = -1.0",
         "nan": "[losses]\nstyle = nan",
         "syntax": "[losses\n",

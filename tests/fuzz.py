@@ -221,7 +221,7 @@ def seeds(folder: Path) -> None:
         from scumble.nn.generator import Generator
     except ImportError:
         return
-    save_generator(folder / "universal.safetensors", Generator(SIZES["tiny"], experts=2, code=8), {})
+    save_generator(folder / "universal.safetensors", Generator(SIZES["painter"]["tiny"], code=8), {})
 
 
 def mutated(data: bytes, rng: random.Random, dictionary: bytes = b"") -> bytes:

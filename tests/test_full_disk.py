@@ -126,11 +126,11 @@ def test_a_plate_that_breaks_under_way_keeps_what_was_done(tmp_path: Path) -> No
 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs Linux namespaces")
 @pytest.mark.parametrize("size", [40, 1000, 3000])
-def test_a_disk_that_fills_while_training(size: int, tmp_path: Path, dataset: Path, vgg: Path) -> None:
+def test_a_disk_that_fills_while_training(size: int, tmp_path: Path, dataset: Path) -> None:
     pytest.importorskip("torch")
     from test_kill import arguments
 
-    words = [*arguments(tmp_path, dataset, vgg), "-o", "{disk}/run", "--steps", "400"]
+    words = [*arguments(tmp_path, dataset), "-o", "{disk}/run", "--steps", "400"]
     done, _ = on_a_small_disk(tmp_path, size, *words)
     assert done.returncode == 2, (done.returncode, done.stderr)
     *_, line = done.stderr.strip().splitlines()

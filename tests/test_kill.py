@@ -22,24 +22,19 @@ from test_bad_input import scumble
 STEPS = 40
 TINY = f"""
 [data]
-crops = [[32, 32], [32, 40]]
+crop = 32
 style_crop = 40
-contents = 3
+contents = 4
+variants = 1
 [generator]
 size = "tiny"
-code = 16
-[discriminator]
-width = 8
-depth = 2
-crop = 24
-[losses]
-coherence = 1.0
-signature = 1.0
 [schedule]
 steps = {STEPS}
-adversarial_from = 0.25
+adversarial_from = 5
+motion_from = 3
 [run]
 precision = "f32"
+compiled = false
 threads = 1
 device = "cpu"
 evaluate_every = 7
@@ -50,15 +45,15 @@ log_every = 2
 """
 
 
-def arguments(folder: Path, dataset: Path, vgg: Path) -> list[str]:
+def arguments(folder: Path, dataset: Path) -> list[str]:
     (folder / "tiny.toml").write_text(TINY)
-    return ["train", str(folder / "tiny.toml"), "--data", str(dataset), "--vgg", str(vgg)]
+    return ["train", str(folder / "tiny.toml"), "--data", str(dataset)]
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, dataset: Path, vgg: Path) -> Path:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, dataset: Path) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
-    done = scumble(*arguments(folder, dataset, vgg), "-o", folder / "run")
+    done = scumble(*arguments(folder, dataset), "-o", folder / "run")
     assert done.returncode == 0, done.stderr
     return folder / "run"
 
@@ -77,10 +72,8 @@ def assert_equal(run: Path, other: Path) -> None:
 
 
 @pytest.mark.parametrize("at", [1, 17])
-def test_n_steps_and_the_rest_are_all_steps(
-    at: int, undisturbed: Path, tmp_path: Path, dataset: Path, vgg: Path
-) -> None:
-    command = [*arguments(tmp_path, dataset, vgg), "-o", str(tmp_path / "run")]
+def test_n_steps_and_the_rest_are_all_steps(at: int, undisturbed: Path, tmp_path: Path, dataset: Path) -> None:
+    command = [*arguments(tmp_path, dataset), "-o", str(tmp_path / "run")]
     first = scumble(*command, "--stop-at", at)
     assert first.returncode == 0, first.stderr
     assert f"stopped at step {at}" in first.stderr
@@ -125,10 +118,8 @@ def kill_at_random(command: list[str], run: Path, kills: int, rng: random.Random
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 @pytest.mark.parametrize(("kills", "steps"), [(2, STEPS), pytest.param(10, 160, marks=pytest.mark.full)])
-def test_sigkill_at_random_moments(
-    kills: int, steps: int, undisturbed: Path, tmp_path: Path, dataset: Path, vgg: Path
-) -> None:
-    command = [*arguments(tmp_path, dataset, vgg), "--steps", str(steps)]
+def test_sigkill_at_random_moments(kills: int, steps: int, undisturbed: Path, tmp_path: Path, dataset: Path) -> None:
+    command = [*arguments(tmp_path, dataset), "--steps", str(steps)]
     if steps != STEPS:
         undisturbed = tmp_path / "undisturbed"
         assert scumble(*command, "-o", undisturbed).returncode == 0
@@ -140,25 +131,21 @@ def test_sigkill_at_random_moments(
     assert not list((tmp_path / "run").glob(".*.part*"))
 
 
-def test_killed_before_the_first_checkpoint_was_whole(
-    undisturbed: Path, tmp_path: Path, dataset: Path, vgg: Path
-) -> None:
+def test_killed_before_the_first_checkpoint_was_whole(undisturbed: Path, tmp_path: Path, dataset: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
     (run / "metrics.jsonl").write_text('{"step": 2, "total": 1.0}\n')
     shutil.copy(undisturbed / "best.safetensors", run)
     (run / ".resume.123.part.safetensors").write_bytes(b"half")
-    done = scumble(*arguments(tmp_path, dataset, vgg), "-o", run, "--resume", run)
+    done = scumble(*arguments(tmp_path, dataset), "-o", run, "--resume", run)
     assert done.returncode == 0, done.stderr
     assert "beginning anew" in done.stderr
     assert_equal(run, undisturbed)
     assert not list(run.glob(".*"))
 
 
-def test_a_run_goes_on_in_another_folder_and_is_whole_there(
-    undisturbed: Path, tmp_path: Path, dataset: Path, vgg: Path
-) -> None:
-    command = [*arguments(tmp_path, dataset, vgg)]
+def test_a_run_goes_on_in_another_folder_and_is_whole_there(undisturbed: Path, tmp_path: Path, dataset: Path) -> None:
+    command = [*arguments(tmp_path, dataset)]
     first, second = tmp_path / "first", tmp_path / "second"
     assert scumble(*command, "-o", first, "--stop-at", 17).returncode == 0
     refused = scumble(*command, "-o", undisturbed, "--resume", first)
@@ -175,9 +162,9 @@ def test_a_run_goes_on_in_another_folder_and_is_whole_there(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
-def test_sigterm_saves_after_the_step_in_hand(undisturbed: Path, tmp_path: Path, dataset: Path, vgg: Path) -> None:
+def test_sigterm_saves_after_the_step_in_hand(undisturbed: Path, tmp_path: Path, dataset: Path) -> None:
     run = tmp_path / "run"
-    command = [*arguments(tmp_path, dataset, vgg), "-o", str(run), "--set", "run.save_minutes=100.0"]
+    command = [*arguments(tmp_path, dataset), "-o", str(run), "--set", "run.save_minutes=100.0"]
     executable = Path(sys.executable).with_name("scumble")
     with subprocess.Popen([executable, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         while process.poll() is None and not (run / "grids" / "val_0000007.jpg").exists():
@@ -186,6 +173,6 @@ def test_sigterm_saves_after_the_step_in_hand(undisturbed: Path, tmp_path: Path,
         _, said = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM
     assert b"go on with --resume" in said
-    done = scumble(*arguments(tmp_path, dataset, vgg), "-o", run, "--resume", run)
+    done = scumble(*arguments(tmp_path, dataset), "-o", run, "--resume", run)
     assert done.returncode == 0, done.stderr
     assert_equal(run, undisturbed)

@@ -9,6 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from scumble.network import SEEN  # noqa: E402
 from scumble.nn import losses  # noqa: E402
 
 
@@ -80,7 +81,6 @@ FORMULAS = {  # (real term, fake term, generator's term) of one logit
         lambda v: -math.log(sigmoid(v)),
     ),
     "least-squares": (lambda v: (v - 1) ** 2, lambda v: v**2, lambda v: (v - 1) ** 2),
-    "hinge": (lambda v: max(0, 1 - v), lambda v: max(0, 1 + v), lambda v: -v),
 }
 
 
@@ -93,8 +93,7 @@ def test_adversarial_losses_of_both_sides(kind: losses.AdversarialKind) -> None:
         values = [term(float(v)) for v in logits.flatten()]
         return sum(values) / len(values)
 
-    scale = 1.0 if kind == "hinge" else 0.5
-    expected = scale * (mean(of_real, real) + (mean(of_fake, fake) + mean(of_fake, wrong)) / 2)
+    expected = 0.5 * (mean(of_real, real) + (mean(of_fake, fake) + mean(of_fake, wrong)) / 2)
     assert float(losses.adversarial_d([real], [fake, wrong], kind)) == pytest.approx(expected, rel=1e-12)
     assert float(losses.adversarial_g(fake, kind)) == pytest.approx(mean(of_g, fake), rel=1e-12)
 
@@ -102,13 +101,6 @@ def test_adversarial_losses_of_both_sides(kind: losses.AdversarialKind) -> None:
 def test_bce_takes_extreme_logits() -> None:
     far = torch.tensor([1000.0, -1000.0])
     assert math.isfinite(float(losses.adversarial_d([far], [far], "bce")))
-
-
-def test_r1_of_a_linear_score_is_its_squared_slope() -> None:
-    x = draw(2, 3, 4, 4).requires_grad_(True)
-    slope = draw(3, 4, 4, seed=1)
-    scores = (x * slope).sum(dim=(1, 2, 3))
-    assert float(losses.r1(scores, x)) == pytest.approx(float((slope**2).sum()), rel=1e-12)
 
 
 def test_compound_temporal_is_the_mean_over_valid_pixels() -> None:
@@ -122,43 +114,6 @@ def test_compound_temporal_is_the_mean_over_valid_pixels() -> None:
         if (i, j) != (0, 1)
     )
     assert float(losses.compound_temporal(a, b, valid)) == pytest.approx(total / 9, rel=1e-12)
-
-
-def test_local_coherence_is_cross_entropy_over_neighbour_differences() -> None:
-    a, b = draw(1, 4, 5, 5, seed=1), draw(1, 4, 5, 5, seed=2)
-    places = torch.tensor([[1, 1], [2, 3]])
-
-    def vectors(f):  # type: ignore[no-untyped-def]
-        rows = []
-        for dy in (-1, 0, 1):
-            for dx in (-1, 0, 1):
-                if (dy, dx) != (0, 0):
-                    for y, x in places.tolist():
-                        v = f[0, :, y + dy, x + dx].numpy() - f[0, :, y, x].numpy()
-                        rows.append(v / np.linalg.norm(v))
-        return np.array(rows)
-
-    logits = vectors(a) @ vectors(b).T / 0.07
-    expected = np.mean([np.log(np.exp(row - row.max()).sum()) + row.max() - row[i] for i, row in enumerate(logits)])
-    assert float(losses.local_coherence([a], [b], [places])) == pytest.approx(expected, rel=1e-10)
-
-
-def test_identity_is_squared_difference_of_pixels_and_features() -> None:
-    a, b = draw(1, 3, 4, 4, seed=1), draw(1, 3, 4, 4, seed=2)
-    fa, fb = {"x": draw(1, 2, 2, 2, seed=3)}, {"x": draw(1, 2, 2, 2, seed=4)}
-    pixels, features = losses.identity(a, b, fa, fb)
-    assert float(pixels) == pytest.approx(float(np.mean((a.numpy() - b.numpy()) ** 2)), rel=1e-12)
-    assert float(features) == pytest.approx(float(np.mean((fa["x"].numpy() - fb["x"].numpy()) ** 2)), rel=1e-12)
-
-
-def test_style_signature_is_info_nce() -> None:
-    codes, own, others = draw(2, 4, seed=1), draw(4, seed=2), draw(3, 4, seed=3)
-    keys = np.vstack([own.numpy()[None], others.numpy()])
-    keys /= np.linalg.norm(keys, axis=1, keepdims=True)
-    c = codes.numpy() / np.linalg.norm(codes.numpy(), axis=1, keepdims=True)
-    logits = c @ keys.T / 0.1
-    expected = np.mean([np.log(np.exp(r).sum()) - r[0] for r in logits])
-    assert float(losses.style_signature(codes, own, others)) == pytest.approx(expected, rel=1e-10)
 
 
 def test_instance_normalised_forgets_contrast_and_level() -> None:
@@ -175,13 +130,6 @@ def test_moment_difference() -> None:
     assert float(losses.moment_difference(losses.moments(a), losses.moments(b))) == pytest.approx(expected, rel=1e-10)
 
 
-def test_statistics_are_moments_and_gram() -> None:
-    f = draw(2, 3, 4, 5)
-    found = losses.statistics(f)
-    for a, b in zip(found, (*losses.moments(f), losses.gram(f)), strict=True):
-        assert torch.allclose(a, b, rtol=1e-12, atol=0)
-
-
 def test_weighted_total() -> None:
     terms = {"content": torch.tensor(2.0), "style": torch.tensor(3.0)}
     assert float(losses.weighted_total(terms, {"content": 0.5, "style": 10.0, "unused": 9.0})) == 31.0
@@ -194,15 +142,14 @@ GRADIENTS = {
     "normalised content": lambda x: losses.content(losses.instance_normalised(x), draw(1, 2, 4, 4, seed=9)),
     "style": lambda x: losses.style({"f": x}, {"f": losses.gram(draw(1, 2, 4, 4, seed=9))}, {"f": 3.0}),
     "moments": lambda x: losses.moment_difference(losses.moments(x), losses.moments(draw(1, 2, 4, 4, seed=9))),
-    "statistics": lambda x: torch.stack([t.sin().sum() for t in losses.statistics(x)]).sum(),
     "variation": losses.total_variation,
     "bce": lambda x: losses.adversarial_g(x, "bce"),
     "least squares": lambda x: losses.adversarial_g(x, "least-squares"),
-    "hinge": lambda x: losses.adversarial_d([x], [x * 0.5], "hinge"),
     "bce d": lambda x: losses.adversarial_d([x], [x * 0.5], "bce"),
+    "relative moments": lambda x: losses.relative_moments(
+        losses.moments(x), losses.moments(draw(1, 2, 4, 4, seed=9)), 0.5
+    ),
     "temporal": lambda x: losses.compound_temporal(x, draw(1, 2, 4, 4, seed=9), torch.ones(1, 1, 4, 4).double()),
-    "coherence": lambda x: losses.local_coherence([x], [draw(1, 2, 4, 4, seed=9)], [torch.tensor([[1, 1], [2, 2]])]),
-    "signature": lambda x: losses.style_signature(x.reshape(4, 8), draw(8, seed=8), draw(3, 8, seed=9)),
 }
 
 
@@ -212,18 +159,27 @@ def test_gradients(name: str) -> None:
     assert torch.autograd.gradcheck(GRADIENTS[name], (x,))
 
 
-def test_beyond_is_the_mean_square_of_the_excess() -> None:
-    values = [torch.tensor([1.0, -5.0]), torch.tensor([[7.0], [4.0]])]
-    assert float(losses.beyond(values, 4.0)) == pytest.approx((1 + 9) / 4)
-    assert float(losses.beyond([torch.zeros(3)], 4.0)) == 0
+def test_a_relative_distance_is_the_root_of_a_share_of_the_goals_size() -> None:
+    goal = torch.tensor([[3.0, 4.0]]), torch.tensor([[1.0, 2.0]])
+    own = torch.tensor([[3.5, 4.0]]), torch.tensor([[1.0, 1.0]])
+    wanted = math.sqrt((0.25 + 1.0) / (0.75 * 30 + 0.25 * 10) + losses.NEAR)
+    assert float(losses.relative_moments(own, goal, 10.0)) == pytest.approx(wanted, rel=1e-6)
+    at_goal = goal[0].clone().requires_grad_()
+    losses.relative_moments((at_goal, goal[1]), goal, 10.0).backward()
+    assert at_goal.grad is not None
+    assert bool(at_goal.grad.isfinite().all())  # the bare root's is not
 
 
-def test_the_root_of_a_difference_is_smooth_and_nothing_at_nothing() -> None:
-    difference = torch.tensor([0.0, 1e-4, 0.04, 1.0], requires_grad=True)
-    root = losses.rooted(difference)
-    assert float(root[0].detach()) == pytest.approx(0, abs=1e-7)
-    assert root.detach().tolist()[2:] == pytest.approx([0.2, 1.0], rel=0.2)
-    root.sum().backward()
-    assert difference.grad is not None
-    assert float(difference.grad[0]) < 20  # the bare root's is infinite
-    assert (difference.grad.diff() < 0).all()
+def test_half_a_gram_matrix_has_the_size_of_the_whole() -> None:
+    f = draw(2, 3, 4, 5)
+    whole = losses.gram(f).float()
+    assert torch.allclose(losses.upper_half(whole).square().sum(1), whole.square().sum((1, 2)))
+    scaled = losses.gram_of_places(f.float()) / losses.GRAM_SCALE
+    assert torch.allclose(scaled, whole * 3, rtol=1e-5)  # not divided by the channels
+
+
+def test_moments_of_layers_stand_side_by_side() -> None:
+    layers = [(torch.rand(2, channels), torch.rand(2, channels)) for _, channels in SEEN]
+    for given, found in zip(layers, losses.split_moments(losses.stacked_moments(layers)), strict=True):
+        assert torch.equal(given[0], found[0])
+        assert torch.equal(given[1], found[1])

@@ -1,4 +1,4 @@
-"""The networks: what the generator may depend on, what its switches do, how it collapses, what D looks at."""
+"""The networks: what the generator may depend on, what its parts do, how it collapses, what D looks at."""
 
 from __future__ import annotations
 
@@ -10,21 +10,25 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from conftest import SMALL, picture  # noqa: E402
+from conftest import PAINTER, SMALL, picture  # noqa: E402
 
-from scumble.baking import look_of_pixels  # noqa: E402
+from scumble.baking import as_style, look_of_pixels, vgg_slice  # noqa: E402
 from scumble.engine.openvino_engine import OpenVinoEngine  # noqa: E402
 from scumble.errors import BadLook  # noqa: E402
-from scumble.look import Look, StyleStatistics, Universal  # noqa: E402
-from scumble.network import SIZES, Architecture  # noqa: E402
-from scumble.nn import files  # noqa: E402
+from scumble.look import Look, Universal  # noqa: E402
+from scumble.network import MOMENTS, RANK, SIZES, Architecture  # noqa: E402
+from scumble.nn import checkpoint, files, losses  # noqa: E402
 from scumble.nn.discriminator import PlainDiscriminator, StyleDiscriminator  # noqa: E402
-from scumble.nn.generator import Generator, Moments, pooled_moments  # noqa: E402
+from scumble.nn.fused import Fused  # noqa: E402
+from scumble.nn.generator import Generator, Moments  # noqa: E402
 from scumble.nn.perceptual import PerceptualFeatures  # noqa: E402
+from scumble.weights import shipped_vgg  # noqa: E402
+
+FORMS = [SMALL, replace(SMALL, form="resnet"), PAINTER]
 
 
-def shaken(architecture: Architecture = SMALL, **more: object) -> Generator:
-    """A generator whose silent layers speak, so that nothing hides behind zeros."""
+def shaken(architecture: Architecture = PAINTER, **more: object) -> Generator:
+    """A generator away from where training begins."""
     torch.manual_seed(3)
     g = Generator(architecture, **more)  # type: ignore[arg-type]
     with torch.no_grad():
@@ -37,227 +41,195 @@ def batch(*pictures: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.stack(pictures).transpose(0, 3, 1, 2).copy())
 
 
-STYLE = batch(picture(48, 64, 9))
 CONTENT = batch(picture(32, 40, 1), picture(32, 40, 2))
+STYLES = torch.from_numpy(np.random.default_rng(5).normal(size=(2, MOMENTS)).astype(np.float32))
 
 
 def test_training_starts_from_the_palette_map() -> None:
     torch.manual_seed(0)
-    g = Generator(SIZES["standard"]).requires_grad_(False)
-    strokes, _ = g(CONTENT, g.collapse(g.encode(STYLE)))
-    assert float(strokes.std()) < 0.3 * float(CONTENT.std())
+    g = Generator(SIZES["painter"]["standard"]).requires_grad_(False)
+    away = g(CONTENT, g.look(STYLES)) - CONTENT
+    assert float(away.std()) < 0.6 * float(CONTENT.std())
 
 
-def test_the_style_picture_changes_the_painting() -> None:
-    g = shaken()
-    one, _ = g(CONTENT, g.collapse(g.encode(STYLE)))
-    two, _ = g(CONTENT, g.collapse(g.encode(1 - STYLE.roll(9, 3) ** 2)))
-    assert float((one - two).abs().mean()) > 0.01
+@pytest.mark.parametrize("architecture", FORMS, ids=["unet", "resnet", "painter"])
+def test_the_style_changes_the_painting_and_every_layer_of_it(architecture: Architecture) -> None:
+    g = shaken(architecture)
+    one, two = (g(CONTENT, g.look(moments.expand(2, -1))) for moments in STYLES)
+    assert float((one - two).abs().mean()) > 0.005
+    a, b = (g.collapse(moments) for moments in STYLES)
+    for name in a:
+        same = torch.equal(a[name], b[name])
+        has_look_kernels = name.startswith("kernel.") and f"varied.{name[7:]}" in g.state_dict()
+        assert same is (name.startswith("kernel.") and not has_look_kernels), name
 
 
-def test_skips_are_switchable_and_gated_by_the_style() -> None:
-    u_net, resnet = SMALL, replace(SMALL, skips=False)
-    assert any(n.op == "skip" for n in u_net.nodes())
-    assert not any(n.op == "skip" for n in resnet.nodes())
-    g = shaken()
-    plain = g.collapse(g.encode(STYLE))
-    other = g.collapse(g.encode(1 - STYLE))
-    assert any(not torch.equal(plain.gate[k], other.gate[k]) for k in plain.gate)
-    shut = replace(plain, gate={k: torch.zeros_like(v) for k, v in plain.gate.items()})
-    assert not torch.allclose(g(CONTENT, plain)[0], g(CONTENT, shut)[0], atol=1e-3)
-    assert shaken(resnet)(CONTENT, shaken(resnet).collapse(shaken(resnet).encode(STYLE)))[0].shape == CONTENT.shape
+def test_layers_of_32_channels_have_look_kernels() -> None:
+    ranks = {node.name: node.rank for node in SIZES["painter"]["standard"].convolutions()}
+    assert {name for name, rank in ranks.items() if rank == 0} == {"in2", "in1", "to0", "in0", "head"}
+    assert set(ranks.values()) == {0, RANK}
 
 
-def test_mixture_kernels_blend_the_experts() -> None:
-    g = shaken()
-    plain = g.collapse(g.encode(STYLE))
-    experts = g.kernel["block2_0a"]
-    low, high = experts.amin(0), experts.amax(0)
-    assert bool(((plain.kernel["block2_0a"] >= low - 1e-6) & (plain.kernel["block2_0a"] <= high + 1e-6)).all())
-    g.temperature = 1e-3  # cold: one expert alone
-    cold = g.collapse(g.encode(STYLE)).kernel["block2_0a"]
-    assert min(float((cold - e).abs().max()) for e in experts) < 1e-5
-
-
-def test_injection_starts_as_adain() -> None:
-    torch.manual_seed(0)
-    g = Generator(SMALL).requires_grad_(False)
-    style = g.encode(STYLE)
-    plain = g.collapse(style)
-    node = next(n for n in g.nodes if n.injected)
-    assert torch.allclose(plain.gamma[node.name], style.deviation[node.level])
-    assert torch.allclose(plain.beta[node.name], style.mean[node.level])
+@pytest.mark.parametrize("architecture", FORMS, ids=["unet", "resnet", "painter"])
+def test_a_collapsed_look_paints_what_the_generator_paints_in_its_style(architecture: Architecture) -> None:
+    g = shaken(architecture)
+    plain = Generator(architecture, "none").requires_grad_(False)
+    plain.load_state_dict(g.collapse(STYLES[0]))
+    ours, theirs = g(CONTENT, g.look(STYLES[:1].expand(2, -1))), plain(CONTENT, plain.look())
+    assert torch.allclose(ours, theirs, atol=1e-4)
 
 
 def test_statistics_of_views_are_pooled() -> None:
-    x = torch.randn(6, 4, 5, 7)  # 3 views of 2 samples
-    weights = (0.5, 0.25, 0.25)
-    pooled = pooled_moments(x, weights)
-    for sample in range(2):
-        views = [x[v * 2 + sample] for v in range(3)]
-        mean = sum(w * v.mean((1, 2)) for w, v in zip(weights, views, strict=True))
-        square = sum(w * v.square().mean((1, 2)) for w, v in zip(weights, views, strict=True))
-        assert torch.allclose(pooled.mean[sample], mean, atol=1e-5)
-        assert torch.allclose(pooled.variance[sample], square - mean**2, atol=1e-5)
+    x = torch.randn(6, 4, 5, 7)  # 2 views of 3 samples, side by side
+    gamma, beta = torch.rand(3, 4).repeat_interleave(2, 0), torch.rand(3, 4).repeat_interleave(2, 0)
+    found = Fused().normalise(x, gamma, beta, relu=False, views=2)
+    for sample in range(3):
+        views = x[2 * sample : 2 * sample + 2]
+        variance, mean = torch.var_mean(views, dim=(0, 2, 3), correction=0)
+        wanted = (views - mean[:, None, None]) / (variance + 1e-5).sqrt()[:, None, None]
+        wanted = wanted * gamma[2 * sample][:, None, None] + beta[2 * sample][:, None, None]
+        assert torch.allclose(found[2 * sample : 2 * sample + 2], wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("views", [1, 2])
+@pytest.mark.parametrize("relu", [False, True])
+def test_the_gradients_written_by_hand_are_those_of_the_arithmetic(views: int, relu: bool) -> None:
+    torch.manual_seed(1)
+    x = torch.randn(4, 3, 6, 5).requires_grad_()
+    gamma, beta = torch.randn(4, 3).requires_grad_(), torch.randn(4, 3).requires_grad_()
+    towards = torch.randn(4, 3, 6, 5)
+
+    def written() -> tuple[torch.Tensor, ...]:
+        v = x.view(4 // views, views, 3, 30)
+        variance, mean = torch.var_mean(v, dim=(1, 3), keepdim=True, correction=0)
+        y = ((v - mean) * (variance + 1e-5).rsqrt()).view(4, 3, 6, 5) * gamma[:, :, None, None] + beta[:, :, None, None]
+        y = y.relu() if relu else y
+        return (y, x * gamma[:, :, None, None] + beta[:, :, None, None], *losses.moments(x, 1e-4))
+
+    fused = Fused()
+    ours = (fused.normalise(x, gamma, beta, relu, views), fused.affine(x, gamma, beta, False), *fused.moments(x))
+    for a, b in zip(ours, written(), strict=True):
+        assert torch.allclose(a, b, atol=1e-5)
+    for outputs in ((0, 1), (2,), (3,)):  # each with a gradient of its own
+        found = []
+        for values in (ours, written()):
+            total = sum((values[i] * towards.flatten()[: values[i].numel()].view_as(values[i])).sum() for i in outputs)
+            found.append(torch.autograd.grad(total, (x, gamma, beta), retain_graph=True, allow_unused=True))
+        for a, b in zip(*found, strict=True):
+            assert (a is None) is (b is None)
+            assert a is None or torch.allclose(a, b, atol=1e-3)
 
 
 def test_frozen_statistics_make_a_fixed_function_of_pixels() -> None:
     """With statistics given, what happens in one half of the picture cannot reach the other (static half)."""
     g = shaken()
-    plain = g.collapse(g.encode(STYLE))
-    halo = SMALL.receptive_field()
+    look = g.look(STYLES[:1])
+    halo = PAINTER.receptive_field()
     wide = batch(picture(32, 4 * halo, 1))
-    _, used = g(wide, plain)
+    _, used = g.measured(wide, look)
     changed = wide.clone()
     changed[:, :, :, : halo // 2] = 0.9
-    a, b = (g(x, plain, used)[0] for x in (wide, changed))
+    a, b = (g.measured(x, look, used)[0] for x in (wide, changed))
     far = halo // 2 + halo
     assert torch.equal(a[..., far:], b[..., far:])
     assert not torch.equal(a[..., :far], b[..., :far])
-    free = g(changed, plain)[0]
+    free = g.measured(changed, look)[0]
     assert not torch.allclose(a[..., far:], free[..., far:], atol=1e-4)
 
 
-@pytest.mark.parametrize("architecture", [SMALL, SIZES["tiny"], SIZES["draft"], replace(SMALL, skips=False)])
+@pytest.mark.parametrize(
+    "architecture",
+    [*FORMS, SIZES["painter"]["tiny"], SIZES["textbook"]["draft"]],
+    ids=["unet", "resnet", "painter", "tiny", "draft"],
+)
 def test_receptive_field_is_not_understated(architecture: Architecture) -> None:
     """A pixel's gradient with respect to the input vanishes outside the stated receptive field."""
     torch.manual_seed(0)
-    g = Generator(architecture, conditioning="none", head_gain=1.0)
+    g = Generator(architecture, conditioning="none")
     halo = architecture.receptive_field()
     side = 2 * halo + 8 * architecture.stride
-    x = torch.rand(1, 3, side, architecture.stride * 2).double().requires_grad_(True)
-    g = g.double()
-    used = [
-        Moments(torch.zeros(1, n.channels).double(), torch.ones(1, n.channels).double())
-        for n in g.nodes
-        if n.op == "conv" and n.normed
-    ]
+    x = torch.rand(1, 3, side, architecture.stride * 2).requires_grad_(True)
+    used = {n.name: Moments(torch.zeros(1, n.channels), torch.ones(1, n.channels)) for n in g.convolutions if n.normed}
     for row in (side // 2, side // 2 + 1, side // 2 + architecture.stride - 1):
-        y, _ = g(x, g.collapse(), used)
+        y, _ = g.measured(x, g.look(), used)
         (gradient,) = torch.autograd.grad(y[0, :, row, 0].sum(), x)
         reached = gradient.abs().sum((0, 1, 3)).nonzero().flatten()
         assert row - int(reached.min()) <= halo
         assert int(reached.max()) - row <= halo
 
 
-@pytest.mark.parametrize("sight", [False, True])
-def test_the_look_without_torch_collapses_to_the_same_weights(tmp_path: Path, sight: bool) -> None:
-    g = shaken(sight=sight)
-    g.temperature = 1.7
+def test_the_look_without_torch_collapses_to_the_same_weights(tmp_path: Path) -> None:
+    g = shaken()
     files.save_generator(tmp_path / "u.safetensors", g, {})
     files.load_generator_into(g, tmp_path / "u.safetensors")  # rounded to float16 as the file is
     universal = Universal.load(tmp_path / "u.safetensors")
-    style = g.encode(STYLE)
-    seen = OpenVinoEngine().encode(universal, STYLE[0].permute(1, 2, 0).numpy())
-    np.testing.assert_allclose(seen.code, style.code.numpy(), atol=2e-3)
-    ours = g.collapse(style)
-    numbers = StyleStatistics(
-        style.code.numpy(), tuple(m.numpy() for m in style.mean), tuple(d.numpy() for d in style.deviation)
-    )
-    theirs = universal.collapse(numbers)
-    for part in ("kernel", "gamma", "beta", "gate"):
-        for name, value in getattr(ours, part).items():
-            np.testing.assert_allclose(theirs[f"{part}.{name}"], value.numpy(), atol=2e-5, err_msg=f"{part}.{name}")
+    theirs = universal.collapse(STYLES[0].numpy())
+    for name, value in g.collapse(STYLES[0]).items():
+        np.testing.assert_allclose(theirs[name], value.numpy(), atol=2e-5, err_msg=name)
 
 
-def test_a_sight_adds_nothing_to_older_weights_at_first(tmp_path: Path) -> None:
-    old = shaken()
-    files.save_generator(tmp_path / "old.safetensors", old, {})
-    files.load_generator_into(old, tmp_path / "old.safetensors")
-    torch.manual_seed(1)
-    new = Generator(SMALL, sight=True)
-    files.start_from(new, tmp_path / "old.safetensors")
-    a, b = old.collapse(old.encode(STYLE)), new.collapse(new.encode(STYLE))
-    for part in ("kernel", "gamma", "beta", "gate"):
-        for name, value in getattr(a, part).items():
-            assert torch.allclose(getattr(b, part)[name], value, atol=1e-6), name
+def test_moments_without_torch_are_those_of_training() -> None:
+    pixels = as_style(picture(90, 120, 9), 96)
+    ours = OpenVinoEngine().moments(vgg_slice(), pixels)
+    layers = ["relu1_1", "relu2_1", "relu3_1", "relu4_1"]
+    found = PerceptualFeatures.load(shipped_vgg())(batch(pixels), layers)
+    theirs = losses.stacked_moments([Fused().moments(found[k]) for k in layers])
+    np.testing.assert_allclose(ours, theirs[0].numpy(), rtol=2e-3, atol=2e-3)
+    for a, b in losses.split_moments(theirs):
+        assert a.shape == b.shape
 
 
-@pytest.mark.parametrize("sight", [False, True])
-def test_training_starts_from_a_mixture_as_warm_as_it_was_saved(sight: bool, tmp_path: Path) -> None:
-    old = shaken(sight=sight)
-    old.temperature = 2.5
-    files.save_generator(tmp_path / "old.safetensors", old, {})
-    files.load_generator_into(old, tmp_path / "old.safetensors")
-    new = Generator(SMALL, sight=sight)
-    files.start_from(new, tmp_path / "old.safetensors")
-    a, b = old.collapse(old.encode(STYLE)), new.collapse(new.encode(STYLE))
-    assert (old.temperature, new.temperature) == (2.5, 1.0)
-    for name, value in a.kernel.items():
-        assert torch.allclose(b.kernel[name], value, atol=1e-6), name
-
-
-def test_a_temperature_that_is_none_is_refused(tmp_path: Path) -> None:
-    g = shaken()
-    g.temperature = 0.0
-    files.save_generator(tmp_path / "old.safetensors", g, {})
-    for load in (files.start_from, files.load_generator_into):
-        with pytest.raises(BadLook, match=r"old\.safetensors: its fact 'temperature' is 0"):
-            load(Generator(SMALL), tmp_path / "old.safetensors")
-
-
-def test_what_the_sight_sees_changes_every_layer() -> None:
-    g = shaken(sight=True)
-    style = g.encode(STYLE)
-    other = style._replace(code=torch.cat([style.code[: g.code], style.code[g.code :].roll(1)]))
-    a, b = g.collapse(style), g.collapse(other)
-    for part in ("kernel", "gamma", "beta", "gate"):
-        for name, value in getattr(a, part).items():
-            if part != "beta" or name != "head":  # the head's bias is its own
-                assert not torch.allclose(getattr(b, part)[name], value, atol=1e-4), (part, name)
-
-
-def test_a_look_without_weights_is_made_again_of_its_style(tmp_path: Path) -> None:
-    files.save_generator(tmp_path / "u.safetensors", shaken(sight=True), {})
+def test_a_look_without_weights_is_made_again_of_its_moments(tmp_path: Path) -> None:
+    files.save_generator(tmp_path / "u.safetensors", shaken(), {})
     universal = Universal.load(tmp_path / "u.safetensors")
     look = look_of_pixels([picture(64, 64, 9)], [1.0], "own", [], universal)
     (tmp_path / "slim.look").write_bytes(look.to_bytes(weights=False))
     assert Look.load(tmp_path / "slim.look", lambda: universal).hash == look.hash
     with pytest.raises(BadLook, match=r"slim\.look: holds a style without weights"):
         Look.load(tmp_path / "slim.look")
-    files.save_generator(tmp_path / "v.safetensors", shaken(), {})
+    files.save_generator(tmp_path / "v.safetensors", Generator(PAINTER), {})
     with pytest.raises(BadLook, match="give its name"):
         Look.load(tmp_path / "slim.look", lambda: Universal.load(tmp_path / "v.safetensors"))
 
 
-def test_plain_generator_starts_from_a_look(tmp_path: Path) -> None:
+def test_training_starts_from_looks_generators_and_checkpoints(tmp_path: Path) -> None:
     from conftest import random_look
 
     look = random_look(4)
     look.save(tmp_path / "a.look")
-    g = Generator(SMALL, conditioning="none")
-    files.start_from(g, tmp_path / "a.look")
-    assert np.array_equal(g.collapse().kernel["stem"].detach().numpy(), look.weights["kernel.stem"])
+    g, critic = Generator(SMALL, conditioning="none"), StyleDiscriminator()
+    assert files.start_from(g, critic, tmp_path / "a.look") is False
+    assert np.array_equal(g.collapse()["kernel.stem"].detach().numpy(), look.weights["kernel.stem"])
     files.save_generator(tmp_path / "u.safetensors", Generator(SMALL), {})
     with pytest.raises(BadLook, match="make a look first"):
-        files.start_from(g, tmp_path / "u.safetensors")
+        files.start_from(g, critic, tmp_path / "u.safetensors")
+    trained, judged = shaken(), StyleDiscriminator()
+    tensors = checkpoint.prefixed("ema", trained.state_dict()) | checkpoint.prefixed(
+        "discriminator", judged.state_dict()
+    )
+    checkpoint.save(tmp_path / "travel.safetensors", tensors, {"kind": "travel", "schema": 7})
+    fresh = Generator(PAINTER)
+    assert files.start_from(fresh, critic, tmp_path / "travel.safetensors") is True
+    assert torch.equal(fresh.kernel["head"], trained.kernel["head"])
+    assert torch.equal(critic.code[0].weight, judged.code[0].weight)
+    assert files.start_from(fresh, PlainDiscriminator(), tmp_path / "travel.safetensors") is False
+    checkpoint.save(tmp_path / "old.safetensors", tensors, {"kind": "travel", "schema": 4})
+    with pytest.raises(BadLook, match="of an earlier Scumble"):
+        files.start_from(fresh, critic, tmp_path / "old.safetensors")
 
 
-def test_discriminator_judges_patches_against_the_reference() -> None:
+def test_the_discriminator_judges_patches_by_the_style_they_are_said_to_be_of() -> None:
     torch.manual_seed(0)
-    d = StyleDiscriminator(width=8, depth=2).requires_grad_(False)
-    crops, reference = torch.rand(3, 3, 32, 32), torch.rand(5, 3, 32, 32)
-    scores = d(crops, reference)
-    assert scores.shape == (3, 2, 8, 8)  # colour and luma, one logit a patch
-    assert not torch.allclose(scores, d(crops, reference * 0.3), atol=1e-4)
-    grey = crops.mean(1, keepdim=True).expand(-1, 3, -1, -1)
-    recoloured = grey.clone()
-    assert not torch.allclose(d(recoloured, reference)[:, 0], scores[:, 0], atol=1e-4)
-    shifted = crops.clone()
-    shifted[..., :4, :4] = 1 - shifted[..., :4, :4]
-    far = (d(shifted, reference) - scores).abs().amax((0, 1))
-    assert float(far[:3, :3].max()) > 1e-4
+    d = StyleDiscriminator().requires_grad_(False).eval()
+    crops = torch.rand(2, 3, 64, 64)
+    logits = d(crops, STYLES)
+    assert logits.shape == (2, 8 * 8 + 4 * 4)  # a logit a patch, of the picture and of its half
+    assert not torch.allclose(logits, d(crops, STYLES.flip(0)), atol=1e-4)
+    changed = crops.clone()
+    changed[..., :4, :4] = 1 - changed[..., :4, :4]
+    far = (d(changed, STYLES) - logits)[:, :64].abs().amax(0).view(8, 8)
+    assert float(far[:2, :2].max()) > 1e-5
     assert float(far[-3:, -3:].max()) < 1e-6  # a patch sees its own surroundings only
-
-
-def test_luma_head_does_not_see_colour() -> None:
-    torch.manual_seed(0)
-    d = StyleDiscriminator(width=8, depth=2).requires_grad_(False)
-    crops, reference = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
-    from scumble.nn.discriminator import luma
-
-    grey = luma(crops).expand(-1, 3, -1, -1)
-    assert torch.allclose(d(grey, reference)[:, 1], d(crops, reference)[:, 1], atol=1e-5)
 
 
 def test_plain_discriminator_gives_a_map_of_logits() -> None:

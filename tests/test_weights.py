@@ -10,13 +10,25 @@ from typer.testing import CliRunner
 
 from scumble import weights
 from scumble.cli import app
-from scumble.errors import BadLook, NotInstalled
+from scumble.errors import BadLook
+from scumble.look import read_arrays
+from scumble.network import VGG_LAYERS
 
 
-def test_missing_weights_name_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_fetched_goes_before_what_is_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCUMBLE_CACHE", str(tmp_path))
-    with pytest.raises(NotInstalled, match="scumble weights fetch"):
-        weights.vgg_path()
+    assert weights.vgg_path() == weights.shipped_vgg()
+    (tmp_path / weights.VGG).write_bytes(b"")
+    assert weights.vgg_path() == tmp_path / weights.VGG
+
+
+def test_the_shipped_slice_is_what_the_wheel_of_its_source_holds() -> None:
+    arrays, facts = read_arrays(weights.shipped_vgg())
+    assert facts["licence"] == "MIT"
+    assert weights.SOURCES[facts["sha256"]] == facts["source"] == weights.WHEEL_MEMBER
+    for name, fan_in, channels in VGG_LAYERS:
+        assert arrays[f"{name}.weight"].shape == (channels, fan_in, 3, 3)
+        assert arrays[f"{name}.bias"].shape == (channels,)
 
 
 def test_another_file_is_refused_by_its_hash(tmp_path: Path) -> None:
@@ -58,3 +70,6 @@ def test_weights_are_fetched_and_verified(tmp_path: Path, monkeypatch: pytest.Mo
     done = CliRunner().invoke(app, ["weights", "fetch"], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     assert weights.vgg_path().stat().st_size > 10_000_000
+    fetched, shipped = (read_arrays(path)[0] for path in (weights.vgg_path(), weights.shipped_vgg()))
+    for name, array in shipped.items():
+        np.testing.assert_array_equal(fetched[name], array)

@@ -39,7 +39,7 @@ def test_look_make_info_mix_and_render(tmp_path: Path) -> None:
     scumble("look", "make", f"{SAMPLES / 'hiroshige_mackerel.jpg'}:2", SAMPLES / "vangogh_auvers.jpg", "-o", two)
     scumble("look", "mix", f"{one}:0.7", f"{two}:0.3", "-o", both)
     facts = json.loads(scumble("look", "info", both, "--json").stdout)
-    assert facts["schema"] == 6  # the style's bands and their curves came along through making and mixing
+    assert facts["schema"] == 7
     assert [round(s["weight"], 3) for s in facts["facts"]["sources"]] == [0.7, 0.6, 0.3]
     out = tmp_path / "out.####.png"
     done = scumble(

@@ -53,17 +53,15 @@ def find_look(name: PathLike) -> Look:
     return baking.find_look(os.fspath(name))
 
 
-def make_look(*pictures: PathLike | tuple[PathLike, float], name: str = "", size: str = "standard") -> Look:
+def make_look(*pictures: PathLike | tuple[PathLike, float], name: str = "") -> Look:
     """A look of style pictures, each alone or as (PICTURE, WEIGHT); `Look.save` keeps it.
 
-    `size` is that of the shipped generator, standard or draft. Raises BadPlate, BadSettings.
+    Raises BadPlate, BadSettings.
     """
     pairs = [p if isinstance(p, tuple) else (p, 1.0) for p in pictures]
     if not pairs:
         raise BadSettings("make_look: give at least one picture")
-    if size not in baking.GENERATORS:
-        raise BadSettings(f"make_look: size {size!r} is not one of {', '.join(baking.GENERATORS)}")
-    return baking.make_look([(Path(path), weight) for path, weight in pairs], name, baking.load_universal(size=size))
+    return baking.make_look([(Path(path), weight) for path, weight in pairs], name)
 
 
 def mix_looks(looks: Sequence[Look | PathLike], weights: Sequence[float]) -> Look:

@@ -14,18 +14,18 @@ import cv2
 import numpy as np
 
 from scumble import __version__, tone
-from scumble.bands import Bands, sizes_of
 from scumble.colour import to_working
 from scumble.engine.openvino_engine import OpenVinoEngine
 from scumble.errors import BadLook, BadPlate
 from scumble.frames import Pixels, spread
 from scumble.grain import deviation, removed
 from scumble.look import (
+    Arrays,
     Look,
     ShotStatistics,
     Universal,
     architecture_of,
-    blend_styles,
+    blend,
     check_weights,
     mix,
     read_arrays,
@@ -37,12 +37,13 @@ from scumble.palette import OWN_COLOURS, Colouring, Palette, reference_share
 from scumble.shots import Shot, detect, read_cuts
 from scumble.statistics_file import cached_shots, cached_statistics, keep_shots, keep_statistics
 from scumble.upsampling import resized
+from scumble.weights import shipped_vgg
 
-GENERATORS = {"standard": "universal.safetensors", "draft": "universal-draft.safetensors"}  # shipped, by size
+UNIVERSAL = "universal.safetensors"  # shipped, in `data`
 SAMPLED_FRAMES = 10
 CROPS_A_FRAME = 3
 CROP = 256  # pixels
-STYLE_SIDE = 256  # short side in pixels at which the style encoder sees a picture, about as in training
+STYLE_SIDE = 416  # short side in pixels at which the moments of a style picture are taken, about as in training
 
 
 def shipped(folder: str) -> Path:
@@ -50,14 +51,20 @@ def shipped(folder: str) -> Path:
     return Path(str(resources.files("scumble").joinpath(folder)))
 
 
-def load_universal(path: Path | None = None, size: str = "standard") -> Universal:
-    """The shipped universal generator of a size of `GENERATORS`, or another one's file."""
-    return _load_universal(path or shipped("data") / GENERATORS[size])
+def load_universal(path: Path | None = None) -> Universal:
+    """The shipped universal generator, or another one's file."""
+    return _load_universal(path or shipped("data") / UNIVERSAL)
 
 
 @cache
 def _load_universal(path: Path) -> Universal:
     return Universal.load(path)
+
+
+@cache
+def vgg_slice() -> Arrays:
+    """The layers of VGG that say what a style is like, as shipped (their source: data/SOURCES.md)."""
+    return read_arrays(shipped_vgg())[0]
 
 
 def shipped_looks() -> list[str]:
@@ -80,7 +87,7 @@ def find_look(name: str) -> Look:
 
 
 def make_look(pictures: Sequence[tuple[Path, float]], name: str = "", universal: Universal | None = None) -> Look:
-    """A look from style pictures and their weights: one forward pass of the style encoder each."""
+    """A look from style pictures and their weights: one forward pass of VGG each."""
     name = name or "+".join(path.stem for path, _ in pictures)
     shown = [style_picture(path) for path, _ in pictures]
     return look_of_pixels(shown, [w for _, w in pictures], name, picture_facts(pictures), universal)
@@ -97,7 +104,7 @@ def look_of_pixels(
     universal = universal or load_universal()
     engine = OpenVinoEngine()
     share = [w / sum(weights) for w in weights]
-    style = blend_styles([engine.encode(universal, pixels) for pixels in pictures], share)
+    moments = blend([engine.moments(vgg_slice(), pixels) for pixels in pictures], share)
     palettes = [Palette.measure(pixels) for pixels in pictures]
     facts: dict[str, Any] = {
         "name": name,
@@ -108,15 +115,8 @@ def look_of_pixels(
     }
     if "descends_from" in universal.facts:
         facts["descends_from"] = universal.facts["descends_from"]
-    recipe = universal.facts.get("settings", {}).get("generator", {})
-    if recipe.get("palette") is False:  # trained on the plate's own colours, without recolouring
-        facts["keep_color"] = 1.0
     palette = Palette.blend(palettes, share)
-    bands = None
-    if recipe.get("bands", True):  # a generator that was trained before there were bands gains by them as well
-        curves = bool(recipe.get("curves", True))  # and by their curves
-        bands = Bands.blend([Bands.measure(pixels, curves) for pixels in pictures], share)
-    look = Look(universal.architecture, universal.collapse(style), palette, None, style, facts, bands=bands)
+    look = Look(universal.architecture, universal.collapse(moments), palette, None, moments, facts)
     return with_reference(look, reference_statistics(look))
 
 
@@ -126,15 +126,13 @@ def look_of_weights(weights: Path, painting: Path) -> Look:
     if facts.get("kind") != "plain":
         raise BadLook(f"{weights}: not the weights of one style; give best.safetensors of a run, or a look")
     architecture = architecture_of(weights, facts)
-    own = {k: (a[0] if k.startswith("kernel.") else a) for k, a in arrays.items()}
-    check_weights(weights, architecture, own)
+    check_weights(weights, architecture, arrays)
     pixels = style_picture(painting)
     recipe = facts.get("settings", {}).get("generator", {})
-    bands = Bands.measure(pixels, bool(recipe.get("curves"))) if recipe.get("bands") else None
     made: dict[str, Any] = {"name": painting.stem, "made": "trained", "made_by": f"scumble {__version__}"}
     if recipe.get("palette") is False:
         made["keep_color"] = 1.0
-    look = Look(architecture, own, Palette.measure(pixels), None, None, made, bands=bands)
+    look = Look(architecture, arrays, Palette.measure(pixels), None, None, made)
     return with_reference(look, reference_statistics(look))
 
 
@@ -150,9 +148,7 @@ def picture_hash(path: Path) -> str:
 
 def mix_looks(looks: Sequence[Look], weights: Sequence[float]) -> Look:
     """`scumble.look.mix` with the shipped generator of these looks, and reference statistics measured anew."""
-    ancestors = {look.facts.get("ancestor") for look in looks}
-    generators = (load_universal(size=size) for size in GENERATORS)
-    look = mix(looks, weights, next((g for g in generators if g.hash in ancestors), None))
+    look = mix(looks, weights, load_universal())
     return with_reference(look, reference_statistics(look))
 
 
@@ -168,7 +164,7 @@ def style_picture(path: Path, side: int = STYLE_SIDE) -> Pixels:
 
 
 def as_style(pixels: Pixels, side: int = STYLE_SIDE) -> Pixels:
-    """A picture (H, W, 3) in the working space as the style encoder sees it."""
+    """A picture (H, W, 3) in the working space as its moments are taken."""
     height, width = pixels.shape[:2]
     factor = side / min(height, width)
     size = [max(32, round(n * factor / 32) * 32) for n in (width, height)]
@@ -325,15 +321,8 @@ def _measured(
     facts: dict[str, Any],
 ) -> ShotStatistics:
     matrix, offset = look.recolouring(plate, colouring)
-    mean, variance, painted = OpenVinoEngine().measure(look, np.stack(crops), share, matrix, offset)
-    found = ShotStatistics(plate, mean, variance, facts)
-    if painted is None or look.bands is None:
-        return found
-    found = replace(found, bands=Bands.pool([Bands.measure(crop, False) for crop in painted], share.tolist()))
-    linear = look.band_match(found, colouring)
-    if look.bands.sizes is None or linear is None or found.bands is None:
-        return found
-    return replace(found, bands=replace(found.bands, sizes=sizes_of(painted, share.tolist(), linear)))
+    mean, variance = OpenVinoEngine().measure(look, np.stack(crops), share, matrix, offset)
+    return ShotStatistics(plate, mean, variance, facts)
 
 
 def _crops(pixels: Pixels, count: int, side: int, seed: int = 0, size: tuple[int, int] | None = None) -> list[Pixels]:

@@ -278,6 +278,15 @@ def render(
         list[str] | None,
         typer.Option("--style", metavar="PICTURE[:WEIGHT]...", help="Style pictures instead of a look."),
     ] = None,
+    refine: Annotated[
+        float | None,
+        typer.Option(
+            "--refine",
+            metavar="MINUTES",
+            min=0.1,
+            help="Refine the look of --style for this shot first; it is kept beside the output (needs the extra train).",
+        ),
+    ] = None,
     frames: Annotated[
         str | None, typer.Option("--frames", metavar="RANGE", help="Frames to paint, as in 1001-1100x2,1150.")
     ] = None,
@@ -592,7 +601,16 @@ def render(
         if settings.matte:
             raise BadSettings("a matte is for the look of --look or --style; give one of them")
         settings, look = dataclasses.replace(settings, matte=NOWHERE), ["identity"]
-    chosen: Any = _keyed_looks(look) if look else make_look([(Path(n), w) for n, w in map(weighted, style or [])])
+    if refine is not None and not style:
+        raise BadSettings(
+            "--refine is for a look of --style PICTURE; a look of --look is refined by scumble look train"
+        )
+    pictures = [(Path(n), w) for n, w in map(weighted, style or [])]
+    chosen: Any = _keyed_looks(look) if look else make_look(pictures)
+    if refine is not None:
+        plan(plate, chosen, output, settings, _looks_in_mattes(matte_look or []))  # refused before minutes are spent
+        if not dry_run:
+            chosen = _refined(source, pictures, output, refine, PlateOptions(layer, in_space, colours), overwrite)
     job = plan(plate, chosen, output, settings, _looks_in_mattes(matte_look or []))
     if dry_run:
         print(job)
@@ -608,6 +626,22 @@ def render(
         )
         for line in (*job.notes(), *done.notes):
             note.print(f"note: {line}", soft_wrap=True)
+
+
+def _refined(
+    source: Path, pictures: list[tuple[Path, float]], output: Path, minutes: float, options: Any, overwrite: bool
+) -> Any:
+    """The look of style pictures refined for a shot, kept beside the shot's output."""
+    _needs_torch()
+    from scumble.train.look_training import refined_look
+
+    if any(weight != 1 for _, weight in pictures):
+        raise BadSettings("--refine takes style pictures without weights: they are learned as one style")
+    stem = output.name.split(".")[0].strip("#_- ") or "refined"
+    with _counting() as tell:
+        return refined_look(
+            source, [p for p, _ in pictures], output.parent / f"{stem}.look", minutes, options, _say, tell, overwrite
+        )
 
 
 def _proxy(number: int) -> Literal[1, 2, 4]:
@@ -967,13 +1001,7 @@ def look_make(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="LOOK", help="Look file to write.")],
     name: Annotated[str, typer.Option("--name", help="Name of the look; the file's name by default.")] = "",
     universal: Annotated[
-        Path | None, typer.Option("--universal", help="Universal generator other than the shipped ones.")
-    ] = None,
-    size: Annotated[
-        Literal["standard", "draft"] | None,
-        typer.Option(
-            "--size", help="Shipped generator: standard, whose looks mix with shipped ones, or draft: faster."
-        ),
+        Path | None, typer.Option("--universal", help="Universal generator other than the shipped one.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the look if it is there.")] = False,
 ) -> None:
@@ -981,12 +1009,8 @@ def look_make(
     from scumble.baking import load_universal, make_look
 
     _free(output, overwrite)
-    if universal is not None and size is not None:
-        raise BadInput(
-            "--size chooses among the shipped generators, --universal gives another one; leave one of them out"
-        )
     pictures = [(Path(n), w) for n, w in map(weighted, paintings)]
-    made = make_look(pictures, name or output.stem, load_universal(universal, size or "standard"))
+    made = make_look(pictures, name or output.stem, load_universal(universal))
     made.save(output)
     print(f"{output}: look {made.name} ({made.hash})")
 
@@ -1020,12 +1044,13 @@ def look_info(
     from dataclasses import asdict
 
     from scumble.baking import find_look
+    from scumble.look import SCHEMA
 
     found = find_look(look)
     facts = {
         "name": found.name,
         "hash": found.hash,
-        "schema": found.schema,
+        "schema": SCHEMA,
         "parameters": int(sum(a.size for a in found.weights.values())),
         "receptive_field": found.halo,
         "architecture": asdict(found.architecture),
@@ -1064,7 +1089,7 @@ def look_train(
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option("--minutes", min=0.0, help="Time limit; 20 minutes by default, 30 from scratch, 0 for none."),
+        typer.Option("--minutes", min=0.0, help="Time limit; 5 minutes by default, 30 from scratch, 0 for none."),
     ] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Step limit; alone it is the only limit.")] = None,
     start: Annotated[
@@ -1095,7 +1120,7 @@ def look_train(
         str | None, typer.Option("--ocio", metavar="FILE|ocio://NAME", help="As in scumble render.")
     ] = None,
     vgg: Annotated[
-        Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the cached one.")
+        Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the shipped one.")
     ] = None,
     device: Annotated[str | None, typer.Option("--device", help="cpu, cuda, mps or auto.")] = None,
     threads: Annotated[
@@ -1118,7 +1143,7 @@ def look_train(
         bool, typer.Option("--overwrite", help="Replace the look and its run if they are there.")
     ] = False,
 ) -> None:
-    """Train a look on a show's own footage and style pictures (needs the extra `train`).
+    """Refine a look on a show's own footage and style pictures (needs the extra `train`).
 
     Starts from the look that the universal generator makes of the pictures. Previews appear in the run's folder.
     """
@@ -1132,7 +1157,6 @@ def look_train(
     from scumble.train.material import Material, gather
     from scumble.train.report import JOURNAL
     from scumble.train.settings import RunSettings, TrainSettings
-    from scumble.weights import vgg_path
 
     pictures = [*(paintings or ()), *(style or ())]
     if not pictures:
@@ -1147,7 +1171,7 @@ def look_train(
     recipe = shipped("data") / ("classic_look.toml" if from_scratch else "look.toml")
     settings = load(config or recipe, TrainSettings, changes or ())
     if generator:
-        settings = override(settings, "generator", skips=generator == "unet")
+        settings = override(settings, "generator", form=generator)
     if steps is not None and minutes is None and not any(c.startswith("schedule.minutes") for c in changes or ()):
         minutes = 0.0
     settings = override(settings, "schedule", minutes=minutes, steps=steps)
@@ -1162,8 +1186,6 @@ def look_train(
     if not (resume or overwrite):
         refuse_a_run(folder, "--resume")
     device_of(settings.run.device)
-    if settings.run.vgg is None:
-        vgg_path()
     first = None
     if not from_scratch:
         settings, first = start_of(settings, start)
@@ -1241,7 +1263,7 @@ def look_match(
         str | None, typer.Option("--ocio", metavar="FILE|ocio://NAME", help="As in scumble render.")
     ] = None,
     vgg: Annotated[
-        Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the cached one.")
+        Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the shipped one.")
     ] = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, mps or auto.")] = "auto",
     threads: Annotated[int, typer.Option("--threads", min=0, help="CPU threads; 0 leaves the choice to torch.")] = 0,
@@ -1339,7 +1361,7 @@ def look_suggest(
     layer: Annotated[str, typer.Option("--layer", metavar="NAME", help="As in scumble render.")] = "",
     in_space: Annotated[str, typer.Option("--in-space", metavar="SPACE", help="As in scumble render.")] = "",
     vgg: Annotated[
-        Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the cached one.")
+        Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the shipped one.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the sheet if it is there.")] = False,
@@ -1493,7 +1515,7 @@ def train(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in the folder.")] = False,
     vgg: Annotated[
-        Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the cached one.")
+        Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the shipped one.")
     ] = None,
     device: Annotated[str | None, typer.Option("--device", help="cpu, cuda, mps or auto.")] = None,
     changes: Annotated[
@@ -1542,7 +1564,7 @@ def evaluate(
         str,
         typer.Argument(
             metavar="LOOK|CHECKPOINT",
-            help="Look file, name of a shipped look, checkpoint or folder of a run, or the word universal or universal-draft.",
+            help="Look file, name of a shipped look, checkpoint or folder of a run, or the word universal.",
         ),
     ],
     content: Annotated[
@@ -1562,7 +1584,7 @@ def evaluate(
         ),
     ] = 320,
     vgg: Annotated[
-        Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the cached one.")
+        Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the shipped one.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the report if it is there.")] = False,

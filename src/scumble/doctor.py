@@ -243,9 +243,10 @@ def _files() -> list[Check]:
         return " ".join(find_look(name).name for name in shipped_looks())
 
     def universal() -> str:
-        from scumble.baking import GENERATORS, load_universal
+        from scumble.baking import load_universal, vgg_slice
 
-        return ", ".join(f"{size} {load_universal(size=size).hash}" for size in GENERATORS)
+        vgg_slice()
+        return load_universal().hash
 
     def vgg() -> str:
         from scumble.features import Features
@@ -256,7 +257,7 @@ def _files() -> list[Check]:
     again = "pip install --force-reinstall scumble"
     return [
         _tried("files", "shipped looks", looks, True, again),
-        _tried("files", "universal generators", universal, True, again),
+        _tried("files", "universal generator", universal, True, again),
         _tried("files", "perceptual weights", vgg, False, "scumble weights fetch (for training and evaluate)"),
     ]
 

@@ -31,7 +31,7 @@ from scumble.report import Picture, Section, Table, Text, jpeg, write
 Pixels = NDArray[np.float32]
 SIZE = 320  # short side in pixels at which pairs are evaluated unless asked otherwise
 FRAMES_A_MOVIE = 4
-SHIPPED = {"universal": "standard", "universal-draft": "draft"}  # sizes of shipped generators by what they are called
+SHIPPED = "universal"  # what the shipped generator is called
 GRID = (8, 6)  # most contents and styles that the page shows
 
 FIGURES = {
@@ -103,10 +103,10 @@ def _fixed(engine: OpenVinoEngine, look: Look, content: Pixels) -> quality.Fixed
 
 
 def open_subject(name: str) -> Subject:
-    """A look (file or shipped name), `universal`, `universal-draft`, or a checkpoint of a run. Raises BadLook."""
+    """A look (file or shipped name), `universal`, or a checkpoint of a run. Raises BadLook."""
     path = Path(name)
-    if name in SHIPPED:
-        return _maker(load_universal(size=SHIPPED[name]), name)
+    if name == SHIPPED:
+        return _maker(load_universal(), name)
     if path.is_dir():
         path = path / "best.safetensors"
         if not path.is_file():

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scumble import __version__, bands, quality, tiling
+from scumble import __version__, quality, tiling
 from scumble.baking import frame_statistics, reference_picture
 from scumble.colour import DISPLAY
 from scumble.engine.openvino_engine import OpenVinoEngine
@@ -25,7 +25,8 @@ from scumble.rendering import render
 Pixels = NDArray[np.float32]
 
 SHIFTS = (0.5, 1.0, 2.0, 3.0)  # pixels
-REACH = max(architecture.receptive_field() for architecture in SIZES.values()) + bands.REACH  # pixels to each side
+# pixels to each side that no network of ours sees beyond
+REACH = max(architecture.receptive_field() for sizes in SIZES.values() for architecture in sizes.values())
 CHUNK = 4  # frames of the small shot that is rendered whole and in parts
 
 

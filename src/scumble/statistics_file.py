@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from scumble import __version__
-from scumble.bands import DETAILS, SHARES, Bands
 from scumble.errors import BadInput, BadOutput
 from scumble.files import written_whole
 from scumble.look import Look, ShotStatistics
@@ -86,11 +85,9 @@ def load(path: Path, look: Look, made_with: Mapping[str, Any]) -> list[Measured]
 
 
 def _values(statistics: ShotStatistics) -> dict[str, Any]:
-    bands = statistics.bands
     return {
         "facts": statistics.facts,
         "palette": _colours(statistics.palette),
-        **({} if bands is None else {"bands": _colours(bands)}),
         "layers": {
             name: {"mean": statistics.mean[name].tolist(), "variance": statistics.variance[name].tolist()}
             for name in statistics.mean
@@ -98,11 +95,8 @@ def _values(statistics: ShotStatistics) -> dict[str, Any]:
     }
 
 
-def _colours(of: Palette | Bands) -> dict[str, Any]:
-    found = {"mean": of.mean.tolist(), "covariance": of.covariance.tolist()}
-    if isinstance(of, Bands) and of.sizes is not None:
-        found["sizes"] = of.sizes.tolist()
-    return found
+def _colours(of: Palette) -> dict[str, Any]:
+    return {"mean": of.mean.tolist(), "covariance": of.covariance.tolist()}
 
 
 def _measured(entry: Mapping[str, Any], look: Look) -> Measured:
@@ -120,22 +114,14 @@ def _measured(entry: Mapping[str, Any], look: Look) -> Measured:
         _array(entry["palette"]["mean"], (3,), np.float64), _array(entry["palette"]["covariance"], (3, 3), np.float64)
     )
     mean, variance = {}, {}
-    for node in look.architecture.nodes():
-        if node.op == "conv" and node.normed:
+    for node in look.architecture.convolutions():
+        if node.normed:
             layer = entry["layers"][node.name]
             mean[node.name] = _array(layer["mean"], (node.channels,), np.float32)
             variance[node.name] = _array(layer["variance"], (node.channels,), np.float32)
             if (variance[node.name] < 0).any():
                 raise ValueError(f"layer {node.name} has a negative variance")
-    bands = None
-    if look.bands is not None:
-        own = entry["bands"]
-        covariance = _array(own["covariance"], (DETAILS + 1, 3, 3), np.float64)
-        sizes = None
-        if look.bands.sizes is not None:
-            sizes = _array(own["sizes"], (DETAILS, len(SHARES)), np.float64)
-        bands = Bands(_array(own["mean"], (3,), np.float64), covariance, sizes)
-    return Measured(shot, ShotStatistics(palette, mean, variance, facts, bands))
+    return Measured(shot, ShotStatistics(palette, mean, variance, facts))
 
 
 def _array(values: Any, shape: tuple[int, ...], kind: Any) -> Any:

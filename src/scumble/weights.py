@@ -12,6 +12,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -50,11 +51,14 @@ def cache_folder() -> Path:
 
 
 def vgg_path() -> Path:
-    """The features file in the cache; raises NotInstalled when it was not fetched."""
+    """The features file that was fetched into the cache, else the shipped slice of the same network."""
     path = cache_folder() / VGG
-    if not path.exists():
-        raise NotInstalled(f"{path}: the perceptual weights are not there yet; run: scumble weights fetch")
-    return path
+    return path if path.exists() else shipped_vgg()
+
+
+def shipped_vgg() -> Path:
+    """VGG-16 up to conv4_1, which comes with the package (its source: data/SOURCES.md)."""
+    return Path(str(resources.files("scumble").joinpath("data/vgg16.safetensors")))
 
 
 def fetch(

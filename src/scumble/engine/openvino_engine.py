@@ -1,6 +1,6 @@
 """Painting on the CPU: builds a look's network as an OpenVINO graph and runs it.
 
-Besides painting it measures a shot's statistics layer by layer and encodes style pictures, so that
+Besides painting it measures a shot's statistics layer by layer and the moments of style pictures, so that
 looks are made and baked without torch.
 """
 
@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scumble.bands import DETAILS, GREY, BandMatch, taps
 from scumble.engine import Painter, Precision
-from scumble.look import Array, BakedLook, Look, StyleStatistics, Universal
-from scumble.network import BLUR, EPSILON, SIGHT, Node
+from scumble.look import Array, BakedLook, Look
+from scumble.network import BLUR, CENTRE, CONTRAST, EPSILON, MOMENT_EPSILON, PICTURE_BLUR, SEEN, VGG_LAYERS, Node
 from scumble.silent_openvino import op, ov
 
 Pixels = NDArray[np.float32]
@@ -33,23 +32,15 @@ class OpenVinoEngine:
 
     def painter(self, baked: BakedLook, precision: Precision) -> Painter:
         """Compiled once per window shape, on first use."""
-        compiled: dict[tuple[int, ...], list[Any]] = {}
-
-        def stages(shape: tuple[int, ...]) -> list[Any]:
-            models = [(paint_model(baked, shape), precision)]
-            if baked.bands is not None:  # in f32 always: differences of blurs are small
-                models.append((finish_model(baked.bands, shape), "f32"))
-            return [self.compile(model, kind).create_infer_request() for model, kind in models]
+        compiled: dict[tuple[int, ...], Any] = {}
 
         def paint(window: Pixels) -> Pixels:
             shape = (1, *window.shape)
             if shape not in compiled:
-                compiled[shape] = stages(shape)
-            data = np.ascontiguousarray(window)[None]
-            for request in compiled[shape]:
-                request.infer([data], share_inputs=True)
-                data = request.get_output_tensor(0).data
-            painted: Pixels = data[0].copy()
+                compiled[shape] = self.compile(paint_model(baked, shape), precision).create_infer_request()
+            request = compiled[shape]
+            request.infer([np.ascontiguousarray(window)[None]], share_inputs=True)
+            painted: Pixels = request.get_output_tensor(0).data[0].copy()
             return painted
 
         return paint
@@ -69,8 +60,8 @@ class OpenVinoEngine:
         share: NDArray[np.float32],
         matrix: NDArray[np.float64],
         offset: NDArray[np.float64],
-    ) -> tuple[dict[str, Array], dict[str, Array], Pixels | None]:
-        """Pooled mean and variance of every normalised layer, by node name, and the crops painted for looks with bands.
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Pooled mean and variance of every normalised layer, by node name.
 
         `crops` (N, H, W, 3) in the working space, `share` (N,) their weights, summing to 1; each layer
         sees the layers before it normalised by the pooled statistics. Always in f32.
@@ -78,16 +69,12 @@ class OpenVinoEngine:
         model, names = measure_model(look, crops.shape, share, matrix, offset)
         results = self.compile(model, "f32")(crops)
         values = [np.asarray(results[i]).reshape(-1) for i in range(2 * len(names))]
-        painted = np.array(results[2 * len(names)]) if look.bands is not None else None
-        return dict(zip(names, values[0::2], strict=True)), dict(zip(names, values[1::2], strict=True)), painted
+        return dict(zip(names, values[0::2], strict=True)), dict(zip(names, values[1::2], strict=True))
 
-    def encode(self, universal: Universal, picture: Pixels) -> StyleStatistics:
-        """What the style encoder says of a picture (H, W, 3) in [0, 1], sides multiples of the stride."""
-        results = self.compile(encoder_model(universal, picture.shape), "f32")(picture[None])
-        values = [np.asarray(results[i]).reshape(-1) for i in range(len(results))]
-        moments = list(zip(values[0::2], values[1::2], strict=True))
-        n = len(universal.architecture.widths)
-        return universal.style_statistics(values[0 : 2 * n : 2], values[1 : 2 * n : 2], moments[n:])
+    def moments(self, vgg_weights: dict[str, Array], picture: Pixels) -> Array:
+        """What VGG says of a style picture (H, W, 3) in [0, 1]: `network.MOMENTS` numbers, in f32."""
+        results = self.compile(moments_model(vgg_weights, picture.shape), "f32")(np.ascontiguousarray(picture)[None])
+        return np.concatenate([np.asarray(results[i]).reshape(-1) for i in range(2 * len(SEEN))])
 
 
 def engine() -> OpenVinoEngine:
@@ -104,49 +91,13 @@ def paint_model(baked: BakedLook, shape: Sequence[int]) -> ov.Model:
         y = _convolution(x, baked.kernel[node.name]) + _per_channel(baked.bias[node.name])
         return op.relu(y) if node.relu else y
 
-    strokes = _run(baked.architecture.nodes(), p, conv, baked.gate)
-    return ov.Model([_to_rows(p + strokes)], [picture], "paint")
-
-
-def finish_model(match: BandMatch, shape: Sequence[int]) -> ov.Model:
-    """A painting (1, H, W, 3) with its bands matched, as a graph."""
-    picture = op.parameter(list(shape), np.float32)
-    blurs = [_to_channels(picture)]
-    for level in range(DETAILS):
-        x = blurs[-1]
-        for axis in (3, 2):
-            reach, hole, sides = np.zeros(4, int), [1, 1], [1, 1]
-            reach[axis], hole[axis - 2], sides[axis - 2] = 2 << level, 1 << level, 5
-            kernel = np.broadcast_to(taps(level)[:: 1 << level].reshape(sides), (3, 1, 1, *sides))
-            weights = op.constant(np.ascontiguousarray(kernel, np.float32))
-            padded = op.pad(x, reach, reach, "edge")
-            x = op.group_convolution(padded, weights, [1, 1], [0, 0], [0, 0], hole)
-        blurs.append(x)
-    of_blurs = op.concat(blurs, 1)
-    z = _at_places(of_blurs, match.matrix) + _per_channel(match.offset)
-    if match.curves is not None:
-        values, bent = _at_places(of_blurs, match.curves.details), None
-        for knots, bends in zip(match.curves.knots.T, match.curves.bends.T, strict=True):
-            clipped = op.minimum(op.maximum(values, _per_channel(-knots)), _per_channel(knots))
-            part = clipped * _per_channel(bends)
-            bent = part if bent is None else bent + part
-        z = z + _at_places(bent, np.tile(GREY[:, None], DETAILS).astype(np.float32))
-    return ov.Model([_to_rows(z)], [picture], "finish")
-
-
-def _at_places(x: Any, matrix: NDArray[np.float32]) -> Any:
-    """A matrix (O, I) times the channels of every place."""
-    weights = op.constant(np.ascontiguousarray(matrix[:, :, None, None]))
-    return op.convolution(x, weights, [1, 1], [0, 0], [0, 0], [1, 1])
+    return ov.Model([_to_rows(_run(baked.architecture.nodes(), p, conv))], [picture], "paint")
 
 
 def measure_model(
     look: Look, shape: Sequence[int], share: NDArray[np.float32], matrix: NDArray[Any], offset: NDArray[Any]
 ) -> tuple[ov.Model, list[str]]:
-    """A graph that normalises by pooled statistics and gives them: outputs mean, variance of each named node.
-
-    For a look with bands one output more, the paintings before they are matched.
-    """
+    """A graph that normalises by pooled statistics and gives them: outputs mean, variance of each named node."""
     pictures = op.parameter(list(shape), np.float32)
     p = _recoloured(pictures, matrix.astype(np.float32), offset.astype(np.float32))
     weight = op.constant(share.astype(np.float32).reshape(-1, 1, 1, 1))
@@ -158,52 +109,35 @@ def measure_model(
 
     def conv(node: Node, x: Any) -> Any:
         y = _convolution(x, look.weights[f"kernel.{node.name}"])
+        scale = _per_channel(look.weights[f"gamma.{node.name}"])
         if node.normed:
             mean = pooled(y)
-            away = y - mean
-            variance = pooled(away * away)
+            y = y - mean
+            variance = pooled(y * y)
             found.extend((mean, variance))
             names.append(node.name)
-            scale = _per_channel(look.weights[f"gamma.{node.name}"]) / op.sqrt(variance + _number(EPSILON))
-            y = away * scale
-        y = y + _per_channel(look.weights[f"beta.{node.name}"])
+            scale = scale / op.sqrt(variance + _number(EPSILON))
+        y = y * scale + _per_channel(look.weights[f"beta.{node.name}"])
         return op.relu(y) if node.relu else y
 
-    gates = {k.removeprefix("gate."): v for k, v in look.weights.items() if k.startswith("gate.")}
-    if look.bands is None:
-        _run(look.architecture.nodes()[:-1], p, conv, gates)  # the head has no statistics
-    else:
-        found.append(_to_rows(p + _run(look.architecture.nodes(), p, conv, gates)))
+    nodes = look.architecture.nodes()
+    last = max(i for i, node in enumerate(nodes) if node.op == "conv" and node.normed)
+    _run(nodes[: last + 1], p, conv)
     return ov.Model(found, [pictures], "measure"), names
 
 
-def encoder_model(universal: Universal, shape: Sequence[int]) -> ov.Model:
-    """The style encoder: outputs mean and variance of each level's features, then of the sight's layers."""
+def moments_model(vgg_weights: dict[str, Array], shape: Sequence[int]) -> ov.Model:
+    """VGG's slice: outputs mean and standard deviation of each layer of `network.SEEN`."""
     picture = op.parameter([1, *shape], np.float32)
-    x = (_to_channels(picture) - _number(0.5)) * _number(4)
+    layers = [(name, vgg_weights[f"{name}.weight"], vgg_weights[f"{name}.bias"]) for name, _, _ in VGG_LAYERS]
+    seen = dict(vgg(_to_channels(picture), layers))
     found: list[Any] = []
-
-    def measure(x: Any) -> None:
-        mean = op.reduce_mean(x, np.array(PLACES), True)
-        away = x - mean
-        found.extend([mean, op.reduce_mean(away * away, np.array(PLACES), True)])
-
-    for node in universal.architecture.encoder_nodes():
-        if node.op == "down":
-            x = _blur_down(x, node.channels)
-            continue
-        name = f"encoder.convs.{node.name}"
-        bias = _per_channel(universal.arrays[f"{name}.bias"])
-        x = op.relu(_convolution(x, universal.arrays[f"{name}.weight"]) + bias)
-        if node.name.startswith("style"):
-            measure(x)
-    if universal.sees:
-        layers = [layer.replace("relu", "conv") for layer, _, _ in SIGHT]
-        kernels = [universal.arrays[f"sight.features.{layer}_weight"] for layer in layers]
-        biases = [universal.arrays[f"sight.features.{layer}_bias"] for layer in layers]
-        for _, x in vgg(_to_channels(picture), zip(layers, kernels, biases, strict=True)):
-            measure(x)
-    return ov.Model(found, [picture], "encode")
+    for name, _ in SEEN:
+        mean = op.reduce_mean(seen[name], np.array(PLACES), True)
+        away = seen[name] - mean
+        variance = op.reduce_mean(away * away, np.array(PLACES), True)
+        found += [mean, op.sqrt(variance + _number(MOMENT_EPSILON))]
+    return ov.Model(found, [picture], "moments")
 
 
 def vgg(picture: Any, layers: Iterable[tuple[str, Array, Array]]) -> list[tuple[str, Any]]:
@@ -225,23 +159,41 @@ def vgg(picture: Any, layers: Iterable[tuple[str, Array, Array]]) -> list[tuple[
     return found
 
 
-def _run(nodes: Sequence[Node], p: Any, conv: Callable[[Node, Any], Any], gates: dict[str, Array]) -> Any:
+def _run(nodes: Sequence[Node], p: Any, conv: Callable[[Node, Any], Any]) -> Any:
     """Build the nodes one by one; the last one's output."""
     found = {"input": p}
+    channels = {"input": 3}
     for node in nodes:
-        x = found[node.inputs[0]]
+        x, *others = (found[name] for name in node.inputs)
         if node.op == "conv":
-            x = conv(node, x)
-        elif node.op == "down":
-            x = _blur_down(x, node.channels)
+            y = conv(node, x)
+        elif node.op == "centre":
+            y = (x - _number(CENTRE)) * _number(CONTRAST)
+        elif node.op in ("down", "shrink"):
+            y = _halved(x, channels[node.inputs[0]], BLUR if node.op == "down" else PICTURE_BLUR)
+        elif node.op == "energy":
+            y = _halved(op.abs(x - others[0]) * _number(CONTRAST), node.channels, PICTURE_BLUR)
         elif node.op == "up":
-            x = _up(x)
+            y = _up(x)
+        elif node.op == "join":
+            y = op.concat([x, *others], 1)
         elif node.op == "add":
-            x = x + found[node.inputs[1]]
+            y = op.relu(x + others[0]) if node.relu else x + others[0]
         else:
-            x = x + found[node.inputs[1]] * _per_channel(gates[node.name])
-        found[node.name] = x
+            y = _painted(x, *others)
+        found[node.name], channels[node.name] = y, node.channels
     return found[nodes[-1].name]
+
+
+def _painted(head: Any, p: Any, blurred: Any = None, blurred_more: Any = None) -> Any:
+    """The head's strokes on the picture, whose bands of detail it takes away as far as it says."""
+    if blurred is None:
+        return p + head
+    strokes, middle, fine = op.split(head, op.constant(np.int64(1)), 3).outputs()
+    y = op.add(p, strokes)
+    for taken, band in ((middle, blurred - blurred_more), (fine, p - blurred)):
+        y = y - op.clamp(taken, 0.0, 1.0) * band
+    return y
 
 
 def _to_channels(x: Any) -> Any:
@@ -260,8 +212,8 @@ def _recoloured(picture: Any, matrix: NDArray[np.float32], offset: NDArray[np.fl
     return op.convolution(x, weights, [1, 1], [0, 0], [0, 0], [1, 1]) + _per_channel(offset)
 
 
-def _replicate(x: Any) -> Any:
-    around = np.array([0, 0, 1, 1])
+def _replicate(x: Any, reach: int = 1) -> Any:
+    around = np.array([0, 0, reach, reach])
     return op.pad(x, around, around, "edge")
 
 
@@ -270,11 +222,11 @@ def _convolution(x: Any, kernel: Array) -> Any:
     return op.convolution(_replicate(x), weights, [1, 1], [0, 0], [0, 0], [1, 1])
 
 
-def _blur_down(x: Any, channels: int) -> Any:
-    taps = np.asarray(BLUR, np.float32)
-    kernel = np.broadcast_to(np.outer(taps, taps) / taps.sum() ** 2, (channels, 1, 1, 4, 4))
+def _halved(x: Any, channels: int, blur: Sequence[float]) -> Any:
+    taps = np.asarray(blur, np.float32)
+    kernel = np.broadcast_to(np.outer(taps, taps) / taps.sum() ** 2, (channels, 1, 1, len(taps), len(taps)))
     weights = op.constant(np.ascontiguousarray(kernel, np.float32))
-    return op.group_convolution(_replicate(x), weights, [2, 2], [0, 0], [0, 0], [1, 1])
+    return op.group_convolution(_replicate(x, len(taps) // 2 - 1), weights, [2, 2], [0, 0], [0, 0], [1, 1])
 
 
 def _up(x: Any) -> Any:

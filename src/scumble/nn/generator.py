@@ -1,28 +1,30 @@
-"""The painter: closed-form recolouring plus a network that adds strokes in the style it is shown.
+"""The painter in training: the network of `scumble.network` with what makes it follow a style.
 
-x' = p + G(p, s), p = T (x - mu_plate) + mu_style. G's kernels are mixtures of experts chosen by the
-style code, its affine terms are the style's feature statistics carried over [AdaIN 1703.06868,
-MicroAST 2211.15313] plus a part learned from the code. With `sight` a second code, from a perceptual
-network's view of the style, adapts every layer further: the mixture of each output channel by itself, a gain
-for each input channel, affine terms, gates. Collapsed for one style it is a plain convolutional network;
-`conditioning="none"` is that network itself, trained directly.
+One set of kernels serves all looks. A look is its affine terms, a gain and a shift for every channel of every
+convolution [AdaIN 1703.06868, MSG-Net 1703.06953], and its weights of the look kernels: layers with 32 channels or
+more have `network.RANK` extra kernels v_r and directions u_r, and a look adds `sum_r s_r u_r v_r` to the layer's kernel
+[LoRA 2106.09685]. Both are predicted from the moments of the style by one small network. Collapsed for one style
+it is a plain convolutional network; `conditioning="none"` is that network itself, trained directly.
+
+Shapes: pictures (N, 3, H, W), sides multiples of the total stride; moments (N, `network.MOMENTS`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scumble.engine.torch_engine import blur_down, replicate, up
-from scumble.network import EPSILON, SIGHT_CODE, Architecture, Node
-from scumble.nn.sight import Sight
+from scumble.engine.torch_engine import replicate, run
+from scumble.network import EPSILON, MOMENT_LIMIT, MOMENTS, Architecture, Node
+from scumble.nn.fused import Fused
 
 Conditioning = Literal["style", "none"]
+CODE = 256  # width of the network that predicts a look's terms
+TAKEN = 0.2  # how much of the plate's bands is taken away before anything is learned
 
 
 class Moments(NamedTuple):
@@ -32,265 +34,149 @@ class Moments(NamedTuple):
     variance: Tensor
 
 
-class Style(NamedTuple):
-    """What the style encoder says of style pictures: code (S,) and per level mean and deviation (C,)."""
+class Terms(NamedTuple):
+    """What a look says of one convolution: gain and shift (N, O), weights of its look kernels (N, R)."""
 
-    code: Tensor
-    mean: tuple[Tensor, ...]
-    deviation: tuple[Tensor, ...]
-
-
-@dataclass
-class Collapsed:
-    """One style's plain network: what a look file holds. Kernels OIHW, the rest (C,)."""
-
-    kernel: dict[str, Tensor]
-    gamma: dict[str, Tensor]
-    beta: dict[str, Tensor]
-    gate: dict[str, Tensor]
-
-
-def pooled_moments(x: Tensor, view_weights: Sequence[float] = (1.0,)) -> Moments:
-    """Statistics over rows, columns and the views of each sample.
-
-    `x` is (V*N, C, H, W), view-major; view v has weight `view_weights[v]` (they sum to 1). With one
-    view this is instance normalisation.
-    """
-    variance, mean = torch.var_mean(x.float(), dim=(2, 3), correction=0)
-    if len(view_weights) == 1:
-        return Moments(mean, variance)
-    views = len(view_weights)
-    weight = torch.tensor(view_weights, device=x.device).view(views, 1, 1)
-    mean, variance = mean.view(views, -1, x.shape[1]), variance.view(views, -1, x.shape[1])
-    pooled = (weight * mean).sum(0)
-    square = (weight * (variance + mean.square())).sum(0)
-    return Moments(pooled, (square - pooled.square()).clamp(min=0))
-
-
-class StyleEncoder(nn.Module):
-    """Sees a style picture (N, 3, H, W) in [0, 1]; gives its code and its feature statistics."""
-
-    def __init__(self, architecture: Architecture, code: int) -> None:
-        super().__init__()
-        self.nodes = architecture.encoder_nodes()
-        self.convs = nn.ModuleDict({n.name: nn.Conv2d(n.fan_in, n.channels, 3) for n in self.nodes if n.op == "conv"})
-        for name, parameter in self.convs.named_parameters():
-            if name.endswith("weight"):
-                nn.init.kaiming_normal_(parameter, nonlinearity="relu")
-            else:
-                nn.init.zeros_(parameter)
-        seen = 2 * sum(architecture.widths)
-        self.hidden = nn.Linear(seen, 2 * code)
-        self.code = nn.Linear(2 * code, code)
-
-    def forward(self, pictures: Tensor) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-        """Codes (N, S); means and deviations per level, each (N, C)."""
-        x = (pictures - 0.5) * 4
-        mean, deviation = [], []
-        for node in self.nodes:
-            if node.op == "down":
-                x = blur_down(x)
-                continue
-            x = F.relu(self.convs[node.name](replicate(x)))
-            if node.name.startswith("style"):
-                m = pooled_moments(x)
-                mean.append(m.mean)
-                deviation.append((m.variance + EPSILON).sqrt())
-        seen = torch.cat(mean + deviation, dim=1)
-        code: Tensor = self.code(F.relu(self.hidden(seen)))
-        return code.float(), mean, deviation
+    gamma: Tensor
+    beta: Tensor
+    shares: Tensor
 
 
 class Generator(nn.Module):
-    """See the module's head. `experts` K kernels a layer; the softmax over them is cooled by `temperature`."""
+    """See the module's head. Kernels OIHW; parameters have the names that `scumble.look` reads without torch."""
 
-    def __init__(
-        self,
-        architecture: Architecture,
-        conditioning: Conditioning = "style",
-        experts: int = 4,
-        code: int = 64,
-        head_gain: float = 0.1,
-        sight: bool = False,
-    ) -> None:
+    usual: Tensor
+    spread: Tensor
+
+    def __init__(self, architecture: Architecture, conditioning: Conditioning = "style", code: int = CODE) -> None:
         super().__init__()
         self.architecture = architecture
         self.conditioning = conditioning
-        self.experts = experts if conditioning == "style" else 1
         self.nodes = architecture.nodes()
-        self.temperature = 1.0
-        self.run = run
-        self.kernel = nn.ParameterDict()
-        self.gamma = nn.ParameterDict()
-        self.beta = nn.ParameterDict()
-        self.gate = nn.ParameterDict()
-        for node in self.nodes:
-            if node.op == "conv":
-                kernel = torch.empty(self.experts, node.channels, node.fan_in, 3, 3)
-                for k in kernel:
-                    nn.init.kaiming_normal_(k, nonlinearity="relu")
-                if node.name == "head":
-                    kernel *= head_gain
-                self.kernel[node.name] = nn.Parameter(kernel)
-                self.beta[node.name] = nn.Parameter(torch.zeros(node.channels))
-                if node.normed:
-                    self.gamma[node.name] = nn.Parameter(torch.ones(node.channels))
-            elif node.op == "skip":
-                self.gate[node.name] = nn.Parameter(torch.ones(node.channels))
-        if conditioning == "style":
-            self.encoder = StyleEncoder(architecture, code)
-            self.mixture = nn.ModuleDict()
-            self.affine = nn.ModuleDict()
-            self.inject_mean = nn.ModuleDict()
-            self.inject_deviation = nn.ModuleDict()
-            self.gating = nn.ModuleDict()
-            for node in self.nodes:
-                if node.op == "conv":
-                    self.mixture[node.name] = nn.Linear(code, self.experts)
-                    if node.normed:
-                        self.affine[node.name] = _silent(code, 2 * node.channels)
-                    if node.injected:
-                        for maps in (self.inject_mean, self.inject_deviation):
-                            passed = nn.Linear(node.channels, node.channels, bias=False)
-                            nn.init.eye_(passed.weight)
-                            maps[node.name] = passed
-                elif node.op == "skip":
-                    self.gating[node.name] = _silent(code, node.channels)
-        self.sight = Sight() if sight and conditioning == "style" else None
-        if self.sight is not None:
-            self.code = code
-            self.adapt = nn.ModuleDict()
-            for node in self.nodes:
-                if node.op in ("conv", "skip"):
-                    self.adapt[node.name] = _silent(SIGHT_CODE, sum(adapted(node, self.experts)))
+        self.convolutions = architecture.convolutions()
+        self.fused = Fused()
+        self.dtype = torch.float32  # of the layers; statistics are in float32 always
+        self.kernel = nn.ParameterDict({n.name: nn.Parameter(_first_kernel(n)) for n in self.convolutions})
+        if conditioning == "none":
+            self.gamma = nn.ParameterDict({n.name: nn.Parameter(torch.ones(n.channels)) for n in self.convolutions})
+            self.beta = nn.ParameterDict({n.name: nn.Parameter(_first_shift(n)) for n in self.convolutions})
+            return
+        ranked = [n for n in self.convolutions if n.rank]
+        self.varied = nn.ParameterDict(
+            {n.name: nn.Parameter(_kaiming(n.rank, n.fan_in)) for n in ranked}  # (R, I, 3, 3)
+        )
+        self.direction = nn.ParameterDict({n.name: nn.Parameter(0.2 * torch.randn(n.channels, n.rank)) for n in ranked})
+        last = nn.Linear(code, sum(2 * n.channels + n.rank for n in self.convolutions))
+        nn.init.normal_(last.weight, std=0.3 / code**0.5)
+        shifts = [torch.cat([torch.zeros(n.channels), _first_shift(n), torch.zeros(n.rank)]) for n in self.convolutions]
+        last.bias.data.copy_(torch.cat(shifts))
+        self.terms = nn.Sequential(nn.Linear(MOMENTS, code), nn.GELU(), nn.Linear(code, code), nn.GELU(), last)
+        self.register_buffer("usual", torch.zeros(MOMENTS))
+        self.register_buffer("spread", torch.ones(MOMENTS))
 
-    def encode(self, pictures: Tensor) -> Style:
-        """One style out of its pictures (N, 3, H, W): codes and statistics averaged."""
-        code, mean, deviation = self.encoder(pictures)
-        if self.sight is not None:
-            code = torch.cat([code, self.sight(pictures)], dim=1)
-        return Style(code.mean(0), tuple(m.mean(0) for m in mean), tuple(d.mean(0) for d in deviation))
+    def standardise(self, moments: Tensor) -> None:
+        """Take what is usual of styles from the moments of a data set (N, MOMENTS)."""
+        self.usual.copy_(moments.mean(0))
+        self.spread.copy_(moments.std(0, correction=0) + 1e-3)
 
-    def collapse(self, style: Style | None = None) -> Collapsed:
-        """The plain network of one style (float32). Linear in `style` but for the softmax and the gates."""
-        kernel: dict[str, Tensor] = {}
-        gamma: dict[str, Tensor] = {}
-        beta: dict[str, Tensor] = {}
-        gate: dict[str, Tensor] = {}
-        if style is not None:
-            own, seen = style.code, style.code[:0]
-            if self.sight is not None:
-                own, seen = style.code[: self.code], style.code[self.code :]
-        for node in self.nodes:
-            name = node.name
-            if node.op not in ("conv", "skip"):
-                continue
-            more: Sequence[Tensor] = ()
-            if style is not None and self.sight is not None:
-                more = self.adapt[name](seen).split(adapted(node, self.experts))
-            if node.op == "skip":
-                gate[name] = self.gate[name]
-                if style is not None:
-                    opening = self.gating[name](own)
-                    gate[name] = 2 * torch.sigmoid(opening + more[0] if more else opening) * gate[name]
-                continue
-            experts = self.kernel[name]
-            beta[name] = self.beta[name]
+    def look(self, moments: Tensor | None = None) -> dict[str, Terms]:
+        """The terms of styles with these moments, by node; without style conditioning the generator's own."""
+        if self.conditioning == "none":
+            none = torch.zeros(1, 0, device=self.kernel["head"].device)
+            return {n.name: Terms(self.gamma[n.name][None], self.beta[n.name][None], none) for n in self.convolutions}
+        assert moments is not None
+        z = self.terms(((moments - self.usual) / self.spread).clamp(-MOMENT_LIMIT, MOMENT_LIMIT))
+        found: dict[str, Terms] = {}
+        at = 0
+        for n in self.convolutions:
+            own = z[:, at : at + 2 * n.channels + n.rank]
+            gain, shift, shares = torch.split(own, [n.channels, n.channels, n.rank], 1)
+            found[n.name] = Terms(1 + gain, shift, shares)
+            at += 2 * n.channels + n.rank
+        return found
+
+    def collapse(self, moments: Tensor | None = None) -> dict[str, Tensor]:
+        """The plain network of one style (MOMENTS,), named as a look holds it: kernel, gamma and beta of each node."""
+        terms = self.look(None if moments is None else moments[None])
+        found: dict[str, Tensor] = {}
+        for n in self.convolutions:
+            kernel, own = self.kernel[n.name], terms[n.name]
+            if own.shares.shape[1]:
+                kernel = kernel + torch.einsum(
+                    "or,rihw->oihw", self.direction[n.name] * own.shares, self.varied[n.name]
+                )
+            found |= {f"kernel.{n.name}": kernel, f"gamma.{n.name}": own.gamma[0], f"beta.{n.name}": own.beta[0]}
+        return found
+
+    def forward(self, recoloured: Tensor, terms: Mapping[str, Terms], views: int = 1) -> Tensor:
+        """The paintings (N, 3, H, W), float32, each under its own terms and statistics.
+
+        `views` neighbours in the batch are views of one shot, whose statistics are pooled.
+        """
+        many = len(recoloured)
+
+        def conv(node: Node, x: Tensor) -> Tensor:
+            y = self._convolved(node, x, terms[node.name])
+            gamma, beta = (t.expand(many, -1) for t in terms[node.name][:2])
             if node.normed:
-                gamma[name] = self.gamma[name]
-            if style is None:
-                kernel[name] = experts[0]
-                continue
-            logits = self.mixture[name](own)[:, None]  # (K, 1), or (K, O) adapted
-            if more:
-                logits = logits + more[0].view(self.experts, -1)
-            share = torch.softmax(logits / self.temperature, dim=0)
-            kernel[name] = (share[:, :, None, None, None] * experts).sum(0)
-            if more:
-                kernel[name] = kernel[name] * (1 + more[1])[None, :, None, None]
-            if node.normed:
-                more_gamma, more_beta = self.affine[name](own).chunk(2)
-                gamma[name] = gamma[name] + more_gamma
-                beta[name] = beta[name] + more_beta
-                if node.injected:
-                    # ones in `gamma` stand in for the style's deviation where nothing is injected
-                    deviation = self.inject_deviation[name](style.deviation[node.level])
-                    gamma[name] = gamma[name] - 1 + deviation
-                    beta[name] = beta[name] + self.inject_mean[name](style.mean[node.level])
-                if more:
-                    gamma[name], beta[name] = gamma[name] + more[2], beta[name] + more[3]
-        return Collapsed(kernel, gamma, beta, gate)
+                return self.fused.normalise(y, gamma, beta, node.relu, views)
+            return self.fused.affine(y, gamma, beta, node.relu)
 
-    def forward(
+        return run(self.nodes, recoloured, conv, self.dtype)
+
+    def measured(
         self,
         recoloured: Tensor,
-        plain: Collapsed,
-        statistics: Sequence[Moments] | None = None,
-        view_weights: Sequence[float] = (1.0,),
-    ) -> tuple[Tensor, list[Moments]]:
-        """Strokes to add to `recoloured` (V*N, 3, H, W), and the statistics that were used.
+        terms: Mapping[str, Terms],
+        statistics: Mapping[str, Moments] | None = None,
+    ) -> tuple[Tensor, dict[str, Moments]]:
+        """The paintings and the statistics that were taken out; `statistics`, where given, instead of their own."""
+        used: dict[str, Moments] = {}
 
-        Sides must be multiples of the total stride. `statistics`, when given (from another view of
-        the shot), replace the measured ones. With V views per sample (view-major) they are pooled
-        by `view_weights`.
-        """
-        return self.run(self.nodes, recoloured, plain, statistics, view_weights)
-
-
-def adapted(node: Node, experts: int) -> list[int]:
-    """What the second code says of a layer: logits (K·O), input gains (I), and gamma and beta (O each); or a gate."""
-    if node.op == "skip":
-        return [node.channels]
-    return [experts * node.channels, node.fan_in, *([node.channels] * 2 if node.normed else [])]
-
-
-def run(
-    nodes: Sequence[Node],
-    recoloured: Tensor,
-    plain: Collapsed,
-    statistics: Sequence[Moments] | None = None,
-    view_weights: Sequence[float] = (1.0,),
-) -> tuple[Tensor, list[Moments]]:
-    """Run a plain network node by node; see `Generator.forward`."""
-    views = len(view_weights)
-    given = iter(statistics) if statistics is not None else None
-    used: list[Moments] = []
-    dtype = recoloured.dtype
-    found: dict[str, Tensor] = {"input": recoloured}
-    for node in nodes:
-        x = found[node.inputs[0]]
-        if node.op == "conv":
-            kernel = plain.kernel[node.name].to(dtype)
-            beta = plain.beta[node.name]
+        def conv(node: Node, x: Tensor) -> Tensor:
+            y = self._convolved(node, x, terms[node.name]).float()
+            scale, shift = terms[node.name][:2]
             if node.normed:
-                x = F.conv2d(replicate(x), kernel)
-                m = pooled_moments(x, view_weights) if given is None else next(given)
-                used.append(m)
-                scale = plain.gamma[node.name] * (m.variance + EPSILON).rsqrt()
-                shift = beta - m.mean * scale
-                if views > 1 and scale.shape[0] > 1:
-                    scale, shift = scale.repeat(views, 1), shift.repeat(views, 1)
-                x = torch.addcmul(shift[:, :, None, None].to(dtype), x, scale[:, :, None, None].to(dtype))
-            else:
-                x = F.conv2d(replicate(x), kernel, beta.to(dtype))
-            if node.relu:
-                x = F.relu(x)
-        elif node.op == "down":
-            x = blur_down(x)
-        elif node.op == "up":
-            x = up(x)
-        elif node.op == "add":
-            x = x + found[node.inputs[1]]
-        else:
-            gate = plain.gate[node.name].to(dtype)[None, :, None, None]
-            x = torch.addcmul(x, found[node.inputs[1]], gate)
-        found[node.name] = x
-    return found[nodes[-1].name], used
+                if statistics is None:
+                    variance, mean = torch.var_mean(y, dim=(2, 3), correction=0)
+                    m = Moments(mean, variance)
+                else:
+                    m = statistics[node.name]
+                used[node.name] = m
+                scale = scale * (m.variance + EPSILON).rsqrt()
+                shift = shift - m.mean * scale
+            y = torch.addcmul(shift[:, :, None, None], y, scale[:, :, None, None])
+            return (F.relu(y) if node.relu else y).to(self.dtype)
+
+        return run(self.nodes, recoloured, conv, self.dtype), used
+
+    def _convolved(self, node: Node, x: Tensor, terms: Terms) -> Tensor:
+        """A layer's kernels and, where the look has them, its look kernels: one convolution and a small product."""
+        kernel = self.kernel[node.name]
+        if not terms.shares.shape[1]:
+            return F.conv2d(replicate(x), kernel.to(self.dtype, memory_format=torch.channels_last))
+        both = torch.cat([kernel, self.varied[node.name]]).to(self.dtype, memory_format=torch.channels_last)
+        y, varied = torch.split(F.conv2d(replicate(x), both), [node.channels, node.rank], 1)
+        varied = varied * terms.shares.to(self.dtype)[:, :, None, None]
+        y = y + F.conv2d(varied, self.direction[node.name].to(self.dtype)[:, :, None, None])
+        return y.contiguous(memory_format=torch.channels_last)
 
 
-def _silent(fan_in: int, fan_out: int) -> nn.Linear:
-    """A linear layer that starts at zero, so that training starts from the injected statistics."""
-    layer = nn.Linear(fan_in, fan_out)
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
+def _kaiming(channels: int, fan_in: int) -> Tensor:
+    kernel = torch.empty(channels, fan_in, 3, 3)
+    nn.init.kaiming_normal_(kernel, nonlinearity="relu")
+    return kernel
+
+
+def _first_kernel(node: Node) -> Tensor:
+    """The head starts near nothing, so that training starts from the recoloured plate; what sees the plate, small."""
+    gain = {"head": 0.1, "in0": 0.5, "in1": 0.5}.get(node.name, 1.0)
+    return gain * _kaiming(node.channels, node.fan_in)
+
+
+def _first_shift(node: Node) -> Tensor:
+    """0, but for what the head says of the plate's bands: at 0 or below it would learn nothing."""
+    shift = torch.zeros(node.channels)
+    if node.name == "head":
+        shift[3:] = TAKEN
+    return shift

@@ -23,13 +23,12 @@ MEAN = (123.68, 116.779, 103.939)  # ImageNet's mean colour, RGB in [0, 255]
 class PerceptualFeatures(nn.Module):
     """Fixed VGG; call it with pictures (N, 3, H, W) in [0, 1], get the asked relu layers by name.
 
-    Values outside [0, 1] are allowed. Features have the dtype of the weights. `persistent` weights belong
-    to the state of the module that holds them.
+    Values outside [0, 1] are allowed. Features have the dtype of the weights.
     """
 
     mean: Tensor
 
-    def __init__(self, weights: dict[str, Tensor], deepest: str = "relu4_1", persistent: bool = False) -> None:
+    def __init__(self, weights: dict[str, Tensor], deepest: str = "relu4_1") -> None:
         super().__init__()
         self.order = sorted({name.rpartition(".")[0] for name in weights})
         last = deepest.replace("relu", "conv")
@@ -40,7 +39,7 @@ class PerceptualFeatures(nn.Module):
             for part in ("weight", "bias"):
                 if f"{name}.{part}" not in weights:
                     raise BadLook(f"the perceptual weights lack {name}.{part}; fetch them again: scumble weights fetch")
-                self.register_buffer(f"{name}_{part}", weights[f"{name}.{part}"], persistent=persistent)
+                self.register_buffer(f"{name}_{part}", weights[f"{name}.{part}"], persistent=False)
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1) / 255, persistent=False)
 
     @classmethod
@@ -56,10 +55,11 @@ class PerceptualFeatures(nn.Module):
             deepest,
         )
 
-    def state_dict_of(self, part: PerceptualFeatures) -> dict[str, Tensor]:
-        """This network's weights of the layers that `part` has."""
-        names = [f"{name}_{kind}" for name in part.order for kind in ("weight", "bias")]
-        return {name: getattr(self, name) for name in names}
+    @property
+    def widths(self) -> tuple[tuple[str, int], ...]:
+        """Channels of the first relu layer of each block, by name."""
+        firsts = [name for name in self.order if name.endswith("_1")]
+        return tuple((name.replace("conv", "relu"), getattr(self, f"{name}_weight").shape[0]) for name in firsts)
 
     @property
     def dtype(self) -> torch.dtype:

@@ -22,7 +22,6 @@ from scumble.media import MOVIES, STILLS, Plate, is_movie, open_plate
 from scumble.media.pattern import parse_pattern
 from scumble.plan import RenderSettings, plan, shot_name
 from scumble.studio.store import Job, Store
-from scumble.weights import vgg_path
 
 MOST_PIXELS = 100_000_000  # of an upload's frame: 16,384 x 6,144 fits; what a server takes from a stranger has an end
 MOST_NAMED = 400  # plates of the allowed folders that are offered
@@ -323,10 +322,8 @@ def is_mixed(asked: PaintRequest) -> bool:
 def submit(desk: Desk, asked: Render | Match | Train | Qc) -> Job:
     """Check a request, down to the files that it names, and put it into the queue. Raises BadInput."""
     made: Look | None = None
-    if isinstance(asked, Match | Train):
-        vgg_path()
-        if find_spec("torch") is None:
-            raise NotInstalled("learning a look needs torch: pip install 'scumble[train]'")
+    if isinstance(asked, Match | Train) and find_spec("torch") is None:
+        raise NotInstalled("learning a look needs torch: pip install 'scumble[train]'")
     if isinstance(asked, Render):
         plate, made, settings = desk.plate(asked), desk.look(asked), desk.settings(asked)
         output = output_name(asked, plate, made)

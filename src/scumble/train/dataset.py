@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from scumble.colour import LUMA
 from scumble.errors import BadInput
-from scumble.palette import Palette, recolouring
 
 COLUMNS = ("file", "kind", "split", "source", "licence", "author")
 PACKED = "packed.zip"
@@ -132,40 +132,20 @@ def to_pixels(picture: Image.Image) -> Pixels:
     return np.asarray(picture, np.float32) / np.float32(255)
 
 
-def augment_content(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Mirror, exposure within two stops (most of it small), a little hue, film grain.
+def dulled(pixels: Pixels, rng: np.random.Generator) -> Pixels:
+    """A picture (H, W, 3) with less colour or none, and perhaps haze, low contrast and another gamma.
 
-    Exposure is a log-normal gain in approximately linear light, kept below clipping for most pixels.
+    The recolouring is linear in colours: of a grey plate it makes a picture of one hue. A network that is to give such
+    plates the style's colours must have seen them.
     """
+    grey = (pixels @ np.asarray(LUMA, np.float32))[..., None]
+    pixels = grey + (pixels - grey) * np.float32(rng.choice([0.0, rng.uniform(0.1, 0.8)]))
+    if rng.random() < 0.6:
+        contrast = rng.uniform(0.3, 1.0)
+        pixels = pixels * np.float32(contrast) + np.float32(rng.uniform(0, 1 - contrast))
     if rng.random() < 0.5:
-        pixels = pixels[:, ::-1]
-    if rng.random() < 0.5:
-        gain = 2.0 ** float(np.clip(rng.normal(0, 0.8), -2, 2))
-        pixels = np.clip(pixels * np.float32(gain ** (1 / 2.2)), 0, 1)
-    if rng.random() < 0.3:
-        pixels = np.clip(pixels @ _hue(rng.uniform(-0.2, 0.2)), 0, 1)
-    if rng.random() < 0.3:
-        pixels = pixels + rng.normal(0, rng.uniform(0.002, 0.02), pixels.shape).astype(np.float32)
-    return np.ascontiguousarray(pixels, np.float32)
-
-
-def augment_style(pixels: Pixels, rng: np.random.Generator, other_colours: Pixels | None = None) -> Pixels:
-    """90-degree turns, mirror and, given another picture, that picture's colours (covariance swap)."""
-    pixels = np.rot90(pixels, int(rng.integers(4)))
-    if rng.random() < 0.5:
-        pixels = pixels[:, ::-1]
-    if other_colours is not None:
-        matrix, offset = recolouring(Palette.measure(pixels), Palette.measure(other_colours))
-        pixels = np.clip(pixels @ matrix.T.astype(np.float32) + offset.astype(np.float32), 0, 1)
-    return np.ascontiguousarray(pixels, np.float32)
-
-
-def _hue(angle: float) -> NDArray[np.float32]:
-    """Rotation about the grey axis (Rodrigues), angle in radians."""
-    c, s, third = np.cos(angle), np.sin(angle), (1 - np.cos(angle)) / 3
-    skew = s / np.sqrt(3) * np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]])
-    matrix: NDArray[np.float32] = (c * np.eye(3) + third * np.ones((3, 3)) + skew).astype(np.float32)
-    return matrix
+        pixels = np.clip(pixels, 0, 1) ** np.float32(np.exp(rng.uniform(-0.6, 0.6)))
+    return np.ascontiguousarray(np.clip(pixels, 0, 1), np.float32)
 
 
 def to_batch(pictures: Sequence[Pixels]) -> NDArray[np.float32]:

@@ -10,16 +10,18 @@ Figures (PerceptualFeatures' backbone, `side` pixels square):
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from scumble.bands import Bands
-from scumble.nn import bands, losses
-from scumble.nn.generator import Collapsed, Generator, Moments
+from scumble.baking import as_style
+from scumble.nn import losses
+from scumble.nn.fused import Fused
+from scumble.nn.generator import Generator, Terms
 from scumble.nn.perceptual import PerceptualFeatures
 from scumble.palette import Palette, recolouring
 from scumble.train.dataset import Pixels, to_batch
@@ -44,14 +46,12 @@ def evaluate(
     style_weight: float = 5.0,
     rows: int = 8,
     style_palette: Palette | None = None,
-    band_match: bool = False,
-    style_bands: Bands | None = None,
-    curves: bool = True,
+    goal: Tensor | None = None,
 ) -> Evaluation:
-    """Paint each content with its style and measure. Pictures are (H, W, 3), all of one size.
+    """Paint each content with its style and measure. Contents (H, W, 3) are of one size, styles of any.
 
-    `style_palette` are colours to paint in instead of each style picture's own, `style_bands` likewise; bands
-    are matched where `band_match` says so, and bent with `curves`.
+    `style_palette` are colours to paint in, `goal` moments (1, MOMENTS) to measure the style by, instead of each
+    style picture's own.
     """
     device = next(generator.parameters()).device
     sums = {"content": 0.0, "style": 0.0, "pan": 0.0}
@@ -63,42 +63,38 @@ def evaluate(
         if not palette:
             matrix, offset = np.eye(3), np.zeros(3)
         t, o = (torch.from_numpy(a.astype(np.float32)).to(device) for a in (matrix, offset))
-        plain = generator.collapse(generator.encode(s) if generator.conditioning == "style" else None)
-
+        look = _look(generator, features, style)
         p = torch.einsum("ij,njhw->nihw", t, x) + o.view(1, 3, 1, 1)
-        strokes, used = generator(p.to(features.dtype), plain)
-        y, match = p + strokes.float(), None
-        if band_match:
-            y, match = bands.matched(y, style_bands or Bands.measure(style, curves))
-        here, there = (
-            _painted(generator, p[..., i : i - PAN_MARGIN], plain, used, features.dtype, match) for i in (0, 1)
-        )
+        y, used = generator.measured(p, look)
+        here, there = (generator.measured(p[..., i : i - PAN_MARGIN], look, used)[0] for i in (0, 1))
         inner = (slice(None), slice(None), slice(32, -32), slice(32, -32))
         error = (here[..., 1:] - there[..., :-1])[inner].square().mean().sqrt()
-        f_y, f_x, f_s = (features(v.clamp(0, 1), LAYERS) for v in (y, x, s))
+        f_y, f_x = (features(v.clamp(0, 1), LAYERS) for v in (y, x))
+        of_style = _moments(features, s) if goal is None else goal.to(device)
         sums["content"] += float(
             losses.content(losses.instance_normalised(f_y["relu4_1"]), losses.instance_normalised(f_x["relu4_1"]))
         )
         sums["style"] += sum(
-            float(losses.moment_difference(a, b) / (b[0].square().mean() + b[1].square().mean()))
-            for a, b in ((losses.moments(f_y[k]), losses.moments(f_s[k])) for k in LAYERS)
+            float(losses.moment_difference(losses.moments(f_y[k]), b) / (b[0].square().mean() + b[1].square().mean()))
+            for k, b in zip(LAYERS, losses.split_moments(of_style), strict=True)
         ) / len(LAYERS)
         sums["pan"] += float(error) * 255
         if len(shown) < rows:
-            shown.append(torch.cat([x[0], s[0], y[0].clamp(0, 1)], dim=2).cpu())
+            seen = F.interpolate(s, size=x.shape[2:], mode="area")  # squashed, but all of it
+            shown.append(torch.cat([x[0], seen[0], y[0].clamp(0, 1)], dim=2).cpu())
     figures = {name: value / len(pairs) for name, value in sums.items()}
     figures["composite"] = figures["content"] + style_weight * figures["style"] + figures["pan"] / 20
     return Evaluation(figures, torch.cat(shown, dim=1))
 
 
-def _painted(
-    generator: Generator,
-    p: Tensor,
-    plain: Collapsed,
-    statistics: Sequence[Moments],
-    dtype: torch.dtype,
-    match: bands.Match | None,
-) -> Tensor:
-    strokes, _ = generator(p.to(dtype), plain, statistics)
-    painted: Tensor = p + strokes.float()
-    return painted if match is None else bands.finished(bands.blurs(painted), match)
+def _look(generator: Generator, features: PerceptualFeatures, style: Pixels) -> Mapping[str, Terms]:
+    """The look of a style picture, as `look make` makes it."""
+    if generator.conditioning == "none":
+        return generator.look()
+    shown = torch.from_numpy(to_batch([as_style(style)])).to(next(generator.parameters()).device)
+    return generator.look(_moments(features, shown))
+
+
+def _moments(features: PerceptualFeatures, pictures: Tensor) -> Tensor:
+    of_layers = features(pictures, LAYERS)
+    return losses.stacked_moments([Fused().moments(of_layers[name]) for name in LAYERS])

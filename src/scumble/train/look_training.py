@@ -1,24 +1,26 @@
-"""A look trained on a show: its own footage, its own style pictures, the trainer of the universal generator.
+"""A look refined on a show: its own footage, its own style pictures, the trainer of the universal generator.
 
 It starts from the look that the universal generator makes of the pictures, or from scratch by the classic recipe.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from scumble import __version__
-from scumble.baking import as_style, find_look, load_universal, look_of_pixels, reference_statistics
-from scumble.errors import BadLook
+from scumble.baking import as_style, find_look, load_universal, look_of_pixels, reference_statistics, shipped
+from scumble.errors import BadLook, BadOutput
 from scumble.look import Look, architecture_of, read_arrays, with_reference
-from scumble.network import SIZES
+from scumble.media import PlateOptions
+from scumble.network import SIZES, architecture_named
+from scumble.settings import load
 from scumble.train.dataset import to_pixels
-from scumble.train.loop import train
-from scumble.train.material import Gathered
-from scumble.train.one_style import bands_of, palette_of, pictures_of
+from scumble.train.loop import CARD, train
+from scumble.train.material import Gathered, Material, begun_with_the_same, gather
+from scumble.train.one_style import palette_of, pictures_of
 from scumble.train.report import JOURNAL
 from scumble.train.settings import TrainSettings
 
@@ -34,10 +36,12 @@ def start_of(settings: TrainSettings, start: str | None) -> tuple[TrainSettings,
     """
     first = None if start is None else find_look(start)
     architecture = load_universal().architecture if first is None else first.architecture
-    size = next((n for n, known in SIZES.items() if replace(known, skips=architecture.skips) == architecture), None)
+    form = architecture.form
+    sizes = SIZES["painter" if form == "painter" else "textbook"]
+    size = next((name for name in sizes if architecture_named(form, name) == architecture), None)
     if size is None:
         raise BadLook(f"{start}: its network is none of those that can be trained; start from another look")
-    return replace(settings, generator=replace(settings.generator, size=size, skips=architecture.skips)), first
+    return replace(settings, generator=replace(settings.generator, form=form, size=size)), first
 
 
 def train_look(
@@ -78,7 +82,6 @@ def train_look(
         after = {"val": done.best, "test": done.test}[split]
         say(f"{split}: " + ", ".join(f"{k} {after[k]:.3f} (instant {before[k]:.3f})" for k in ("style", "content")))
     arrays, card = read_arrays(done.weights)
-    weights = {k: (a[0] if k.startswith("kernel.") else a) for k, a in arrays.items()}
     facts: dict[str, Any] = {
         **({} if first is None else first.facts),
         "name": name or output.stem,
@@ -89,12 +92,46 @@ def train_look(
     }
     if not settings.generator.palette:
         facts["keep_color"] = 1.0
-    bands = bands_of(gathered.style, settings.generator.curves) if settings.generator.bands else None
-    palette = palette_of(gathered.style)
-    look = Look(architecture_of(done.weights, card), weights, palette, None, None, facts, bands=bands)
+    look = Look(architecture_of(done.weights, card), arrays, palette_of(gathered.style), None, None, facts)
     look = with_reference(look, reference_statistics(look))
     look.save(output)
     return look
+
+
+def refined_look(
+    plate: Path,
+    pictures: Sequence[Path],
+    output: Path,
+    minutes: float,
+    options: PlateOptions,
+    say: Callable[[str], None] = print,
+    tell: Callable[[str, int, int], None] = lambda *_: None,
+    overwrite: bool = False,
+) -> Look:
+    """The look of style pictures, refined for one shot for some minutes and kept in `output`, its run beside it.
+
+    A look that was refined for the same shot, pictures and minutes before is used again, and a run that was stopped
+    goes on. Raises BadOutput where another look is in the way.
+    """
+    folder = output.with_suffix(".run")
+    material, begun_with = Material([plate], pictures, options), {"minutes": minutes, "start": "instant"}
+    same = begun_with_the_same(material, folder, begun_with)
+    if output.exists():
+        if same:
+            say(f"note: {output} was refined for this shot before, and is used again")
+            return Look.load(output)
+        if not overwrite:
+            raise BadOutput(f"{output}: another look is there; give --overwrite to refine anew, or name another output")
+    settings = load(shipped("data") / "look.toml", TrainSettings)
+    settings = replace(
+        settings,
+        schedule=replace(settings.schedule, minutes=minutes),
+        run=replace(settings.run, output=folder),
+    )
+    settings, _ = start_of(settings, None)
+    resume = same and (folder / JOURNAL).exists() and not (folder / CARD).exists()
+    gathered = gather(material, folder, begun_with, say, resume, tell)
+    return train_look(gathered, output, settings, None, False, output.stem, say, resume, "the same command")
 
 
 def _made_of(style: Path, name: str) -> Look:

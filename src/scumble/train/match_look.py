@@ -95,9 +95,6 @@ def match_look(
         {"picture": path.name, "sha256": picture_hash(path), "frame": number, "weight": 1.0} for number, path in painted
     ]
     first = start or look_of_pixels([as_style(key.painted) for key in keys], [1.0] * len(keys), name, sources)
-    if first.bands is not None:
-        # networks that are fitted to one painting lose by curves behind them (docs/training.md)
-        first = replace(first, bands=replace(first.bands, sizes=None))
     if first.shot is not None:
         _compare_keys(first, sources, say)
     statistics = shot_statistics(first, plate, size)
@@ -151,7 +148,7 @@ def match_look(
             "settings": _portable(settings),
         },
     }
-    look = Look(first.architecture, dict(load_file(run / BEST)), first.palette, None, None, facts, bands=first.bands)
+    look = Look(first.architecture, dict(load_file(run / BEST)), first.palette, None, None, facts)
     look = replace(with_reference(look, reference_statistics(look)), shot=statistics, keys=kept)
     look.save(output)
     pictures = [

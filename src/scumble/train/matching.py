@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from scumble.errors import BadInput, TrainingFailed
 from scumble.frames import Pixels
 from scumble.look import Look, ShotStatistics
-from scumble.nn import bands, checkpoint, losses
+from scumble.nn import checkpoint, losses
 from scumble.nn.discriminator import PlainDiscriminator
 from scumble.nn.generator import Generator, Moments
 from scumble.nn.perceptual import PerceptualFeatures
@@ -122,6 +122,7 @@ class Matcher:
         if s.threads:
             torch.set_num_threads(s.threads)
         self.generator = Generator(look.architecture, "none").to(self.device)
+        self.generator.dtype = self.dtype
         self._fill(self.generator, look.weights)
         self.start = copy.deepcopy(self.generator).requires_grad_(False)
         self.ema = copy.deepcopy(self.start)
@@ -132,21 +133,20 @@ class Matcher:
         matrix, offset = look.recolouring(statistics.palette)
         self.matrix = torch.from_numpy(matrix.astype(np.float32)).to(self.device)
         self.offset = torch.from_numpy(offset.astype(np.float32)).to(self.device).view(1, 3, 1, 1)
-        match = look.band_match(statistics)
-        self.match = None if match is None else bands.stacked([match], self.device)
-        normed = [n.name for n in look.architecture.nodes() if n.op == "conv" and n.normed]
-        self.moments = [
-            Moments(*(torch.from_numpy(a[name])[None].to(self.device) for a in (statistics.mean, statistics.variance)))
-            for name in normed
-        ]
+        self.moments = {
+            node.name: Moments(
+                *(torch.from_numpy(a[node.name])[None].to(self.device) for a in (statistics.mean, statistics.variance))
+            )
+            for node in look.architecture.convolutions()
+            if node.normed
+        }
         self.keys = [self._tensors(key) for key in keys]
         self.free = [_picture(p).to(self.device) for p in free]
         self.steps = 0
 
     @staticmethod
     def _fill(generator: Generator, weights: Mapping[str, Any]) -> None:
-        state = {k: torch.from_numpy(v.copy()) for k, v in weights.items()}
-        generator.load_state_dict({k: v[None] if k.startswith("kernel.") else v for k, v in state.items()})
+        generator.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in weights.items()})
 
     def _tensors(self, key: Key) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Plate, painting, weight in training and weight in judging, of which one is 0 everywhere."""
@@ -159,9 +159,7 @@ class Matcher:
         """The painting of pictures (N, 3, H, W) whose sides are multiples of the stride."""
         generator = generator or self.generator
         p = torch.einsum("ij,njhw->nihw", self.matrix, x) + self.offset
-        strokes, _ = generator(p.to(self.dtype), generator.collapse(), self.moments)
-        painted: Tensor = p + strokes.float()
-        return painted if self.match is None else bands.finished(bands.blurs(painted), self.match)
+        return generator.measured(p, generator.look(), self.moments)[0]
 
     def step(self, progress: float) -> dict[str, float]:
         """One step on patches of painted and of free frames; named terms."""
@@ -297,8 +295,7 @@ class Matcher:
 
     def weights(self) -> dict[str, Any]:
         """The averaged weights as a look holds them."""
-        state = {k: v.detach().cpu().numpy() for k, v in self.ema.state_dict().items()}
-        return {k: (v[0] if k.startswith("kernel.") else v) for k, v in state.items()}
+        return {k: v.detach().cpu().numpy() for k, v in self.ema.state_dict().items()}
 
     def save(self, path: Path, facts: Mapping[str, Any]) -> None:
         """Everything that going on needs; `facts` are the run's own."""

@@ -99,6 +99,12 @@ def gather(
     return Gathered(content, style, _facts(material, folder, content, style))
 
 
+def begun_with_the_same(material: Material, folder: Path, begun_with: Mapping[str, Any]) -> bool:
+    """Whether the run in a folder was begun with this material and with what else it was `begun_with`."""
+    own = {**_identity(material, folder), **begun_with}
+    return bool(_known(folder) == json.loads(json.dumps(own)))
+
+
 def _known(folder: Path) -> dict[str, Any] | None:
     """What a run was begun with; None where there is none."""
     try:

@@ -6,14 +6,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from scumble.baking import as_style
-from scumble.bands import Bands
 from scumble.frames import spread
 from scumble.palette import Palette
 from scumble.train.dataset import PACKED, Dataset, to_pixels
 from scumble.train.pictures import load_picture
 
-MEASURED = 64  # pictures whose bands are measured, at most
 PICTURES = 1000  # at most, spread through the style's: so many decoded ones take some 1.2 GB
 
 
@@ -35,12 +32,6 @@ def palette_of(style: Path) -> Palette:
     places = spread(range(len(records)), PICTURES)
     palettes = [Palette.measure(to_pixels(dataset.decoded(records[i]))) for i in places]  # one at a time
     return Palette.pool(palettes, [1 / len(palettes)] * len(palettes))
-
-
-def bands_of(style: Path, curves: bool) -> Bands:
-    """Contrast and colours of bands, as looks are given them: of pictures at the size at which styles are seen."""
-    pictures = pictures_of(style, "train", MEASURED)
-    return Bands.pool([Bands.measure(as_style(to_pixels(p)), curves) for p in pictures], [1.0] * len(pictures))
 
 
 def _is_packed(style: Path) -> bool:

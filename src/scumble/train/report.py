@@ -14,19 +14,7 @@ JOURNAL = "metrics.jsonl"
 GRIDS = "grids"
 PREVIEWS = "previews"
 SHOWN_GRIDS = 4
-HELD = (
-    "total",
-    "content",
-    "beyond",
-    "style",
-    "variation",
-    "temporal",
-    "relief",
-    "coherence",
-    "signature",
-    "adversarial",
-    "gradient",
-)
+HELD = ("total", "content", "style", "half", "gram", "variation", "motion", "range", "adversarial", "gradient")
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:

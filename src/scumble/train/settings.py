@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from scumble.network import SIZES
+from scumble.network import SEEN, SIZES, Form
+from scumble.settings import to_values
 
-# relu layers up to the depth at which the features network is cut
-LAYERS = tuple(f"relu{b}_{i}" for b, n in ((1, 2), (2, 2), (3, 3), (4, 1)) for i in range(1, n + 1))
+LAYERS = tuple(name for name, _ in SEEN)  # of the features network
+STRIDE = 8  # total stride of every network of ours
 
 
 def _at_least(name: str, value: float, least: float) -> None:
     if not least <= value < float("inf"):  # NaN is not either
         raise ValueError(f"{name} {value}: give a number from {least} on")
+
+
+def _share(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} {value}: give a share from 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -23,22 +30,30 @@ class DataSettings:
 
     dataset: Path = Path("dataset")
     """Packed data set, or the folder that holds it."""
-    crops: tuple[tuple[int, int], ...] = ((160, 160), (128, 192), (192, 128))
-    """Heights and widths of content crops in pixels, one drawn a step; multiples of the total stride."""
-    contents: int = 4
-    """Content crops a step."""
-    styles: int = 1
-    """Styles a step; each paints all content crops."""
-    content_scale: tuple[float, float] = (0.5, 1.0)
+    crop: int = 160
+    """Side of content crops in pixels; a multiple of 8."""
+    contents: int = 8
+    """Content crops a step, each with a style of its own."""
+    content_scale: tuple[float, float] = (0.55, 1.7)
     """Output pixels per picture pixel of content crops."""
-    style_scale: tuple[float, float] = (0.6, 1.2)
-    """Output pixels per picture pixel of style crops."""
+    content_reuse: int = 3
+    """Consecutive steps that paint the same content crops, whose features are then computed once."""
+    dulled: float = 0.35
+    """Share of content crops that lose colour, contrast or light, as hazy and grey plates have."""
     style_crop: int = 192
     """Side of style crops in pixels."""
-    content_reuse: int = 2
-    """Consecutive steps that paint the same content crops, whose features are then computed once."""
-    augment: bool = True
-    """Exposure, hue and grain for content; turns, mirror and swapped colours for style."""
+    style_scale: tuple[float, float] = (0.55, 2.1)
+    """Size of style pictures, relative to that at which `look make` sees them: the size of strokes."""
+    variants: int = 12
+    """Crops of each style picture, measured once and kept beside the data set."""
+    recoloured: float = 0.33
+    """Share of style crops that take the colours of another style picture."""
+    turned: float = 0.3
+    """Share of style crops that are turned by a quarter or more."""
+    mixed: float = 0.33
+    """Share of steps whose styles are mixtures of two."""
+    style_weights: dict[str, float] = field(default_factory=dict)
+    """How often style pictures are drawn whose file or source begins so; others count 1."""
     workers: int = 1
     """Threads that cut crops ahead."""
     style: Path | None = None
@@ -47,48 +62,41 @@ class DataSettings:
     """Go on with fewer than three content pictures, which then stand in every split."""
 
     def __post_init__(self) -> None:
-        for name in ("contents", "styles", "style_crop", "content_reuse", "workers"):
+        for name in ("contents", "content_reuse", "variants", "workers"):
             _at_least(name, getattr(self, name), 1)
-        if not self.crops or any(side < 16 for crop in self.crops for side in crop):
-            raise ValueError(f"crops {self.crops}: give at least one pair of sides of 16 pixels or more")
+        for name in ("crop", "style_crop"):
+            side = getattr(self, name)
+            if side < 32 or side % STRIDE:
+                raise ValueError(f"{name} {side}: give a multiple of {STRIDE} from 32 on")
         for name in ("content_scale", "style_scale"):
             low, high = getattr(self, name)
             if not 0 < low <= high < float("inf"):
                 raise ValueError(f"{name} {(low, high)}: give a smaller and a larger number above 0")
+        for name in ("dulled", "recoloured", "turned", "mixed"):
+            _share(name, getattr(self, name))
+        for key, weight in self.style_weights.items():
+            _at_least(f"style_weights.{key}", weight, 0)
 
 
 @dataclass(frozen=True)
 class GeneratorSettings:
     """The painter."""
 
+    form: Form = "painter"
+    """The house's network, or the textbook's: a U-Net, or a ResNet, which has no skips."""
     size: str = "standard"
     """Name in `scumble.network.SIZES`."""
     conditioning: Literal["style", "none"] = "style"
-    """G(content, style) with a style encoder, or G(content) for one style."""
-    experts: int = 4
-    """Kernels a layer to mix from."""
-    code: int = 64
-    """Length of the style code."""
-    sight: bool = False
-    """Tell the generator what the perceptual network sees in the style; its first layers become part of the weights."""
-    skips: bool = True
-    """U-Net with gated skips, or ResNet without."""
-    sides: bool = True
-    """Kernels may tell left from right; without, each is its own half turn, and no edge looks lit from one side."""
+    """G(content, style) for any style, or G(content) for one."""
     palette: bool = True
-    """Add strokes to the closed-form recolouring; otherwise to the content itself."""
-    bands: bool = True
-    """Bring the painting's bands of detail to the style's contrast and colours, by algebra."""
-    curves: bool = True
-    """Then bend each band's details until they are spread as evenly as the style's (only with bands)."""
+    """Paint on the closed-form recolouring; otherwise on the content itself."""
     start: Path | None = None
-    """Weights to start from: a universal generator or a look."""
+    """Weights to start from: a universal generator, a checkpoint or a look."""
 
     def __post_init__(self) -> None:
-        for name in ("experts", "code"):
-            _at_least(name, getattr(self, name), 1)
-        if self.size not in SIZES:
-            raise ValueError(f"size {self.size!r} is not one of {', '.join(SIZES)}")
+        sizes = SIZES["painter" if self.form == "painter" else "textbook"]
+        if self.size not in sizes:
+            raise ValueError(f"size {self.size!r} is not one of {', '.join(sizes)}")
 
 
 @dataclass(frozen=True)
@@ -96,35 +104,12 @@ class DiscriminatorSettings:
     """The critic."""
 
     kind: Literal["style", "plain"] = "style"
-    """Conditioned on reference patches of the style, or a plain PatchGAN."""
-    loss: Literal["bce", "least-squares", "hinge"] = "hinge"
-    """Adversarial loss."""
-    width: int = 24
-    """Channels of its first layer."""
-    depth: int = 3
-    """Halvings; a patch is about 2^(depth+2) pixels wide."""
-    luma: bool = True
-    """A second head that judges luma alone (style kind only)."""
-    crop: int = 64
-    """Side in pixels of the crops that it sees."""
-    crops: int = 8
-    """Crops a step from each of: the paintings made, the style, another style."""
-    mismatched: bool = True
-    """Count crops of another style as fake."""
-    augment: bool = True
-    """Differentiable colour, shift and cutout, alike for real, fake and reference [DiffAugment 2006.10738]."""
-    r1: float = 1.0
-    """Weight gamma of R1; 0 turns it off."""
-    r1_every: int = 16
-    """Steps between R1 terms."""
-    rests: float = 0.0
-    """It is not trained while its loss is below this, so that it never wins outright; 0 never rests."""
+    """Conditioned on the moments of the style, or a plain PatchGAN."""
+    mismatched: float = 0.3
+    """Share of what counts as fake that is real crops under another style's name (style kind only)."""
 
     def __post_init__(self) -> None:
-        for name in ("width", "depth", "crop", "crops", "r1_every"):
-            _at_least(name, getattr(self, name), 1)
-        for name in ("r1", "rests"):
-            _at_least(name, getattr(self, name), 0)
+        _share("mismatched", self.mismatched)
 
 
 @dataclass(frozen=True)
@@ -133,118 +118,102 @@ class LossSettings:
 
     content: float = 1.0
     """Squared difference of feature maps."""
-    content_layers: tuple[str, ...] = ("relu3_1", "relu4_1")
-    """Layers of the content term, equal weights."""
+    content_layers: dict[str, float] = field(default_factory=lambda: {"relu3_1": 0.5, "relu4_1": 1.0})
+    """Layers of the content term and their weights."""
     content_normalised: bool = True
     """Compare instance-normalised features; false is the raw textbook form."""
-    style: float = 10.0
+    style: float = 2.0
     """Distance of style statistics."""
-    style_kind: Literal["root", "relative", "gram"] = "relative"
-    """Moments and Gram: root of the relative difference, relative to the styles' usual size, or the textbook Gram."""
+    style_kind: Literal["moments", "gram"] = "moments"
+    """Means and deviations, the root of their relative difference; or the textbook's Gram matrices."""
     style_layers: dict[str, float] = field(
-        default_factory=lambda: {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 1.0}
+        default_factory=lambda: {"relu1_1": 1.4, "relu2_1": 1.2, "relu3_1": 1.0, "relu4_1": 0.8}
     )
     """Layers of the style term and their weights."""
-    variation: float = 0.1
+    half: float = 1.0
+    """Share of the style weight for the same at half the size, where strokes are twice as large (moments only)."""
+    gram: float = 0.5
+    """Share of the style weight for the Gram matrices of relu2_1 and relu3_1 (moments only)."""
+    variation: float = 0.3
     """Total variation of the painting."""
     variation_reduction: Literal["sum", "mean"] = "mean"
     """Sum over pixels as it is written, or mean as it is usually coded."""
-    temporal: float = 60.0
-    """Compound temporal term."""
-    temporal_every: int = 2
-    """Steps between temporal terms, and between relief terms."""
-    relief: float = 0.0
-    """G of the plate turned by half a turn must be G of the plate, turned: no relief that is lit from one side."""
-    coherence: float = 0.0
-    """Local coherence (CCPL)."""
-    identity_pixels: float = 70.0
-    """G(s, s) = s and G(c, c) = c in pixels; decays to a tenth."""
-    identity_features: float = 1.0
-    """The same in features."""
-    identity_every: int = 4
-    """Steps between identity terms."""
-    signature: float = 0.0
-    """The painting's code must name its style (InfoNCE)."""
-    affine: float = 100.0
-    """Affine terms beyond 8 in size, squared: the layer after them normalises, so that nothing else holds them."""
-    bands: float = 0.5
-    """How far a painting's bands are from the style's before they are matched to it (only with generator.bands)."""
-    adversarial: float = 0.2
+    motion: float = 8.0
+    """A moved picture's painting must be the moved painting."""
+    range: float = 2.0
+    """Values that are darker than black or lighter than white."""
+    adversarial: float = 0.35
     """The discriminator's verdict."""
-    content_held: float = 0.0
-    """Share by which val's content may exceed that of `generator.start`; training punishes all beyond that; 0: any."""
-    adversarial_capped: bool = True
-    """Keep the discriminator's gradient at the painting no larger than the style term's."""
+    adversarial_relative: bool = True
+    """Take the weight as a share of all other terms' gradient at the painting; false is the textbook's plain weight."""
 
     def __post_init__(self) -> None:
-        for name in ("temporal_every", "identity_every"):
-            _at_least(name, getattr(self, name), 1)
         for field_ in fields(self):
             if field_.type == "float":
                 _at_least(field_.name, getattr(self, field_.name), 0)
-        for layer, weight in self.style_layers.items():
-            _at_least(f"style_layers.{layer}", weight, 0)
-        for layer in (*self.content_layers, *self.style_layers):
-            if layer not in LAYERS:
-                raise ValueError(f"{layer!r} is not one of {', '.join(LAYERS)}")
+        for name in ("content_layers", "style_layers"):
+            for layer, weight in getattr(self, name).items():
+                if layer not in LAYERS:
+                    raise ValueError(f"{name}: {layer!r} is not one of {', '.join(LAYERS)}")
+                _at_least(f"{name}.{layer}", weight, 0)
 
 
 @dataclass(frozen=True)
 class ScheduleSettings:
-    """Length of the run and what changes on the way; shares are of the whole run."""
+    """Length of the run and what changes on the way."""
 
     steps: int = 10000
     """Steps of the run unless minutes end it before."""
     minutes: float = 0.0
     """Time limit; 0 is none. The decay then ends with the time."""
-    rate: float = 4e-4
+    rate: float = 1e-3
     """Adam's rate for the generator."""
     rate_d: float = 4e-4
     """Adam's rate for the discriminator."""
-    betas: tuple[float, float] = (0.5, 0.99)
-    """Adam's moments."""
-    warm_up: float = 0.02
-    """Share of the run over which the rate rises."""
-    decay: float = 0.15
-    """Share of the run at its end over which the rate falls to a twentieth."""
-    adversarial_from: float = 0.4
-    """Share of the run before the discriminator joins."""
-    adversarial_ramp: float = 0.1
-    """Share over which its weight then rises."""
-    temporal_ramp: float = 0.3
-    """Share over which the temporal weight rises."""
-    mixing_ramp: float = 0.2
-    """Share over which the temperature of the expert mixture falls from 4 to 1."""
-    pooled: float = 0.5
-    """Probability that a step uses pooled statistics of several views instead of a sample's own."""
+    betas: tuple[float, float] = (0.9, 0.99)
+    """Adam's moments for the generator."""
+    betas_d: tuple[float, float] = (0.0, 0.99)
+    """Adam's moments for the discriminator."""
+    warm_up: int = 200
+    """Steps over which the rate rises."""
+    decay: float = 0.5
+    """Share of the run at its end over which the rate falls to a fiftieth."""
+    kernels_from: float = 0.0
+    """Share of the run before kernels learn at the full rate; affine terms do from the start."""
+    adversarial_from: int = 1500
+    """Steps before the discriminator joins, unless the run starts from a checkpoint that has one."""
+    adversarial_ramp: int = 1000
+    """Steps over which its weight then rises."""
+    motion_from: int = 300
+    """Steps before the motion term joins."""
+    motion_ramp: int = 3000
+    """Steps over which its weight rises, from the start of the run."""
     ema: float = 0.999
     """Decay of the averaged weights."""
+    clip: float = 3.0
+    """Largest norm of the generator's gradient."""
     patience: float = 0.0
     """Go on to the final decay when val has not got better for this share of the run; 0 never does."""
-    clip: float = 5.0
-    """Largest norm of the generator's gradient, of each style."""
-    spike: float = 10.0
-    """Leave out styles whose gradient is this many times the usual one; 0 keeps all."""
 
     def __post_init__(self) -> None:
         _at_least("steps", self.steps, 1)
-        for name in ("minutes", "rate", "rate_d", "clip", "spike"):
-            _at_least(name, getattr(self, name), 0)
-        if not all(0 <= beta < 1 for beta in self.betas):
-            raise ValueError(f"betas {self.betas}: give numbers from 0 up to, not including, 1")
         for name in (
+            "minutes",
+            "rate",
+            "rate_d",
             "warm_up",
-            "decay",
             "adversarial_from",
             "adversarial_ramp",
-            "temporal_ramp",
-            "mixing_ramp",
-            "pooled",
-            "ema",
-            "patience",
+            "motion_from",
+            "motion_ramp",
+            "clip",
         ):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} {getattr(self, name)}: give a share from 0 to 1")
+            _at_least(name, getattr(self, name), 0)
+        for name in ("betas", "betas_d"):
+            if not all(0 <= beta < 1 for beta in getattr(self, name)):
+                raise ValueError(f"{name} {getattr(self, name)}: give numbers from 0 up to, not including, 1")
+        for name in ("decay", "kernels_from", "ema", "patience"):
+            _share(name, getattr(self, name))
 
 
 @dataclass(frozen=True)
@@ -254,15 +223,15 @@ class RunSettings:
     output: Path = Path("run")
     """Folder of the run."""
     vgg: Path | None = None
-    """Features file; by default the one that `scumble weights fetch` put into the cache."""
+    """Features file; by default the shipped one, by which alone a universal generator is trained."""
     seed: int = 0
     """Every random draw follows from it and the step."""
     device: str = "auto"
     """cpu, cuda, mps, or auto."""
     precision: Literal["bf16", "f32"] = "bf16"
     """Networks' arithmetic; losses are in f32 always."""
-    compiled: bool = False
-    """Compile the generator: twice to four times as fast after a minute for each shape of crops; on a CPU needs g++."""
+    compiled: bool = True
+    """Compile what normalises: half as long a step, after the first minute; on a CPU needs a C++ compiler."""
     threads: int = 0
     """CPU threads; 0 leaves the choice to torch."""
     evaluate_every: int = 1000
@@ -273,6 +242,8 @@ class RunSettings:
     """Side of evaluation pictures in pixels."""
     composite_style: float = 5.0
     """Weight of the style figure in the composite that chooses the best checkpoint."""
+    content_held: float = 0.0
+    """Share by which the best checkpoint's content figure may exceed the start's; 0 holds nothing."""
     preview_seconds: float = 0.0
     """Seconds between paintings of whole content pictures in `previews` (one style only); 0 makes none."""
     save_minutes: float = 5.0
@@ -283,7 +254,7 @@ class RunSettings:
     def __post_init__(self) -> None:
         for name in ("evaluate_every", "evaluate_pairs", "log_every"):
             _at_least(name, getattr(self, name), 1)
-        for name in ("threads", "save_minutes", "preview_seconds", "composite_style", "seed"):
+        for name in ("threads", "save_minutes", "preview_seconds", "composite_style", "content_held", "seed"):
             _at_least(name, getattr(self, name), 0)
         if self.evaluate_side < 160 or self.evaluate_side % 32:
             raise ValueError(f"evaluate_side {self.evaluate_side}: give a multiple of 32 from 160 on")
@@ -299,3 +270,15 @@ class TrainSettings:
     losses: LossSettings = field(default_factory=LossSettings)
     schedule: ScheduleSettings = ScheduleSettings()
     run: RunSettings = RunSettings()
+
+
+def portable(settings: TrainSettings) -> dict[str, Any]:
+    """Settings as plain values with file names for paths: facts travel, folders of one machine do not."""
+    values = to_values(settings)
+    for table, key in (("data", "dataset"), ("data", "style"), ("generator", "start")):
+        if key in values[table]:
+            values[table][key] = Path(values[table][key]).name
+    for key in ("output", "vgg", "threads"):
+        values["run"].pop(key, None)
+    plain: dict[str, Any] = json.loads(json.dumps(values))
+    return plain
