@@ -183,3 +183,12 @@ def test_moments_of_layers_stand_side_by_side() -> None:
     for given, found in zip(layers, losses.split_moments(losses.stacked_moments(layers)), strict=True):
         assert torch.equal(given[0], found[0])
         assert torch.equal(given[1], found[1])
+
+
+def test_views_taken_together_are_one_larger_picture() -> None:
+    f = draw(6, 3, 4, 5).float()  # two views of three pictures
+    whole = f.view(3, 2, 3, 4, 5).transpose(1, 2).reshape(3, 3, 8, 5)
+    for found, wanted in zip(losses.pooled_moments(losses.moments(f), 2), losses.moments(whole), strict=True):
+        assert torch.allclose(found, wanted, atol=1e-4)
+    wanted = losses.upper_half(losses.gram_of_places(whole))
+    assert torch.allclose(losses.pooled_grams(losses.gram_of_places(f), 2), wanted, rtol=1e-4, atol=1e-9)

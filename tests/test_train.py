@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from conftest import picture  # noqa: E402
 from safetensors.numpy import load_file  # noqa: E402
 
 from scumble.cli import app  # noqa: E402
@@ -27,7 +29,7 @@ from scumble.train.batches import MARGIN, Batch, Batches  # noqa: E402
 from scumble.train.dataset import Dataset  # noqa: E402
 from scumble.train.loop import features_of, styles_of, train  # noqa: E402
 from scumble.train.settings import TrainSettings  # noqa: E402
-from scumble.train.trainer import Trainer  # noqa: E402
+from scumble.train.trainer import Trainer, _Moved  # noqa: E402
 from scumble.weights import shipped_vgg  # noqa: E402
 
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -115,6 +117,7 @@ def test_every_term_alone_moves_the_generator_and_has_a_switch(term: str, datase
         *[f"losses.{name}={1.0 if name == term else 0.0}" for name in TERMS],
         "losses.half=0.0",
         "losses.gram=0.0",
+        "losses.turned=0.0",
         "losses.adversarial_relative=false",
         "schedule.adversarial_from=0",
         "schedule.adversarial_ramp=0",
@@ -131,6 +134,29 @@ def test_every_term_alone_moves_the_generator_and_has_a_switch(term: str, datase
     assert set(report) - {"total", "gradient"} == {term, *(["d"] if term == "adversarial" else [])}
     assert report["gradient"] > 0
     assert report["total"] == pytest.approx(report[term], rel=1e-4)
+
+
+def test_turned_pictures_show_relief() -> None:
+    """What draws ridges lit from one side changes under half a turn, what draws the same on both sides does not."""
+    content = torch.from_numpy(np.stack([picture(72, 72, i) for i in range(4)]).transpose(0, 3, 1, 2).copy())
+    plate = content[:, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
+
+    def outlined(x: torch.Tensor) -> torch.Tensor:
+        return x + 2 * (4 * x - x.roll(1, 2) - x.roll(-1, 2) - x.roll(1, 3) - x.roll(-1, 3))
+
+    def embossed(x: torch.Tensor) -> torch.Tensor:
+        return x + 2 * (x.roll(1, 3) - x.roll(-1, 3))
+
+    def seen(paint: Callable[[torch.Tensor], torch.Tensor], turned: float) -> float:
+        found = []
+        for seed in range(6):
+            moved = _Moved(content, torch.Generator().manual_seed(seed), turned)
+            assert moved.turned is (turned == 1)
+            found.append(float(moved.difference(paint(plate), paint(moved.picture))))
+        return min(found)  # without grain
+
+    assert seen(embossed, 1.0) > 3 * seen(outlined, 1.0)
+    assert seen(embossed, 0.0) < 1.5 * seen(outlined, 0.0)
 
 
 def test_the_style_term_looks_at_half_size_and_at_gram_matrices_too(dataset: Path, tmp_path: Path) -> None:
@@ -354,6 +380,7 @@ def test_batches_follow_from_seed_and_step(dataset: Path, tmp_path: Path) -> Non
         assert same(batch, two.batch(step))
     streamed.close()
     assert torch.equal(two.batch(0).content, two.batch(1).content)  # used three times
+    assert len(two.batch(0).styles) == 2  # of four crops, two views of two pictures
     assert not torch.equal(two.batch(0).styles, two.batch(1).styles)
     assert not torch.equal(two.batch(2).content, two.batch(3).content)
 

@@ -96,6 +96,21 @@ def upper_half(grams: Tensor) -> Tensor:
     return grams[:, rows, columns] * scale
 
 
+def pooled_moments(moments: tuple[Tensor, Tensor], views: int) -> tuple[Tensor, Tensor]:
+    """Means and deviations (N, C) of `views` neighbours taken together, (N / views, C)."""
+    if views == 1:
+        return moments
+    mean, deviation = (t.view(-1, views, t.shape[1]) for t in moments)
+    pooled = mean.mean(1)
+    square = (mean.square() + deviation.square()).mean(1)
+    return pooled, (square - pooled.square()).clamp(min=1e-6).sqrt()
+
+
+def pooled_grams(grams: Tensor, views: int) -> Tensor:
+    """`upper_half` of the Gram matrices (N, C, C) of `views` neighbours taken together."""
+    return upper_half(grams.view(-1, views, *grams.shape[1:]).mean(1))
+
+
 def stacked_moments(layers: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
     """Means and deviations of layers side by side (N, MOMENTS)."""
     return torch.cat([torch.cat(pair, 1) for pair in layers], 1)

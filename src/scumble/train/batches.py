@@ -23,16 +23,17 @@ MARGIN = 4  # pixels around a content crop, within which it moves by whole pixel
 class Batch(NamedTuple):
     """Content crops with their margin, and the styles that they are to be painted in.
 
-    On a step of pairs the first half of the crops is painted, as it is and moved, in the first half of the styles.
+    Neighbours in the batch are views of one picture, `DataSettings.views` of them, and share a style. On a step of
+    pairs the first half of the crops is painted, as it is and moved, each crop in a style of its own.
     """
 
     content: Tensor  # (N, 3, H + 2 MARGIN, W + 2 MARGIN)
     content_key: int  # equal keys have equal contents
     pairs: bool
-    styles: Tensor  # (N,) numbers of the style set
-    other: Tensor | None  # (N,) numbers of those that are mixed in
-    share: Tensor | None  # (N,) how much of them
-    real: Tensor  # (N, 3, S, S) crops of `styles`, or none where the discriminator does not look
+    styles: Tensor  # (S,) numbers of the style set
+    other: Tensor | None  # (S,) numbers of those that are mixed in
+    share: Tensor | None  # (S,) how much of them
+    real: Tensor  # (S, 3, H, W) crops of `styles`, or none where the discriminator does not look
 
 
 class Batches:
@@ -78,28 +79,33 @@ class Batches:
         key = step // s.content_reuse
         content_rng = np.random.default_rng([self.seed, 1, key])
         rng = np.random.default_rng([self.seed, 2, step])
-        content = to_batch([self._content(content_rng) for _ in range(s.contents)])
+        content = to_batch([view for _ in range(s.contents // s.views) for view in self._views(content_rng)])
         last_of_contents = step % s.content_reuse == s.content_reuse - 1
         pairs = self.motion_from is not None and last_of_contents and step >= self.motion_from
-        styles = self.styles.draw(s.contents, rng)
+        count = max(1, s.contents // 2) if pairs else s.contents // s.views
+        styles = self.styles.draw(count, rng)
         other = share = None
         if not pairs and len(self.styles) > 1 and rng.random() < s.mixed:
-            other = self.styles.draw(s.contents, rng)
-            share = torch.from_numpy(rng.random(s.contents).astype(np.float32))
+            other = self.styles.draw(count, rng)
+            share = torch.from_numpy(rng.random(count).astype(np.float32))
         real = torch.empty(0)
         if self.critic and other is None:
-            shown = styles[: max(1, s.contents // 2)] if pairs else styles
-            real = torch.from_numpy(to_batch([self._real(int(number), rng) for number in shown]))
+            real = torch.from_numpy(to_batch([self._real(int(number), rng) for number in styles]))
         return Batch(torch.from_numpy(content), key, pairs, styles, other, share, real)
 
-    def _content(self, rng: np.random.Generator) -> Pixels:
+    def _views(self, rng: np.random.Generator) -> list[Pixels]:
+        """Crops of one picture, at one scale, mirrored and dulled alike."""
         s = self.settings
         picture = self.dataset.picture(self.contents[int(rng.integers(len(self.contents)))])
-        side = s.crop + 2 * MARGIN
-        pixels = random_crop(picture, (side, side), s.content_scale, rng)
+        side, (low, high) = s.crop + 2 * MARGIN, s.content_scale
+        scale = low * (high / low) ** float(rng.random())
+        views = [random_crop(picture, (side, side), (scale, scale), rng) for _ in range(s.views)]
         if rng.random() < 0.5:
-            pixels = pixels[:, ::-1]
-        return dulled(pixels, rng) if rng.random() < s.dulled else pixels
+            views = [pixels[:, ::-1] for pixels in views]
+        if rng.random() < s.dulled:
+            seed = int(rng.integers(1 << 31))
+            views = [dulled(pixels, np.random.default_rng(seed)) for pixels in views]
+        return views
 
     def _real(self, number: int, rng: np.random.Generator) -> Pixels:
         """A window of a style's crop, as large as the paintings; mirrored half of the time."""

@@ -14,7 +14,19 @@ JOURNAL = "metrics.jsonl"
 GRIDS = "grids"
 PREVIEWS = "previews"
 SHOWN_GRIDS = 4
-HELD = ("total", "content", "style", "half", "gram", "variation", "motion", "range", "adversarial", "gradient")
+HELD = (
+    "total",
+    "content",
+    "style",
+    "half",
+    "gram",
+    "variation",
+    "motion",
+    "turned",
+    "range",
+    "adversarial",
+    "gradient",
+)
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:

@@ -33,7 +33,9 @@ class DataSettings:
     crop: int = 160
     """Side of content crops in pixels; a multiple of 8."""
     contents: int = 8
-    """Content crops a step, each with a style of its own."""
+    """Content crops a step."""
+    views: int = 2
+    """Crops of one picture, which share statistics and style as the frames of a shot do."""
     content_scale: tuple[float, float] = (0.55, 1.7)
     """Output pixels per picture pixel of content crops."""
     content_reuse: int = 3
@@ -62,8 +64,10 @@ class DataSettings:
     """Go on with fewer than three content pictures, which then stand in every split."""
 
     def __post_init__(self) -> None:
-        for name in ("contents", "content_reuse", "variants", "workers"):
+        for name in ("contents", "views", "content_reuse", "variants", "workers"):
             _at_least(name, getattr(self, name), 1)
+        if self.contents % self.views:
+            raise ValueError(f"contents {self.contents}: give a multiple of views, {self.views}")
         for name in ("crop", "style_crop"):
             side = getattr(self, name)
             if side < 32 or side % STRIDE:
@@ -140,6 +144,8 @@ class LossSettings:
     """Sum over pixels as it is written, or mean as it is usually coded."""
     motion: float = 8.0
     """A moved picture's painting must be the moved painting."""
+    turned: float = 0.6
+    """Share of moved pictures that are also turned by half a turn, so that no edge looks lit from one side."""
     range: float = 2.0
     """Values that are darker than black or lighter than white."""
     adversarial: float = 0.35
@@ -151,6 +157,7 @@ class LossSettings:
         for field_ in fields(self):
             if field_.type == "float":
                 _at_least(field_.name, getattr(self, field_.name), 0)
+        _share("turned", self.turned)
         for name in ("content_layers", "style_layers"):
             for layer, weight in getattr(self, name).items():
                 if layer not in LAYERS:

@@ -44,6 +44,7 @@ REWARM_STEPS = 300  # after a travel checkpoint Adam's moments must be found aga
 LEAST_RATE = 0.02  # of the rate, at the end of the decay
 LOUDEST = 2.5  # times the batch's mean gradient that one picture may pull
 SLOW_KERNELS = 0.1  # of the rate, for kernels before `schedule.kernels_from`
+TURNED = 2.0  # times the weight of motion, for pictures that are turned as well
 BORDER = 2 * MARGIN  # pixels left out of the motion term, where the crop's edge stands instead of the picture
 
 
@@ -140,28 +141,29 @@ class Trainer:
         self.random.manual_seed(s.run.seed * 1_000_003 + self.steps)
         content = batch.content.to(self.device)
         plates = content[:, :, MARGIN:-MARGIN, MARGIN:-MARGIN].contiguous()
-        views, plate, shown, moved = 1, plates, plates, None
+        views, plate, shown, moved = s.data.views, plates, plates, None
         if batch.pairs:
-            views, plate = 2, plates[: max(1, len(plates) // 2)]
-            moved = _Moved(content[: len(plate)], self.random)
+            views, plate = 2, plates[: len(batch.styles)]
+            moved = _Moved(content[: len(plate)], self.random, s.losses.turned)
             shown = torch.stack([plate, moved.picture], 1).flatten(0, 1)
-        goal = self._goal(batch, len(plate))
+        goal = self._goal(batch)
         look = self.generator.look(
             goal.moments.repeat_interleave(views, 0) if self.generator.conditioning == "style" else None
         )
         y = self.generator(self._recoloured(shown, plate, goal, views), look, views)
         leaf = y.detach().requires_grad_()
-        own = leaf[::views]
+        own = leaf[::2] if moved else leaf
         real = batch.real.to(self.device)
         terms = self._terms(own, plates, goal, real, batch.content_key)
         if moved is not None and s.losses.motion:
-            terms["motion"] = moved.difference(own, leaf[1::2])
+            terms["turned" if moved.turned else "motion"] = moved.difference(own, leaf[1::2])
         total = losses.weighted_total(terms, self._weights()) if terms else 0 * leaf.sum()
         (gradient,) = torch.autograd.grad(total, leaf)
         found = {name: float(value.detach()) for name, value in terms.items()} | {"total": float(total.detach())}
         if len(real) and self.critic_weight:
-            found |= self._phase_d(real, own.detach(), goal.moments)
-            adversarial, of_critic = self._by_critic(own, leaf, goal.moments)
+            of_own = goal.moments.repeat_interleave(len(own) // len(goal.moments), 0)
+            found |= self._phase_d(real, goal.moments, own.detach(), of_own)
+            adversarial, of_critic = self._by_critic(own, leaf, of_own)
             found["adversarial"] = adversarial
             if not s.losses.adversarial_relative:
                 found["total"] += self.critic_weight * adversarial
@@ -197,22 +199,22 @@ class Trainer:
             torch._foreach_lerp_(list(self.ema.parameters()), list(self.generator.parameters()), 1 - decay)
         return norm
 
-    def _goal(self, batch: Batch, count: int) -> Goal:
-        """What the first `count` crops are to be like."""
-        goal = self.styles.goals.of(batch.styles[:count])
+    def _goal(self, batch: Batch) -> Goal:
+        """What the pictures are to be like, a row for the views of each."""
+        goal = self.styles.goals.of(batch.styles)
         if batch.other is not None and batch.share is not None:
-            goal = goal.mixed(self.styles.goals.of(batch.other[:count]), batch.share[:count])
+            goal = goal.mixed(self.styles.goals.of(batch.other), batch.share)
         return goal.to(self.device)
 
     @torch.no_grad()
     def _recoloured(self, shown: Tensor, plate: Tensor, goal: Goal, views: int) -> Tensor:
-        """Every picture in its style's colours; views of one shot by one map, that of the first."""
+        """Every picture in its style's colours; views of one shot by one map, from the colours of all its plates."""
         if not self.settings.generator.palette:
             return shown
+        styles = goal.palettes()
         pixels = plate.permute(0, 2, 3, 1).cpu().numpy()
-        maps = [
-            recolouring(Palette.measure(picture), style) for picture, style in zip(pixels, goal.palettes(), strict=True)
-        ]
+        shots = pixels.reshape(len(styles), -1, pixels.shape[2], 3)
+        maps = [recolouring(Palette.measure(shot), style) for shot, style in zip(shots, styles, strict=True)]
         matrix, offset = (
             torch.from_numpy(np.stack(parts).astype(np.float32)).to(self.device).repeat_interleave(views, 0)
             for parts in zip(*maps, strict=True)
@@ -241,6 +243,7 @@ class Trainer:
             terms["style"] = losses.style(of_y, grams, w.style_layers)
         elif w.style:
             full, half, of_grams = self.styles.usual
+            views = len(y) // len(goal.moments)
             terms["style"] = self._moment_term(of_y, goal.moments, full)
             if w.half and self.steps % 2 == 0:
                 terms["half"] = self._moment_term(self.features(F.avg_pool2d(y, 2), LAYERS), goal.half, half, True)
@@ -248,7 +251,7 @@ class Trainer:
                 terms["gram"] = sum_of(
                     losses.relative((own - wanted).square().sum(1), wanted.square().sum(1), usual)
                     for own, wanted, usual in zip(
-                        (losses.upper_half(losses.gram_of_places(of_y[k])) for k in GRAM_LAYERS),
+                        (losses.pooled_grams(losses.gram_of_places(of_y[k]), views) for k in GRAM_LAYERS),
                         goal.grams,
                         of_grams,
                         strict=True,
@@ -263,14 +266,15 @@ class Trainer:
     def _moment_term(
         self, features: dict[str, Tensor], goal: Tensor, usual: list[float], coarse: bool = False
     ) -> Tensor:
-        """Relative distance of moments over layers; at half size the finest says nothing new."""
+        """Relative distance of moments over layers, those of views pooled; at half size the finest says nothing new."""
         weights = self.settings.losses.style_layers
-        return sum_of(
-            (1.0 if coarse else weights[name])
-            * losses.relative_moments(self.fused.moments(features[name]), wanted, size)
-            for name, wanted, size in zip(LAYERS, losses.split_moments(goal), usual, strict=True)
-            if name in weights and not (coarse and name == LAYERS[0])
-        )
+        found = []
+        for name, wanted, size in zip(LAYERS, losses.split_moments(goal), usual, strict=True):
+            if name in weights and not (coarse and name == LAYERS[0]):
+                moments = self.fused.moments(features[name])
+                own = losses.pooled_moments(moments, len(moments[0]) // len(goal))
+                found.append((1.0 if coarse else weights[name]) * losses.relative_moments(own, wanted, size))
+        return sum_of(found)
 
     @torch.no_grad()
     def _content_features(self, plates: Tensor, key: int) -> dict[str, Tensor]:
@@ -299,11 +303,12 @@ class Trainer:
             "variation": w.variation,
             "range": w.range,
             "motion": w.motion * rise,
+            "turned": TURNED * w.motion * rise,
         }
 
     # -- the discriminator ------------------------------------------------------------------------
 
-    def _phase_d(self, real: Tensor, fake: Tensor, moments: Tensor) -> dict[str, float]:
+    def _phase_d(self, real: Tensor, of_real: Tensor, fake: Tensor, of_fake: Tensor) -> dict[str, float]:
         """Train it on crops of the styles (real), on paintings and on crops under another style's name (fake)."""
         self.discriminator.requires_grad_(True)
         share = self.settings.discriminator.mismatched
@@ -311,8 +316,8 @@ class Trainer:
         bce = F.binary_cross_entropy_with_logits
         if isinstance(self.discriminator, StyleDiscriminator):
             kernels = self.discriminator.kernels()
-            on_real = self.discriminator(real, moments, kernels)
-            on_fake = self.discriminator(fake, moments, kernels)
+            on_real = self.discriminator(real, of_real, kernels)
+            on_fake = self.discriminator(fake, of_fake, kernels)
         else:
             share = 0.0
             on_real, on_fake = self.discriminator(real), self.discriminator(fake)
@@ -320,7 +325,7 @@ class Trainer:
         self.verdicts = {"d_real": _taken(on_real), "d_fake": _taken(on_fake)}
         if share and len(real) > 1:
             turn = 1 + int(torch.randint(len(real) - 1, (1,), generator=self.random))
-            on_wrong = self.discriminator(real, moments.roll(turn, 0), kernels)
+            on_wrong = self.discriminator(real, of_real.roll(turn, 0), kernels)
             loss = loss + share * bce(on_wrong, torch.zeros_like(on_wrong))
             self.verdicts["d_wrong"] = _taken(on_wrong)
         self.adam_d.zero_grad(set_to_none=True)
@@ -434,10 +439,11 @@ class _Moved:
     """Crops (N, 3, H + 2 MARGIN, W + 2 MARGIN) moved a little, lighter or darker, grainier.
 
     Half of the time they move by whole pixels, for which the moved painting is known exactly: those are the pans that
-    a render is judged by. Otherwise by a smooth warp with zoom and turn.
+    a render is judged by. Otherwise by a smooth warp with zoom and turn. A share `turned` of them is turned by half a
+    turn as well: ridges that are bright on one side and dark on the other then change sides, strokes do not.
     """
 
-    def __init__(self, content: Tensor, random: torch.Generator) -> None:
+    def __init__(self, content: Tensor, random: torch.Generator, turned: float = 0.0) -> None:
         n = len(content)
         inner = content[:, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
         size = (inner.shape[2], inner.shape[3])
@@ -460,9 +466,14 @@ class _Moved:
         amount = grain * (0.001 + 0.015 * uniform(n, 1, 1, 1) ** 2)
         noise = torch.randn(inner.shape, generator=random).to(content.device)
         self.picture = (moved * self.gain).clamp(0, 1) + noise * amount
+        self.turned = float(torch.rand((), generator=random)) < turned
+        if self.turned:
+            self.picture = self.picture.flip(2, 3)
 
     def difference(self, painting: Tensor, of_moved: Tensor) -> Tensor:
         """Mean absolute difference of the moved pictures' paintings from the moved paintings."""
+        if self.turned:
+            of_moved = of_moved.flip(2, 3)
         if self.shift is None:
             return losses.compound_temporal(of_moved, warp(painting, self.grid) * self.gain, self.inside)
         down, right = self.shift
