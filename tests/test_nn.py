@@ -213,6 +213,11 @@ def test_training_starts_from_looks_generators_and_checkpoints(tmp_path: Path) -
     assert torch.equal(fresh.kernel["head"], trained.kernel["head"])
     assert torch.equal(critic.code[0].weight, judged.code[0].weight)
     assert files.start_from(fresh, PlainDiscriminator(), tmp_path / "travel.safetensors") is False
+    other = StyleDiscriminator()
+    files.start_critic(other, tmp_path / "travel.safetensors")
+    assert torch.equal(other.code[0].weight, judged.code[0].weight)
+    with pytest.raises(BadLook, match="no discriminator of this kind"):
+        files.start_critic(PlainDiscriminator(), tmp_path / "travel.safetensors")
     checkpoint.save(tmp_path / "old.safetensors", tensors, {"kind": "travel", "schema": 4})
     with pytest.raises(BadLook, match="of an earlier Scumble"):
         files.start_from(fresh, critic, tmp_path / "old.safetensors")

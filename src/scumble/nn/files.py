@@ -61,6 +61,15 @@ def start_from(generator: Generator, discriminator: nn.Module, path: Path) -> bo
     return True
 
 
+def start_critic(discriminator: nn.Module, path: Path) -> None:
+    """Take a checkpoint's discriminator. Raises BadLook where it has none of this kind."""
+    tensors, _ = read_tensors(path)
+    try:
+        discriminator.load_state_dict({name: t.float() for name, t in under(tensors, "discriminator").items()})
+    except RuntimeError as error:
+        raise BadLook(f"{path}: holds no discriminator of this kind; name a checkpoint of such a run") from error
+
+
 def _load(generator: Generator, tensors: Mapping[str, Tensor], path: Path) -> None:
     try:
         generator.load_state_dict({name: t.float() for name, t in tensors.items()})

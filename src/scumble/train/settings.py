@@ -111,6 +111,8 @@ class DiscriminatorSettings:
     """Conditioned on the moments of the style, or a plain PatchGAN."""
     mismatched: float = 0.3
     """Share of what counts as fake that is real crops under another style's name (style kind only)."""
+    start: Path | None = None
+    """Checkpoint whose discriminator to start from; one that `generator.start` names brings its own."""
 
     def __post_init__(self) -> None:
         _share("mismatched", self.mismatched)
@@ -120,7 +122,7 @@ class DiscriminatorSettings:
 class LossSettings:
     """Weights of the terms; 0 turns a term off."""
 
-    content: float = 1.0
+    content: float = 2.0
     """Squared difference of feature maps."""
     content_layers: dict[str, float] = field(default_factory=lambda: {"relu3_1": 0.5, "relu4_1": 1.0})
     """Layers of the content term and their weights."""
@@ -148,7 +150,7 @@ class LossSettings:
     """Share of moved pictures that are also turned by half a turn, so that no edge looks lit from one side."""
     range: float = 2.0
     """Values that are darker than black or lighter than white."""
-    adversarial: float = 0.35
+    adversarial: float = 0.25
     """The discriminator's verdict."""
     adversarial_relative: bool = True
     """Take the weight as a share of all other terms' gradient at the painting; false is the textbook's plain weight."""
@@ -175,7 +177,7 @@ class ScheduleSettings:
     """Time limit; 0 is none. The decay then ends with the time."""
     rate: float = 1e-3
     """Adam's rate for the generator."""
-    rate_d: float = 4e-4
+    rate_d: float = 1e-3
     """Adam's rate for the discriminator."""
     betas: tuple[float, float] = (0.9, 0.99)
     """Adam's moments for the generator."""
@@ -282,7 +284,7 @@ class TrainSettings:
 def portable(settings: TrainSettings) -> dict[str, Any]:
     """Settings as plain values with file names for paths: facts travel, folders of one machine do not."""
     values = to_values(settings)
-    for table, key in (("data", "dataset"), ("data", "style"), ("generator", "start")):
+    for table, key in (("data", "dataset"), ("data", "style"), ("generator", "start"), ("discriminator", "start")):
         if key in values[table]:
             values[table][key] = Path(values[table][key]).name
     for key in ("output", "vgg", "threads"):

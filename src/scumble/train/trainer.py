@@ -73,6 +73,9 @@ class Trainer:
         self.critic_at_hand = False
         if kind.start is not None:
             self.critic_at_hand = files.start_from(self.generator, self.discriminator, kind.start)
+        if s.discriminator.start is not None:
+            files.start_critic(self.discriminator, s.discriminator.start)
+            self.critic_at_hand = True
         half = torch.bfloat16 if s.run.precision == "bf16" else torch.float32
         self.generator.dtype = half
         if isinstance(self.discriminator, StyleDiscriminator):
