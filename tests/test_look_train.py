@@ -312,7 +312,7 @@ def test_no_checkpoint_beyond_the_content_limit_is_taken(show: Path, run: Callab
 
 
 def test_it_ends_when_val_gets_no_better(show: Path, run: Callable[..., Done]) -> None:
-    still = ["--set", "schedule.rate=0.0", "--set", "schedule.patience=0.5"]
+    still = ["--set", "schedule.rate=0.0", "--set", "schedule.patience=0.3"]
     done = run(*command(*FOOTAGE, "-o", "still.look", "--steps", "40", *still))
     assert done.returncode == 0, done.stderr
     assert "val has not got better since step 0" in done.stderr

@@ -179,7 +179,7 @@ class _Many(TyperCommand):
 # the flags of `scumble render` as its help shows them
 PANELS = {
     "Plate and output": "output frames start end step first_frame frame_rate missing overwrite",
-    "Look": "look style strength stroke lines carry on on_warp",
+    "Look": "look style refine strength stroke lines carry on on_warp",
     "Colour": "keep_color keep_exposure hold_blacks palette",
     "Where it is painted": "matte matte_channel crypto auto_matte invert_matte feather matte_look",
     "Steadiness": "stabilize window vectors grain cuts stats",
