@@ -164,7 +164,13 @@ def test_the_style_term_looks_at_half_size_and_at_gram_matrices_too(dataset: Pat
     assert {"style", "half", "gram"} < set(reports[0])
     assert "half" not in reports[1]  # every second step
     w = recipe("universal", dataset, tmp_path).losses
-    parts = {"content": w.content, "variation": w.variation, "range": w.range, "style": w.style, "gram": w.style * w.gram}
+    parts = {
+        "content": w.content,
+        "variation": w.variation,
+        "range": w.range,
+        "style": w.style,
+        "gram": w.style * w.gram,
+    }
     assert reports[1]["total"] == pytest.approx(sum(weight * reports[1][k] for k, weight in parts.items()), rel=1e-4)
 
 
