@@ -23,6 +23,7 @@ from safetensors.numpy import load_file  # noqa: E402
 from scumble.cli import app  # noqa: E402
 from scumble.errors import BadSettings, TrainingFailed  # noqa: E402
 from scumble.look import Look, Universal  # noqa: E402
+from scumble.nn.arithmetic import dtype_of  # noqa: E402
 from scumble.nn.perceptual import PerceptualFeatures  # noqa: E402
 from scumble.settings import load  # noqa: E402
 from scumble.train.batches import MARGIN, Batch, Batches  # noqa: E402
@@ -297,6 +298,16 @@ def test_the_critics_gradient_is_a_share_of_what_the_others_ask_for(
 @pytest.mark.full
 @pytest.mark.skipif(shutil.which("g++") is None, reason="compiling needs g++")
 @pytest.mark.filterwarnings("ignore")  # the compiler of torch warns of torch itself
+def test_bfloat16_is_taken_only_where_the_processor_multiplies_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    for has, dtype in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda has=has: has)
+        assert dtype_of("auto", cpu) == dtype
+        assert dtype_of("bf16", cpu) == torch.bfloat16
+        assert dtype_of("f32", cpu) == torch.float32
+
+
 def test_compiled_it_takes_the_same_steps(dataset: Path, tmp_path: Path) -> None:
     found = []
     for compiled in ("false", "true"):

@@ -1127,7 +1127,8 @@ def look_train(
         int | None, typer.Option("--threads", min=0, help="CPU threads; 0 leaves the choice to torch.")
     ] = None,
     precision: Annotated[
-        Literal["bf16", "f32"] | None, typer.Option("--precision", help="Networks' arithmetic in training.")
+        Literal["auto", "bf16", "f32"] | None,
+        typer.Option("--precision", help="Networks' arithmetic in training; auto: bf16 where the machine has it."),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Another one is another training.")] = None,
     changes: Annotated[
@@ -1268,8 +1269,9 @@ def look_match(
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, mps or auto.")] = "auto",
     threads: Annotated[int, typer.Option("--threads", min=0, help="CPU threads; 0 leaves the choice to torch.")] = 0,
     precision: Annotated[
-        Literal["bf16", "f32"], typer.Option("--precision", help="Networks' arithmetic in training.")
-    ] = "bf16",
+        Literal["auto", "bf16", "f32"],
+        typer.Option("--precision", help="Networks' arithmetic in training; auto: bf16 where the machine has it."),
+    ] = "auto",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another one is another match.")] = 0,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the look; a finished match begins anew, a stopped one goes on.")

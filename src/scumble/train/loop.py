@@ -27,6 +27,7 @@ from scumble.files import not_written, written_whole
 from scumble.frames import spread
 from scumble.network import SEEN
 from scumble.nn import checkpoint, files
+from scumble.nn.arithmetic import dtype_of
 from scumble.nn.perceptual import PerceptualFeatures
 from scumble.palette import Palette, recolouring
 from scumble.train.batches import Batches
@@ -110,6 +111,8 @@ def train(
     trainer = Trainer(settings, styles_of(dataset, settings, features, say), features)
     if trainer.uncompiled:
         say("note: no C++ compiler was found: steps take about twice as long; install g++, or set run.compiled=false")
+    if trainer.device.type == "cpu" and run.precision == "auto" and trainer.generator.dtype == torch.float32:
+        say("note: this processor does not multiply in bfloat16: steps are in float32 and take longer")
     if resume is not None:
         trainer.load(resume)
     batches = Batches(
@@ -275,11 +278,11 @@ def features_of(settings: TrainSettings) -> PerceptualFeatures:
         raise BadSettings(
             f"{run.vgg}: a universal generator is told of styles by the shipped features; leave --vgg out"
         )
-    dtype = torch.bfloat16 if run.precision == "bf16" else torch.float32
-    features = PerceptualFeatures.load(run.vgg or shipped_vgg(), "relu4_1", dtype)
+    device = device_of(run.device)
+    features = PerceptualFeatures.load(run.vgg or shipped_vgg(), "relu4_1", dtype_of(run.precision, device))
     if features.widths != SEEN:
         raise BadSettings(f"{run.vgg}: not the layers of VGG-16 or VGG-19; take a file of scumble weights fetch")
-    return features.to(device_of(run.device))
+    return features.to(device)
 
 
 def styles_of(

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-import torch
 from safetensors.numpy import load_file, save
 
 from scumble import __version__
@@ -29,6 +28,7 @@ from scumble.media import Plate, PlateOptions, WriterSettings, open_plate
 from scumble.media.movie import MoviePlate
 from scumble.media.stills import StillsPlate, write_picture
 from scumble.nn import checkpoint
+from scumble.nn.arithmetic import dtype_of
 from scumble.nn.generator import Generator
 from scumble.nn.perceptual import PerceptualFeatures
 from scumble.ocio import Colours
@@ -105,9 +105,8 @@ def match_look(
         say(f"note: {plate.path.name} has no frame that nobody painted: nothing holds the look anywhere else")
     else:
         _compare_frames(keys, unpainted, say)
-    features = PerceptualFeatures.load(
-        vgg or vgg_path(), "relu4_1", torch.bfloat16 if settings.precision == "bf16" else torch.float32
-    )
+    dtype = dtype_of(settings.precision, device_of(settings.device))
+    features = PerceptualFeatures.load(vgg or vgg_path(), "relu4_1", dtype)
     matcher = Matcher(first, statistics, keys, free, settings, features)
     shown = [(frame.number, _seen(frame, size)) for frame in plate.read(spread(plate.numbers, SHOWN))]
     taught = hashlib.sha256()  # plate, painting, colour space and matte, as they teach

@@ -28,6 +28,7 @@ from scumble.errors import BadInput, TrainingFailed
 from scumble.frames import Pixels
 from scumble.look import Look, ShotStatistics
 from scumble.nn import checkpoint, losses
+from scumble.nn.arithmetic import dtype_of
 from scumble.nn.discriminator import PlainDiscriminator
 from scumble.nn.generator import Generator, Moments
 from scumble.nn.perceptual import PerceptualFeatures
@@ -77,8 +78,8 @@ class MatchSettings:
     """cpu, cuda, mps, or auto."""
     threads: int = 0
     """CPU threads; 0 leaves the choice to torch."""
-    precision: str = "bf16"
-    """Networks' arithmetic, bf16 or f32; losses are in f32 always."""
+    precision: str = "auto"
+    """Networks' arithmetic, bf16, f32 or auto (bf16 where the machine has it); losses are in f32 always."""
 
 
 class Key(NamedTuple):
@@ -117,7 +118,7 @@ class Matcher:
     ) -> None:
         s = self.settings = settings
         self.device = device_of(s.device)
-        self.dtype = torch.bfloat16 if s.precision == "bf16" else torch.float32
+        self.dtype = dtype_of(s.precision, self.device)
         torch.manual_seed(s.seed)
         if s.threads:
             torch.set_num_threads(s.threads)

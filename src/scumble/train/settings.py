@@ -237,8 +237,8 @@ class RunSettings:
     """Every random draw follows from it and the step."""
     device: str = "auto"
     """cpu, cuda, mps, or auto."""
-    precision: Literal["bf16", "f32"] = "bf16"
-    """Networks' arithmetic; losses are in f32 always."""
+    precision: Literal["auto", "bf16", "f32"] = "auto"
+    """Networks' arithmetic; auto is bf16 where the machine multiplies in it; losses are in f32 always."""
     compiled: bool = True
     """Compile what normalises: half as long a step, after the first minute; on a CPU needs a C++ compiler."""
     threads: int = 0

@@ -28,6 +28,7 @@ from scumble.errors import BadInput, BadSettings, TrainingFailed
 from scumble.look import SCHEMA
 from scumble.network import architecture_named
 from scumble.nn import checkpoint, files, losses
+from scumble.nn.arithmetic import dtype_of
 from scumble.nn.discriminator import PlainDiscriminator, StyleDiscriminator
 from scumble.nn.fused import Fused, can_compile
 from scumble.nn.generator import Generator
@@ -76,7 +77,7 @@ class Trainer:
         if s.discriminator.start is not None:
             files.start_critic(self.discriminator, s.discriminator.start)
             self.critic_at_hand = True
-        half = torch.bfloat16 if s.run.precision == "bf16" else torch.float32
+        half = dtype_of(s.run.precision, self.device)
         self.generator.dtype = half
         if isinstance(self.discriminator, StyleDiscriminator):
             self.discriminator.dtype = half
