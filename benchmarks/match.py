@@ -23,14 +23,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from scumble.colour import DISPLAY
-from scumble.features import Features
-from scumble.frames import Frame, Pixels
-from scumble.media import WriterSettings, open_plate
-from scumble.media.stills import read_picture, write_picture
-from scumble.motion import Mask, OpticalFlow, consistent, resized_flow, warp
-from scumble.upsampling import resized
-from scumble.weights import vgg_path
+from scumble.core.colour import DISPLAY
+from scumble.core.downloads import vgg_path
+from scumble.core.frames import Frame, Pixels
+from scumble.core.pixels import resized
+from scumble.media.open import open_plate
+from scumble.media.picture_reader import read_picture
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import WriterSettings
+from scumble.network.vgg import Features
+from scumble.shot.motion import Mask, OpticalFlow, consistent, resized_flow, warp
 
 FAR = 8  # frames from any key
 SIZE = (640, 272)

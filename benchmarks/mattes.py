@@ -15,12 +15,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from scumble.colour import to_working
-from scumble.frames import Pixels
-from scumble.media import Plate, open_plate
-from scumble.motion import OpticalFlow, consistent, resized_flow, warp
-from scumble.person import LINES, PersonMatte, person_model, refined
-from scumble.upsampling import resized
+from scumble.core.frames import Pixels
+from scumble.core.pixels import resized
+from scumble.core.working_space import to_working
+from scumble.media.open import open_plate
+from scumble.media.plate import Plate
+from scumble.shot.motion import OpticalFlow, consistent, resized_flow, warp
+from scumble.shot.people import LINES, PersonMatte, person_model, refined
 
 
 def movement(a: Pixels, b: Pixels, there: Pixels, back: Pixels) -> float:

@@ -84,9 +84,10 @@ def inputs(folder: Path) -> None:
     import cv2
     import numpy as np
 
-    from scumble.media import WriterSettings, open_plate
-    from scumble.media.movie import MovieWriter
-    from scumble.media.stills import read_picture
+    from scumble.media.movie_writer import MovieWriter
+    from scumble.media.open import open_plate
+    from scumble.media.picture_reader import read_picture
+    from scumble.media.plate import WriterSettings
 
     plate = open_plate(SAMPLES / "sintel_walk.mp4")
     settings = WriterSettings(frame_rate=Fraction(24), size=(WIDTH, HEIGHT), quality=85)

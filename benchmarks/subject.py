@@ -24,10 +24,10 @@ Paint = Callable[[], Any]
 
 def scumble(precision: str, frame: np.ndarray, style: np.ndarray) -> Paint:
     """The network alone, as `--style` runs it, baked with its reference statistics."""
-    from scumble import tiling
-    from scumble.baking import as_style, look_of_pixels
-    from scumble.engine import open_engine
-    from scumble.look import bake
+    from scumble.look.bake import bake
+    from scumble.look.making import as_style, look_of_pixels
+    from scumble.network import tiling
+    from scumble.network.engine import open_engine
 
     look = look_of_pixels([as_style(style / np.float32(255))], [1.0], "style", [])
     assert look.reference is not None

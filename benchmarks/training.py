@@ -58,13 +58,13 @@ def ours(data: Path, steps: int, critic: bool) -> dict[str, float]:
 
     import torch
 
-    from scumble.nn import losses
-    from scumble.settings import load
-    from scumble.train.batches import Batches
-    from scumble.train.dataset import Dataset
-    from scumble.train.loop import features_of, styles_of
+    from scumble.core.settings import load
+    from scumble.train.data.batches import Batches
+    from scumble.train.data.dataset import Dataset
+    from scumble.train.data.style_set import LAYERS
+    from scumble.train.nn import losses
     from scumble.train.settings import TrainSettings
-    from scumble.train.style_set import LAYERS
+    from scumble.train.start import features_of, styles_of
     from scumble.train.trainer import Trainer
 
     changes = ["data.variants=2", "schedule.adversarial_from=0", "schedule.motion_from=0"]
@@ -134,7 +134,7 @@ def in_turns(arguments: argparse.Namespace) -> dict[str, list[dict[str, float]]]
         "step without discriminator": ([*own, "--one", "plain"], {}),
     }
     if arguments.old is not None:
-        from scumble.weights import shipped_vgg
+        from scumble.core.downloads import shipped_vgg
 
         words = [str(arguments.old / "configs" / "universal.toml"), str(arguments.data), str(shipped_vgg())]
         command = [sys.executable, "-c", OLD, *words, str(arguments.steps), str(WARM)]

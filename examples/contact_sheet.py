@@ -10,16 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
-from scumble.baking import find_look, shot_statistics
-from scumble.colour import DISPLAY
-from scumble.engine import open_engine
-from scumble.frames import Frame, Pixels
-from scumble.look import bake
-from scumble.media import WriterSettings, open_plate
-from scumble.media.stills import write_picture
-from scumble.painting import Weighted, paint_frame
-from scumble.plan import RenderSettings, plan
-from scumble.upsampling import resized
+from scumble.core.colour import DISPLAY
+from scumble.core.frames import Frame, Pixels
+from scumble.core.pixels import resized
+from scumble.look.bake import bake
+from scumble.look.shipped import find_look
+from scumble.look.statistics import shot_statistics
+from scumble.media.open import open_plate
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import WriterSettings
+from scumble.network.engine import open_engine
+from scumble.rendering.frame import Weighted, paint_frame
+from scumble.rendering.options import RenderSettings
+from scumble.rendering.plan import plan
 
 
 def contact_sheet(plate_path: Path, looks: list[str], count: int, width: int, columns: int) -> Pixels:

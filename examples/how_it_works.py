@@ -10,15 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
-from scumble.baking import find_look, shot_statistics
-from scumble.colour import DISPLAY, to_working
-from scumble.engine import open_engine
-from scumble.frames import Frame
-from scumble.look import bake
-from scumble.media import WriterSettings, open_plate
-from scumble.media.stills import read_picture, write_picture
-from scumble.painting import Weighted, paint_frame
-from scumble.upsampling import resized
+from scumble.core.colour import DISPLAY
+from scumble.core.frames import Frame
+from scumble.core.pixels import resized
+from scumble.core.working_space import to_working
+from scumble.look.bake import bake
+from scumble.look.shipped import find_look
+from scumble.look.statistics import shot_statistics
+from scumble.media.open import open_plate
+from scumble.media.picture_reader import read_picture
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import WriterSettings
+from scumble.network.engine import open_engine
+from scumble.rendering.frame import Weighted, paint_frame
 
 
 def main() -> None:

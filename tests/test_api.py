@@ -14,12 +14,12 @@ from test_bad_input import scumble
 
 import scumble as public
 from scumble import open_plate, paint, render
-from scumble.colour import DISPLAY, LINEAR, srgb_to_linear
-from scumble.errors import BadSettings
-from scumble.frames import Frame
-from scumble.media import WriterSettings
-from scumble.media.movie import MovieWriter
-from scumble.media.stills import write_picture
+from scumble.core.colour import DISPLAY, LINEAR, srgb_to_linear
+from scumble.core.errors import BadSettings
+from scumble.core.frames import Frame
+from scumble.media.movie_writer import MovieWriter
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import WriterSettings
 
 ROOT = Path(__file__).parent.parent
 

@@ -14,7 +14,7 @@ import pytest
 from conftest import SAMPLES
 from corpus import write_broken, write_valid
 
-from scumble.train.dataset import PACKED  # noqa: F401  (the extra `train` must be there)
+from scumble.train.data.dataset import PACKED  # noqa: F401  (the extra `train` must be there)
 
 CLIP, PAINTING = SAMPLES / "sintel_walk.mp4", SAMPLES / "vangogh_auvers.jpg"
 # {c} is the corpus, {o} an empty folder for outputs

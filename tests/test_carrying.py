@@ -10,17 +10,22 @@ import pytest
 from conftest import random_look, random_statistics, scene
 from test_exr import read, windowed
 
-from scumble.baking import reference_statistics
-from scumble.carrying import Carrier, Left, PaintedKey
-from scumble.colour import DISPLAY, srgb_to_linear
-from scumble.errors import BadLook, BadSettings
-from scumble.frames import Frame, Pixels
-from scumble.look import Look, identity_look, with_reference
-from scumble.media import WriterSettings, open_plate
-from scumble.media.stills import read_picture, write_picture
-from scumble.painters import Painters
-from scumble.plan import RenderSettings, plan
-from scumble.rendering import render
+from scumble.core.colour import DISPLAY, srgb_to_linear
+from scumble.core.errors import BadLook, BadSettings
+from scumble.core.frames import Frame, Pixels
+from scumble.look.look import Look, with_reference
+from scumble.look.painted_frame import PaintedKey
+from scumble.look.shipped import identity_look
+from scumble.look.statistics import reference_statistics
+from scumble.media.open import open_plate
+from scumble.media.picture_reader import read_picture
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import WriterSettings
+from scumble.rendering.carry import Carrier, Left
+from scumble.rendering.options import RenderSettings
+from scumble.rendering.plan import plan
+from scumble.rendering.run import render
+from scumble.rendering.schedule import Painters
 
 HEIGHT, WIDTH, STEP = 96, 160, 3
 NUMBERS = range(1001, 1010)

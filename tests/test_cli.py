@@ -12,9 +12,9 @@ import pytest
 from conftest import SAMPLES
 from outgoing import watched
 
-from scumble.cli import one_value_each, weighted
-from scumble.errors import BadSettings
-from scumble.frames import parse_rate
+from scumble.cli.grammar import one_value_each, weighted
+from scumble.core.errors import BadSettings
+from scumble.core.frames import parse_rate
 
 
 @pytest.mark.parametrize(

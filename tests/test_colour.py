@@ -6,8 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scumble.colour import DISPLAY, LINEAR, from_working, linear_to_srgb, srgb_to_linear, to_working
-from scumble.upsampling import joint_upsample, resized
+from scumble.core.colour import DISPLAY, LINEAR, linear_to_srgb, srgb_to_linear
+from scumble.core.pixels import joint_upsample, resized
+from scumble.core.working_space import from_working, to_working
 
 values = st.floats(-2, 64, width=32)
 

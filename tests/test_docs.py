@@ -26,11 +26,11 @@ from test_bad_input import scumble
 from test_stabiliser import CONVENTIONS, exr_with, moving
 from test_train import SMALL
 
-from scumble import colour
-from scumble.frames import Frame
-from scumble.media import WriterSettings
-from scumble.media.movie import MovieWriter
-from scumble.media.stills import write_picture
+from scumble.core import colour
+from scumble.core.frames import Frame
+from scumble.media.movie_writer import MovieWriter
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import WriterSettings
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = ["README.md", "README.zh-CN.md", *(f"docs/{p.name}" for p in sorted((ROOT / "docs").glob("*.md")))]

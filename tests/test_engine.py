@@ -11,12 +11,12 @@ from conftest import PAINTER, SMALL, picture, random_look, random_statistics
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scumble import tiling
-from scumble.engine import ENGINES, open_engine
-from scumble.engine.openvino_engine import OpenVinoEngine
-from scumble.errors import BadSettings
-from scumble.look import bake
-from scumble.network import Architecture
+from scumble.core.errors import BadSettings
+from scumble.look.bake import bake
+from scumble.network import tiling
+from scumble.network.engine import ENGINES, open_engine
+from scumble.network.openvino_engine import OpenVinoEngine
+from scumble.network.shape import Architecture
 
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
 ARCHITECTURES = st.sampled_from([SMALL, replace(SMALL, form="resnet"), PAINTER])
@@ -44,7 +44,7 @@ def test_baking_agrees_with_the_generator_that_was_trained(seed: int, architectu
     """Statistics measured by the graph and folded give what torch gives with its own instance statistics."""
     import torch
 
-    from scumble.nn.generator import Generator
+    from scumble.train.nn.generator import Generator
 
     look = random_look(seed, architecture)
     pixels = picture(32, 48, seed)

@@ -15,7 +15,7 @@ def test_contact_sheet(tmp_path: Path) -> None:
     sheet = tmp_path / "sheet.jpg"
     arguments = [SAMPLES / "sintel_walk.mp4", sheet, "identity", "--frames", "2", "--width", "64"]
     subprocess.run([sys.executable, EXAMPLES / "contact_sheet.py", *map(str, arguments)], check=True)
-    from scumble.media import open_plate
+    from scumble.media.open import open_plate
 
     assert open_plate(sheet).size == (128, 27)
 
@@ -24,7 +24,7 @@ def test_how_it_works(tmp_path: Path) -> None:
     look = f"mackerel={SAMPLES / 'hiroshige_mackerel.jpg'}"
     arguments = [SAMPLES / "sintel_walk.mp4", tmp_path / "how.jpg", look, f"auvers={SAMPLES / 'vangogh_auvers.jpg'}"]
     subprocess.run([sys.executable, EXAMPLES / "how_it_works.py", *map(str, arguments), "--width", "64"], check=True)
-    from scumble.media import open_plate
+    from scumble.media.open import open_plate
 
     assert open_plate(tmp_path / "how.jpg").size == (40 + 3 * 64, 2 * 27)
 

@@ -15,11 +15,13 @@ import pytest
 from conftest import picture, random_look, scene
 from test_bad_input import scumble
 
-from scumble.colour import LINEAR, srgb_to_linear
-from scumble.look import identity_look
-from scumble.media import PlateOptions, open_plate
-from scumble.plan import RenderSettings, plan
-from scumble.rendering import render
+from scumble.core.colour import LINEAR, srgb_to_linear
+from scumble.look.shipped import identity_look
+from scumble.media.open import open_plate
+from scumble.media.plate import PlateOptions
+from scumble.rendering.options import RenderSettings
+from scumble.rendering.plan import plan
+from scumble.rendering.run import render
 
 HEIGHT, WIDTH = 48, 80
 
@@ -366,7 +368,7 @@ def test_depth_alone_is_no_picture_and_suffixes_are_true(tmp_path: Path) -> None
 
 
 def test_channels_of_parts_are_told_apart(tmp_path: Path) -> None:
-    from scumble.media.stills import channel_names, read_channels
+    from scumble.media.picture_reader import channel_names, read_channels
 
     rng = np.random.default_rng(0)
     planes = [rng.random((HEIGHT, WIDTH)).astype(np.float32) for _ in range(3)]

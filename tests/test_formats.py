@@ -20,16 +20,20 @@ from conftest import scene
 from test_bad_input import scumble
 from test_exr import tool
 
-from scumble.colour import DISPLAY, LINEAR, linear_to_srgb, srgb_to_linear
-from scumble.frames import Frame, Metadata
-from scumble.look import identity_look
-from scumble.media import WriterSettings, open_plate
-from scumble.media.movie import CODECS, MovieWriter
-from scumble.media.stills import read_picture, write_picture
+from scumble.core.colour import DISPLAY, LINEAR, linear_to_srgb, srgb_to_linear
+from scumble.core.frames import Frame, Metadata
+from scumble.core.pixels import resized
+from scumble.look.shipped import identity_look
+from scumble.media.codecs import CODECS
+from scumble.media.movie_writer import MovieWriter
+from scumble.media.open import open_plate
+from scumble.media.picture_reader import read_picture
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import WriterSettings
 from scumble.media.timecode import later
-from scumble.plan import RenderSettings, plan
-from scumble.rendering import render
-from scumble.upsampling import resized
+from scumble.rendering.options import RenderSettings
+from scumble.rendering.plan import plan
+from scumble.rendering.run import render
 
 PAGE = Path(__file__).parents[1] / "docs" / "formats.md"
 BEGIN, END = "<!-- table: tests/test_formats.py -->\n", "<!-- end of table -->\n"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scumble.errors import BadOutput, BadPlate
-from scumble.frames import FrameRange, format_frames, parse_frames
+from scumble.core.errors import BadOutput, BadPlate
+from scumble.core.frames import FrameRange, format_frames, parse_frames
 from scumble.media.pattern import folder_pattern, output_pattern, parse_pattern
 
 ranges = st.builds(

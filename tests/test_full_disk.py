@@ -14,14 +14,15 @@ import pytest
 from conftest import SAMPLES, picture
 from test_bad_input import scumble
 
-from scumble import colour
-from scumble.errors import BadOutput
-from scumble.files import written_whole
-from scumble.frames import Frame
-from scumble.look import identity_look
-from scumble.media import WriterSettings
-from scumble.media.stills import read_picture, write_picture
-from scumble.rendering import render
+from scumble.core import colour
+from scumble.core.errors import BadOutput
+from scumble.core.files import written_whole
+from scumble.core.frames import Frame
+from scumble.look.shipped import identity_look
+from scumble.media.picture_reader import read_picture
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import WriterSettings
+from scumble.rendering.run import render
 
 SMALL_DISK = """
 set -e

@@ -16,7 +16,7 @@ from corpus import split_look
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scumble.errors import ScumbleError
+from scumble.core.errors import ScumbleError
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -15,13 +15,17 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from scumble import tiling
-from scumble.baking import find_look, frame_statistics, load_universal, make_look, mix_looks, reference_picture
-from scumble.engine.openvino_engine import OpenVinoEngine
-from scumble.errors import BadInput, BadLook
-from scumble.look import Look, bake, identity_look, mix
-from scumble.network import MOMENTS, Architecture
-from scumble.palette import Colouring
+from scumble.core.errors import BadInput, BadLook
+from scumble.look.bake import bake
+from scumble.look.look import Look
+from scumble.look.making import make_look
+from scumble.look.mixing import mix, mix_looks
+from scumble.look.shipped import find_look, identity_look, load_universal
+from scumble.look.statistics import frame_statistics, reference_picture
+from scumble.network import tiling
+from scumble.network.openvino_engine import OpenVinoEngine
+from scumble.network.palette import Colouring
+from scumble.network.shape import MOMENTS, Architecture
 
 
 @given(seed=st.integers(0, 1000), form=st.sampled_from(["unet", "resnet", "painter"]), blocks=st.integers(0, 3))

@@ -26,18 +26,19 @@ torch = pytest.importorskip("torch")
 from PIL import Image  # noqa: E402
 from safetensors.numpy import load_file  # noqa: E402
 
-from scumble.cli import app  # noqa: E402
-from scumble.colour import LINEAR, srgb_to_linear  # noqa: E402
-from scumble.errors import ScumbleError  # noqa: E402
-from scumble.frames import Frame  # noqa: E402
-from scumble.look import Look  # noqa: E402
-from scumble.media import WriterSettings, open_plate  # noqa: E402
-from scumble.media.stills import write_picture  # noqa: E402
-from scumble.network import SIZES  # noqa: E402
-from scumble.plan import RenderSettings  # noqa: E402
-from scumble.rendering import render  # noqa: E402
-from scumble.settings import load  # noqa: E402
-from scumble.train.dataset import Dataset  # noqa: E402
+from scumble.cli.apps import app  # noqa: E402
+from scumble.core.colour import LINEAR, srgb_to_linear  # noqa: E402
+from scumble.core.errors import ScumbleError  # noqa: E402
+from scumble.core.frames import Frame  # noqa: E402
+from scumble.core.settings import load  # noqa: E402
+from scumble.look.look import Look  # noqa: E402
+from scumble.media.open import open_plate  # noqa: E402
+from scumble.media.picture_writer import write_picture  # noqa: E402
+from scumble.media.plate import WriterSettings  # noqa: E402
+from scumble.network.shape import SIZES  # noqa: E402
+from scumble.rendering.options import RenderSettings  # noqa: E402
+from scumble.rendering.run import render  # noqa: E402
+from scumble.train.data.dataset import Dataset  # noqa: E402
 from scumble.train.settings import TrainSettings  # noqa: E402
 
 SMALL = [
@@ -323,16 +324,16 @@ def test_render_refines_the_look_of_its_style_for_its_shot(
     show: Path, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once; a second render takes the look that is there, and another picture is refused before any work."""
-    from scumble.train import look_training
+    from scumble.train import train_look
 
     def quick(path: Path, *_: object) -> TrainSettings:
         return load(path, TrainSettings, [*SMALL, 'run.precision="f32"', "schedule.steps=3"])
 
-    monkeypatch.setattr(look_training, "load", quick)
-    monkeypatch.setattr(look_training, "find_look", lambda _: Look.load(show / "start.look"))
-    start = look_training.start_of
-    monkeypatch.setattr(look_training, "start_of", lambda settings, _: start(settings, "start.look"))
-    monkeypatch.setattr(look_training, "_made_of", lambda *_: Look.load(show / "start.look"))
+    monkeypatch.setattr(train_look, "load", quick)
+    monkeypatch.setattr(train_look, "find_look", lambda _: Look.load(show / "start.look"))
+    start = train_look.start_of
+    monkeypatch.setattr(train_look, "start_of", lambda settings, _: start(settings, "start.look"))
+    monkeypatch.setattr(train_look, "_made_of", lambda *_: Look.load(show / "start.look"))
     words = ["render", "shot/s.####.png", "--frames", "1002", "-o", "out/o.####.png", "--progress", "none"]
     done = run(*words, "--style", "art/vangogh_auvers.png", "--refine", "1")
     assert done.returncode == 0, done.stderr

@@ -9,8 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from scumble.network import SEEN  # noqa: E402
-from scumble.nn import losses  # noqa: E402
+from scumble.network.shape import SEEN  # noqa: E402
+from scumble.train.nn import losses  # noqa: E402
 
 
 def draw(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -20,19 +20,24 @@ pytest.importorskip("torch")
 
 from safetensors.numpy import load_file
 
-from scumble.baking import as_style, look_of_pixels, make_look, mix_looks, shot_statistics
-from scumble.colour import DISPLAY, LINEAR, srgb_to_linear
-from scumble.errors import BadInput, BadLook, BadPlate
-from scumble.frames import Frame, Pixels, key_number
-from scumble.look import Look
-from scumble.matte import parse_matte
-from scumble.media import WriterSettings, open_plate
-from scumble.media.stills import read_picture, write_picture
-from scumble.plan import RenderSettings
-from scumble.rendering import render
-from scumble.train.match_look import SURE, alignment, match_look
-from scumble.train.matching import MatchSettings, held_out
-from scumble.upsampling import resized
+from scumble.core.colour import DISPLAY, LINEAR, srgb_to_linear
+from scumble.core.errors import BadInput, BadLook, BadPlate
+from scumble.core.frames import Frame, Pixels, key_number
+from scumble.core.pixels import resized
+from scumble.look.look import Look
+from scumble.look.making import as_style, look_of_pixels, make_look
+from scumble.look.mixing import mix_looks
+from scumble.look.statistics import shot_statistics
+from scumble.media.open import open_plate
+from scumble.media.picture_reader import read_picture
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import WriterSettings
+from scumble.rendering.options import RenderSettings
+from scumble.rendering.run import render
+from scumble.shot.open_matte import parse_matte
+from scumble.train.match.check_keys import SURE, alignment
+from scumble.train.match.job import match_look
+from scumble.train.match.matcher import MatchSettings, held_out
 
 HEIGHT, WIDTH = 96, 128
 QUICK = MatchSettings(

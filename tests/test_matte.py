@@ -16,15 +16,18 @@ from hypothesis import strategies as st
 from test_bad_input import scumble
 from test_exr import read, same
 
-from scumble.colour import DISPLAY, LINEAR, converted, mixed, srgb_to_linear
-from scumble.frames import Frame, Margin
-from scumble.look import identity_look
-from scumble.matte import parse_matte, shares
-from scumble.media import WriterSettings, open_plate
-from scumble.media.stills import read_picture, write_picture
-from scumble.ocio import Colours
-from scumble.plan import RenderSettings
-from scumble.rendering import render
+from scumble.core.colour import DISPLAY, LINEAR, converted, mixed, srgb_to_linear
+from scumble.core.frames import Frame, Margin
+from scumble.look.shipped import identity_look
+from scumble.media.ocio import Colours
+from scumble.media.open import open_plate
+from scumble.media.picture_reader import read_picture
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import WriterSettings
+from scumble.rendering.options import RenderSettings
+from scumble.rendering.run import render
+from scumble.shot.matte import shares
+from scumble.shot.open_matte import parse_matte
 
 HEIGHT, WIDTH = 48, 80
 unit = st.floats(0, 1, width=32)
@@ -254,7 +257,7 @@ def test_channels_sizes_and_margins(tmp_path: Path) -> None:
 def test_feather_softens_an_edge(tmp_path: Path) -> None:
     half_matte(tmp_path / "m.png", 1)
     write_picture(tmp_path / "p.png", Frame(1, picture(HEIGHT, WIDTH), DISPLAY), WriterSettings())
-    from scumble.matte import Shaped
+    from scumble.shot.matte import Shaped
 
     plate = open_plate(tmp_path / "p.png")
     hard = parse_matte(str(tmp_path / "m.png"), plate)
@@ -266,7 +269,7 @@ def test_feather_softens_an_edge(tmp_path: Path) -> None:
 
 
 def test_a_movie_is_a_matte_read_in_order_or_not(tmp_path: Path) -> None:
-    from scumble.media.movie import MovieWriter
+    from scumble.media.movie_writer import MovieWriter
 
     writer = MovieWriter(tmp_path / "m.mkv", WriterSettings(size=(WIDTH, HEIGHT), codec="ffv1"))
     for n in range(8):

@@ -12,17 +12,19 @@ torch = pytest.importorskip("torch")
 
 from conftest import PAINTER, SMALL, picture  # noqa: E402
 
-from scumble.baking import as_style, look_of_pixels, vgg_slice  # noqa: E402
-from scumble.engine.openvino_engine import OpenVinoEngine  # noqa: E402
-from scumble.errors import BadLook  # noqa: E402
-from scumble.look import Look, Universal  # noqa: E402
-from scumble.network import MOMENTS, RANK, SIZES, Architecture  # noqa: E402
-from scumble.nn import checkpoint, files, losses  # noqa: E402
-from scumble.nn.discriminator import PlainDiscriminator, StyleDiscriminator  # noqa: E402
-from scumble.nn.fused import Fused  # noqa: E402
-from scumble.nn.generator import Generator, Moments  # noqa: E402
-from scumble.nn.perceptual import PerceptualFeatures  # noqa: E402
-from scumble.weights import shipped_vgg  # noqa: E402
+from scumble.core.downloads import shipped_vgg  # noqa: E402
+from scumble.core.errors import BadLook  # noqa: E402
+from scumble.look.look import Look  # noqa: E402
+from scumble.look.making import as_style, look_of_pixels  # noqa: E402
+from scumble.look.shipped import vgg_slice  # noqa: E402
+from scumble.network.openvino_engine import OpenVinoEngine  # noqa: E402
+from scumble.network.shape import MOMENTS, RANK, SIZES, Architecture  # noqa: E402
+from scumble.network.universal import Universal  # noqa: E402
+from scumble.train.nn import checkpoint, generator_file, losses  # noqa: E402
+from scumble.train.nn.discriminator import PlainDiscriminator, StyleDiscriminator  # noqa: E402
+from scumble.train.nn.fused import Fused  # noqa: E402
+from scumble.train.nn.generator import Generator, Moments  # noqa: E402
+from scumble.train.nn.perceptual import PerceptualFeatures  # noqa: E402
 
 FORMS = [SMALL, replace(SMALL, form="resnet"), PAINTER]
 
@@ -160,8 +162,8 @@ def test_receptive_field_is_not_understated(architecture: Architecture) -> None:
 
 def test_the_look_without_torch_collapses_to_the_same_weights(tmp_path: Path) -> None:
     g = shaken()
-    files.save_generator(tmp_path / "u.safetensors", g, {})
-    files.load_generator_into(g, tmp_path / "u.safetensors")  # rounded to float16 as the file is
+    generator_file.save_generator(tmp_path / "u.safetensors", g, {})
+    generator_file.load_generator_into(g, tmp_path / "u.safetensors")  # rounded to float16 as the file is
     universal = Universal.load(tmp_path / "u.safetensors")
     theirs = universal.collapse(STYLES[0].numpy())
     for name, value in g.collapse(STYLES[0]).items():
@@ -180,14 +182,14 @@ def test_moments_without_torch_are_those_of_training() -> None:
 
 
 def test_a_look_without_weights_is_made_again_of_its_moments(tmp_path: Path) -> None:
-    files.save_generator(tmp_path / "u.safetensors", shaken(), {})
+    generator_file.save_generator(tmp_path / "u.safetensors", shaken(), {})
     universal = Universal.load(tmp_path / "u.safetensors")
     look = look_of_pixels([picture(64, 64, 9)], [1.0], "own", [], universal)
     (tmp_path / "slim.look").write_bytes(look.to_bytes(weights=False))
     assert Look.load(tmp_path / "slim.look", lambda: universal).hash == look.hash
     with pytest.raises(BadLook, match=r"slim\.look: holds a style without weights"):
         Look.load(tmp_path / "slim.look")
-    files.save_generator(tmp_path / "v.safetensors", Generator(PAINTER), {})
+    generator_file.save_generator(tmp_path / "v.safetensors", Generator(PAINTER), {})
     with pytest.raises(BadLook, match="give its name"):
         Look.load(tmp_path / "slim.look", lambda: Universal.load(tmp_path / "v.safetensors"))
 
@@ -198,29 +200,29 @@ def test_training_starts_from_looks_generators_and_checkpoints(tmp_path: Path) -
     look = random_look(4)
     look.save(tmp_path / "a.look")
     g, critic = Generator(SMALL, conditioning="none"), StyleDiscriminator()
-    assert files.start_from(g, critic, tmp_path / "a.look") is False
+    assert generator_file.start_from(g, critic, tmp_path / "a.look") is False
     assert np.array_equal(g.collapse()["kernel.stem"].detach().numpy(), look.weights["kernel.stem"])
-    files.save_generator(tmp_path / "u.safetensors", Generator(SMALL), {})
+    generator_file.save_generator(tmp_path / "u.safetensors", Generator(SMALL), {})
     with pytest.raises(BadLook, match="make a look first"):
-        files.start_from(g, critic, tmp_path / "u.safetensors")
+        generator_file.start_from(g, critic, tmp_path / "u.safetensors")
     trained, judged = shaken(), StyleDiscriminator()
     tensors = checkpoint.prefixed("ema", trained.state_dict()) | checkpoint.prefixed(
         "discriminator", judged.state_dict()
     )
     checkpoint.save(tmp_path / "travel.safetensors", tensors, {"kind": "travel", "schema": 7})
     fresh = Generator(PAINTER)
-    assert files.start_from(fresh, critic, tmp_path / "travel.safetensors") is True
+    assert generator_file.start_from(fresh, critic, tmp_path / "travel.safetensors") is True
     assert torch.equal(fresh.kernel["head"], trained.kernel["head"])
     assert torch.equal(critic.code[0].weight, judged.code[0].weight)
-    assert files.start_from(fresh, PlainDiscriminator(), tmp_path / "travel.safetensors") is False
+    assert generator_file.start_from(fresh, PlainDiscriminator(), tmp_path / "travel.safetensors") is False
     other = StyleDiscriminator()
-    files.start_critic(other, tmp_path / "travel.safetensors")
+    generator_file.start_critic(other, tmp_path / "travel.safetensors")
     assert torch.equal(other.code[0].weight, judged.code[0].weight)
     with pytest.raises(BadLook, match="no discriminator of this kind"):
-        files.start_critic(PlainDiscriminator(), tmp_path / "travel.safetensors")
+        generator_file.start_critic(PlainDiscriminator(), tmp_path / "travel.safetensors")
     checkpoint.save(tmp_path / "old.safetensors", tensors, {"kind": "travel", "schema": 4})
     with pytest.raises(BadLook, match="of an earlier Scumble"):
-        files.start_from(fresh, critic, tmp_path / "old.safetensors")
+        generator_file.start_from(fresh, critic, tmp_path / "old.safetensors")
 
 
 def test_the_discriminator_judges_patches_by_the_style_they_are_said_to_be_of() -> None:

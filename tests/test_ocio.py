@@ -18,17 +18,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_bad_input import scumble
 
-from scumble.colour import DISPLAY, LINEAR, by_chromaticities, converted, from_working, srgb_to_linear, to_working
-from scumble.errors import BadPlate, BadSettings
-from scumble.frames import Frame
-from scumble.look import identity_look
-from scumble.media import PlateOptions, WriterSettings, open_plate
-from scumble.media.movie import MovieWriter
-from scumble.media.stills import read_picture, write_picture
-from scumble.ocio import CONFIG, Colours
-from scumble.plan import RenderSettings
-from scumble.rendering import render
-from scumble.upsampling import resized
+from scumble.core.colour import DISPLAY, LINEAR, by_chromaticities, converted, srgb_to_linear
+from scumble.core.errors import BadPlate, BadSettings
+from scumble.core.frames import Frame
+from scumble.core.pixels import resized
+from scumble.core.working_space import from_working, to_working
+from scumble.look.shipped import identity_look
+from scumble.media.movie_writer import MovieWriter
+from scumble.media.ocio import CONFIG, Colours
+from scumble.media.open import open_plate
+from scumble.media.picture_reader import read_picture
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import PlateOptions, WriterSettings
+from scumble.rendering.options import RenderSettings
+from scumble.rendering.run import render
 
 AP1 = (0.713, 0.293, 0.165, 0.830, 0.128, 0.044, 0.32168, 0.33767)
 LOGC3 = "ARRI LogC3 (EI800)"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scumble.palette import GREY, LARGEST, LEAST_GREY, Colouring, Palette, recolouring
+from scumble.network.palette import GREY, LARGEST, LEAST_GREY, Colouring, Palette, recolouring
 
 
 @given(seed=st.integers(0, 10_000))

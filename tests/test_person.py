@@ -11,17 +11,20 @@ import pytest
 from conftest import SAMPLES, picture, random_look
 from test_bad_input import scumble
 
-from scumble import weights
-from scumble.colour import DISPLAY
-from scumble.errors import BadLook, BadSettings
-from scumble.frames import Frame, Margin
-from scumble.matte import parse_matte
-from scumble.media import WriterSettings, open_plate
-from scumble.media.stills import StillsPlate, read_picture, write_picture
-from scumble.person import PersonMatte, person_model, refined
-from scumble.plan import RenderSettings
-from scumble.rendering import render
-from scumble.upsampling import resized
+from scumble.core import downloads
+from scumble.core.colour import DISPLAY
+from scumble.core.errors import BadLook, BadSettings
+from scumble.core.frames import Frame, Margin
+from scumble.core.pixels import resized
+from scumble.media.open import open_plate
+from scumble.media.picture_reader import read_picture
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import WriterSettings
+from scumble.media.sequence import StillsPlate
+from scumble.rendering.options import RenderSettings
+from scumble.rendering.run import render
+from scumble.shot.open_matte import parse_matte
+from scumble.shot.people import PersonMatte, person_model, refined
 
 SIZE = (640, 272)
 
@@ -116,10 +119,10 @@ def test_another_wheel_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "other.whl", "w") as wheel:
         wheel.writestr("README", "nothing")
     with pytest.raises(BadLook, match=r"not the wheel of mediapipe"):
-        weights.fetch_person(tmp_path / "other.whl", tmp_path)
+        downloads.fetch_person(tmp_path / "other.whl", tmp_path)
     with zipfile.ZipFile(tmp_path / "changed.whl", "w") as wheel:
-        for name in weights.PERSON:
+        for name in downloads.PERSON:
             wheel.writestr(name, "changed")
     with pytest.raises(BadLook, match="is not the one of"):
-        weights.fetch_person(tmp_path / "changed.whl", tmp_path)
+        downloads.fetch_person(tmp_path / "changed.whl", tmp_path)
     assert not list(tmp_path.glob("*.tflite"))

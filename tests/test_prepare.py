@@ -16,12 +16,12 @@ from conftest import SAMPLES, picture, scene
 from PIL import Image, ImageCms, ImageDraw, ImageFilter
 from typer.testing import CliRunner
 
-from scumble.cli import app
-from scumble.colour import srgb_to_linear
-from scumble.errors import BadInput, BadOutput
-from scumble.train.dataset import Dataset, random_crop, to_pixels
-from scumble.train.pictures import load_picture
-from scumble.train.prepare import prepare, split_of
+from scumble.cli.apps import app
+from scumble.core.colour import srgb_to_linear
+from scumble.core.errors import BadInput, BadOutput
+from scumble.train.data.dataset import Dataset, random_crop, to_pixels
+from scumble.train.data.pictures import load_picture
+from scumble.train.data.prepare import prepare, split_of
 
 
 def save(path: Path, pixels: np.ndarray) -> None:
@@ -217,10 +217,10 @@ def test_frames_are_spread_over_the_shots(sources: Path, tmp_path: Path) -> None
     """Three shots of 40, 10 and 30 frames: every one is seen, by its share."""
     from fractions import Fraction
 
-    from scumble import colour
-    from scumble.frames import Frame
-    from scumble.media import WriterSettings
-    from scumble.media.movie import MovieWriter
+    from scumble.core import colour
+    from scumble.core.frames import Frame
+    from scumble.media.movie_writer import MovieWriter
+    from scumble.media.plate import WriterSettings
 
     writer = MovieWriter(tmp_path / "cut.mp4", WriterSettings(size=(96, 64), frame_rate=Fraction(24), quality=95))
     number = 0

@@ -13,16 +13,16 @@ from conftest import SAMPLES, random_look, scene
 from test_bad_input import scumble
 from test_stabiliser import CONVENTIONS, exr_with, moving
 
-from scumble import qc
-from scumble.colour import DISPLAY, LINEAR, srgb_to_linear
-from scumble.engine.openvino_engine import OpenVinoEngine
-from scumble.errors import BadInput
-from scumble.frames import Frame, Pixels
-from scumble.media import WriterSettings
-from scumble.media.movie import MovieWriter
-from scumble.media.stills import write_picture
-from scumble.probe import probe
-from scumble.qc import FAR, Limits, examine, passes, verdicts
+from scumble.core.colour import DISPLAY, LINEAR, srgb_to_linear
+from scumble.core.errors import BadInput
+from scumble.core.frames import Frame, Pixels
+from scumble.media.movie_writer import MovieWriter
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import WriterSettings
+from scumble.network.openvino_engine import OpenVinoEngine
+from scumble.quality import qc
+from scumble.quality.certificate import probe
+from scumble.quality.qc import FAR, Limits, examine, passes, verdicts
 
 COUNT = 13
 

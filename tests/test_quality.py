@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_bad_input import scumble
 
-from scumble import quality
-from scumble.baking import frame_statistics
-from scumble.engine.openvino_engine import OpenVinoEngine
-from scumble.evaluate import FIGURES, LookSubject, MakerSubject, Shown, evaluate, gather, open_subject
-from scumble.features import LAYERS, Features
-from scumble.look import identity_look
-from scumble.network import SIZES
+from scumble.look.shipped import identity_look
+from scumble.look.statistics import frame_statistics
+from scumble.network.openvino_engine import OpenVinoEngine
+from scumble.network.shape import SIZES
+from scumble.network.vgg import LAYERS, Features
+from scumble.quality import metrics
+from scumble.quality.evaluate import FIGURES, LookSubject, MakerSubject, Shown, evaluate, gather, open_subject
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def features(vgg: Path) -> Features:
 
 def test_features_are_those_that_training_sees(vgg: Path, features: Features) -> None:
     torch = pytest.importorskip("torch")
-    from scumble.nn.perceptual import PerceptualFeatures
+    from scumble.train.nn.perceptual import PerceptualFeatures
 
     shown = picture(50, 66, 3)
     wanted = PerceptualFeatures.load(vgg)(torch.from_numpy(shown).permute(2, 0, 1)[None], LAYERS)
@@ -40,8 +40,8 @@ def test_features_are_those_that_training_sees(vgg: Path, features: Features) ->
 
 def test_style_and_content_distances_are_the_trainers(vgg: Path, features: Features) -> None:
     torch = pytest.importorskip("torch")
-    from scumble.nn import losses
-    from scumble.nn.perceptual import PerceptualFeatures
+    from scumble.train.nn import losses
+    from scumble.train.nn.perceptual import PerceptualFeatures
 
     a, b = picture(48, 64, 1), picture(48, 64, 2)
     net = PerceptualFeatures.load(vgg)
@@ -54,20 +54,20 @@ def test_style_and_content_distances_are_the_trainers(vgg: Path, features: Featu
             for x, y in moments.values()
         ]
     )
-    assert quality.content_distance(features(a), features(b)) == pytest.approx(float(content), rel=2e-3)
-    assert quality.style_distance(features(a), features(b)) == pytest.approx(style, rel=2e-3)
+    assert metrics.content_distance(features(a), features(b)) == pytest.approx(float(content), rel=2e-3)
+    assert metrics.style_distance(features(a), features(b)) == pytest.approx(style, rel=2e-3)
 
 
 def test_equal_pictures_have_no_distance(features: Features) -> None:
     maps = features(picture(48, 64))
     for distance in (
-        quality.style_distance,
-        quality.gram_distance,
-        quality.content_distance,
-        quality.lpips_like,
+        metrics.style_distance,
+        metrics.gram_distance,
+        metrics.content_distance,
+        metrics.lpips_like,
     ):
         assert distance(maps, maps) == 0
-    assert quality.ssim(picture(48, 64), picture(48, 64)) == pytest.approx(1)
+    assert metrics.ssim(picture(48, 64), picture(48, 64)) == pytest.approx(1)
 
 
 def test_gram_is_the_written_formula(features: Features) -> None:
@@ -77,13 +77,13 @@ def test_gram_is_the_written_formula(features: Features) -> None:
         c, h, w = a[layer].shape
         g_a, g_b = (np.einsum("chw,dhw->cd", m, m, dtype=np.float64) / (c * h * w) for m in (a[layer], b[layer]))
         found.append(((g_a - g_b) ** 2).sum() / (g_b**2).sum())
-    assert quality.gram_distance(a, b) == pytest.approx(np.mean(found), rel=1e-6)
+    assert metrics.gram_distance(a, b) == pytest.approx(np.mean(found), rel=1e-6)
 
 
 def test_ssim_is_the_published_formula() -> None:
     """One window after another, written out [Wang 2004]."""
     a, b = picture(24, 26, 1), picture(24, 26, 1) * 0.8 + 0.05 * picture(24, 26, 5)
-    x, y = quality.luma(a).astype(np.float64), quality.luma(b).astype(np.float64)
+    x, y = metrics.luma(a).astype(np.float64), metrics.luma(b).astype(np.float64)
     taps = np.exp(-((np.arange(11) - 5) ** 2) / (2 * 1.5**2))
     window = np.outer(taps, taps) / taps.sum() ** 2
     scores = []
@@ -94,16 +94,16 @@ def test_ssim_is_the_published_formula() -> None:
             v_p, v_q = (window * (p - m_p) ** 2).sum(), (window * (q - m_q) ** 2).sum()
             v_pq = (window * (p - m_p) * (q - m_q)).sum()
             scores.append((2 * m_p * m_q + 1e-4) * (2 * v_pq + 9e-4) / ((m_p**2 + m_q**2 + 1e-4) * (v_p + v_q + 9e-4)))
-    assert quality.ssim(a, b) == pytest.approx(np.mean(scores), abs=1e-4)
+    assert metrics.ssim(a, b) == pytest.approx(np.mean(scores), abs=1e-4)
 
 
 def test_figures_order_pictures_as_eyes_do(features: Features) -> None:
     plate = picture(64, 96, 4)
     little, much = (np.asarray(cv2.GaussianBlur(plate, (0, 0), s), np.float32) for s in (1.0, 4.0))
-    assert quality.sharpness(plate) > quality.sharpness(little) > quality.sharpness(much)
-    assert quality.ssim(little, plate) > quality.ssim(much, plate)
+    assert metrics.sharpness(plate) > metrics.sharpness(little) > metrics.sharpness(much)
+    assert metrics.ssim(little, plate) > metrics.ssim(much, plate)
     of_plate = features(plate)
-    assert 0 < quality.lpips_like(features(little), of_plate) < quality.lpips_like(features(much), of_plate)
+    assert 0 < metrics.lpips_like(features(little), of_plate) < metrics.lpips_like(features(much), of_plate)
 
 
 @given(shift=st.sampled_from([0.5, 1.0, 2.0, 3.0, 1.25]), seed=st.integers(0, 50))
@@ -113,7 +113,7 @@ def test_moving_is_exact(shift: float, seed: int) -> None:
     period, phase = rng.uniform(6, 30), rng.uniform(0, 6)
     x = np.arange(160, dtype=np.float32)
     wave = lambda at: np.repeat(0.5 + 0.3 * np.sin(at / period * 2 * np.pi + phase)[None, :, None], 3, axis=2)  # noqa: E731
-    there = quality.moved(np.broadcast_to(wave(x), (80, 160, 3)).astype(np.float32), shift)
+    there = metrics.moved(np.broadcast_to(wave(x), (80, 160, 3)).astype(np.float32), shift)
     away = np.abs(there - wave(x + np.float32(shift)))[:, 32:-36].max()
     assert away < (1e-5 if shift == int(shift) else 4e-3)
 
@@ -125,18 +125,18 @@ def test_pan_error_is_nothing_for_pixelwise_functions_and_large_for_aliasing_one
         return np.repeat(np.repeat(pixels[::4, ::4], 4, axis=0), 4, axis=1)[: pixels.shape[0], : pixels.shape[1]]
 
     for shift in (0.5, 1.0, 3.0):
-        assert quality.pan_error(lambda x: x * 0.5 + 0.2, shown, shift) < (0.02 if shift == 0.5 else 1e-3)
-        assert quality.pan_error(decimating, shown, shift) > 2
-    assert quality.pan_error(decimating, shown, 4.0) < 1e-3  # its own stride
-    blurred = quality.pan_error(lambda x: np.asarray(cv2.GaussianBlur(x, (0, 0), 2.0), np.float32), shown, 1.0)
+        assert metrics.pan_error(lambda x: x * 0.5 + 0.2, shown, shift) < (0.02 if shift == 0.5 else 1e-3)
+        assert metrics.pan_error(decimating, shown, shift) > 2
+    assert metrics.pan_error(decimating, shown, 4.0) < 1e-3  # its own stride
+    blurred = metrics.pan_error(lambda x: np.asarray(cv2.GaussianBlur(x, (0, 0), 2.0), np.float32), shown, 1.0)
     assert blurred < 1e-3
 
 
 def test_static_half_sees_statistics_that_follow_the_picture() -> None:
     shown = picture(64, 160, 2)
     others = (picture(64, 160, 3), picture(64, 160, 8) * 0.3)
-    assert quality.static_half(lambda x: x * 2, shown, others, 20) == 0
-    assert quality.static_half(lambda x: (x - x.mean()) / x.std(), shown, others, 20) > 5
+    assert metrics.static_half(lambda x: x * 2, shown, others, 20) == 0
+    assert metrics.static_half(lambda x: (x - x.mean()) / x.std(), shown, others, 20) > 5
 
 
 def test_an_identity_look_evaluates_as_the_plate(features: Features) -> None:
@@ -165,7 +165,7 @@ def test_statistics_are_frozen_inside_a_fixed_function(features: Features) -> No
         return LookSubject(look).fixed(pixels, shown)(pixels)
 
     others = (picture(160, 260, 9), picture(160, 260, 5) * 0.2)
-    assert quality.static_half(unfrozen, shown.pixels, others, 100) > 0.5
+    assert metrics.static_half(unfrozen, shown.pixels, others, 100) > 0.5
     assert frame_statistics(look, [shown.pixels], 1).mean
 
 
@@ -220,7 +220,7 @@ def test_doctor_says_what_is_there_and_what_is_missing(tmp_path: Path) -> None:
 
 
 def test_an_engine_that_paints_wrongly_fails_the_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
-    from scumble import doctor
+    from scumble.cli import doctor
 
     monkeypatch.setattr(OpenVinoEngine, "painter", lambda *_: lambda window: window + np.float32(0.1))
     checks = doctor.examine()

@@ -14,16 +14,18 @@ import numpy as np
 import pytest
 from conftest import picture, random_look
 
-from scumble import colour
-from scumble.baking import find_look, shipped_looks
-from scumble.errors import BadOutput, BadPlate, BadSettings
-from scumble.frames import Frame, Metadata, Pixels
-from scumble.look import identity_look
-from scumble.media import WriterSettings, open_plate
-from scumble.media.movie import MovieWriter
-from scumble.media.stills import read_picture, write_picture
-from scumble.plan import RenderSettings, plan
-from scumble.rendering import render
+from scumble.core import colour
+from scumble.core.errors import BadOutput, BadPlate, BadSettings
+from scumble.core.frames import Frame, Metadata, Pixels
+from scumble.look.shipped import find_look, identity_look, shipped_looks
+from scumble.media.movie_writer import MovieWriter
+from scumble.media.open import open_plate
+from scumble.media.picture_reader import read_picture
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import WriterSettings
+from scumble.rendering.options import RenderSettings
+from scumble.rendering.plan import plan
+from scumble.rendering.run import render
 
 
 def write_sequence(pattern: Path, frames: dict[int, Pixels], space: str = colour.DISPLAY, bits: int = 8) -> Path:

@@ -18,12 +18,12 @@ import pytest
 from conftest import picture, random_look
 from test_bad_input import scumble
 
-from scumble.colour import DISPLAY, srgb_to_linear
-from scumble.frames import Frame
-from scumble.media import WriterSettings
-from scumble.media.stills import write_picture
-from scumble.plan import RenderSettings
-from scumble.rendering import render
+from scumble.core.colour import DISPLAY, srgb_to_linear
+from scumble.core.frames import Frame
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import WriterSettings
+from scumble.rendering.options import RenderSettings
+from scumble.rendering.run import render
 
 COUNT = 12
 COMMAND = [Path(sys.executable).with_name("scumble" + (".exe" if sys.platform == "win32" else ""))]

@@ -13,19 +13,22 @@ from test_bad_input import scumble
 from test_exr import read
 from test_stabiliser import exr_with
 
-from scumble.baking import make_look
-from scumble.cli import PANELS
-from scumble.colour import DISPLAY, LINEAR, converted, srgb_to_linear
-from scumble.errors import BadSettings
-from scumble.frames import Frame, Metadata
-from scumble.look import identity_look
-from scumble.media import WriterSettings, open_plate
-from scumble.media.movie import MovieWriter
-from scumble.media.stills import read_picture, write_picture
-from scumble.plan import RenderSettings, plan
-from scumble.rendering import _burn_in, render
-from scumble.review import burnt_in, font_for, missing_letters, reduced
-from scumble.upsampling import resized
+from scumble.cli.grammar import PANELS
+from scumble.core.colour import DISPLAY, LINEAR, converted, srgb_to_linear
+from scumble.core.errors import BadSettings
+from scumble.core.frames import Frame, Metadata
+from scumble.core.pixels import resized
+from scumble.look.making import make_look
+from scumble.look.shipped import identity_look
+from scumble.media.movie_writer import MovieWriter
+from scumble.media.open import open_plate
+from scumble.media.picture_reader import read_picture
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import WriterSettings
+from scumble.rendering.options import RenderSettings
+from scumble.rendering.plan import plan
+from scumble.rendering.review import burnt_in, font_for, missing_letters, reduced
+from scumble.rendering.run import _burn_in, render
 
 HEIGHT, WIDTH = 96, 160
 
@@ -237,7 +240,7 @@ def test_a_sheet_of_looks_and_frames(tmp_path: Path) -> None:
 def test_every_flag_of_render_stands_in_a_group_of_its_help() -> None:
     import typer
 
-    from scumble.cli import app
+    from scumble.cli.apps import app
 
     command = typer.main.get_command(app).commands["render"]  # type: ignore[attr-defined]
     grouped = [name for names in PANELS.values() for name in names.split()]

@@ -13,18 +13,21 @@ from hypothesis import strategies as st
 from test_bad_input import scumble
 from test_stabiliser import CONVENTIONS, HEIGHT, WIDTH, exr_with, moving
 
-from scumble.baking import shot_statistics
-from scumble.colour import DISPLAY
-from scumble.errors import BadSettings
-from scumble.frames import Frame, Pixels
-from scumble.grain import deviation, removed
-from scumble.keys import Keys
-from scumble.media import WriterSettings, open_plate
-from scumble.media.stills import read_picture, write_picture
-from scumble.motion import warp
-from scumble.plan import RenderSettings, plan
-from scumble.rendering import render
-from scumble.sequence import key_of, keys
+from scumble.core.colour import DISPLAY
+from scumble.core.errors import BadSettings
+from scumble.core.frames import Frame, Pixels
+from scumble.core.keyed import Keys
+from scumble.look.statistics import shot_statistics
+from scumble.media.open import open_plate
+from scumble.media.picture_reader import read_picture
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import WriterSettings
+from scumble.rendering.neighbours import key_of, keys
+from scumble.rendering.options import RenderSettings
+from scumble.rendering.plan import plan
+from scumble.rendering.run import render
+from scumble.shot.grain import deviation, removed
+from scumble.shot.motion import warp
 
 COUNT = 9
 

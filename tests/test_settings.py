@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from scumble.errors import BadSettings
-from scumble.settings import commented, describe, from_values, load, to_values
+from scumble.core.errors import BadSettings
+from scumble.core.settings import commented, describe, from_values, load, to_values
 from scumble.train.settings import TrainSettings
 
 CONFIGS = Path(__file__).parent.parent / "configs"

@@ -8,12 +8,12 @@ import pytest
 from conftest import SAMPLES, picture, random_look
 from test_bad_input import scumble
 
-from scumble.colour import DISPLAY
-from scumble.errors import BadSettings
-from scumble.frames import Frame
-from scumble.media import WriterSettings
-from scumble.media.stills import write_picture
-from scumble.settings_file import as_toml, words_of
+from scumble.cli.settings_file import as_toml, words_of
+from scumble.core.colour import DISPLAY
+from scumble.core.errors import BadSettings
+from scumble.core.frames import Frame
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import WriterSettings
 
 
 @pytest.fixture

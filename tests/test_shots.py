@@ -10,17 +10,21 @@ import pytest
 from conftest import SAMPLES, random_look, scene
 from test_bad_input import scumble
 
-from scumble import baking, rendering
-from scumble.colour import DISPLAY
-from scumble.errors import BadInput
-from scumble.frames import Frame, Pixels
-from scumble.look import identity_look
-from scumble.media import WriterSettings, open_plate
-from scumble.media.movie import MovieWriter
-from scumble.media.stills import read_picture, write_picture
-from scumble.painters import Painters
-from scumble.plan import RenderSettings, plan
-from scumble.shots import Shot, detect, own_frames, read_cuts
+from scumble.core.colour import DISPLAY
+from scumble.core.errors import BadInput
+from scumble.core.frames import Frame, Pixels
+from scumble.look import statistics
+from scumble.look.shipped import identity_look
+from scumble.media.movie_writer import MovieWriter
+from scumble.media.open import open_plate
+from scumble.media.picture_reader import read_picture
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import WriterSettings
+from scumble.rendering import run
+from scumble.rendering.options import RenderSettings
+from scumble.rendering.plan import plan
+from scumble.rendering.schedule import Painters
+from scumble.shot.cuts import Shot, detect, own_frames, read_cuts, shots_of
 
 SIZE = (90, 160)
 
@@ -115,13 +119,13 @@ def edit(tmp_path: Path) -> Path:
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
     """Frame numbers of every measurement that was made."""
     made: list[tuple[int, ...]] = []
-    measure = baking.frame_statistics
+    measure = statistics.frame_statistics
 
     def counting(look: object, frames: object, count: int, *more: object) -> object:
         made.append(tuple(more[-1]["frames"]))  # type: ignore[index]
         return measure(look, frames, count, *more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(baking, "frame_statistics", counting)
+    monkeypatch.setattr(statistics, "frame_statistics", counting)
     return made
 
 
@@ -130,15 +134,15 @@ def test_every_shot_has_statistics_of_its_own_and_is_measured_once(
 ) -> None:
     look, settings = random_look(3), RenderSettings(precision="f32")
     plate = open_plate(edit)
-    first, second = baking.shots_of(plate)
+    first, second = shots_of(plate)
     assert abs(second.first - 23) <= 2
-    whole = rendering.render(edit, look, tmp_path / "whole.####.png", settings)
+    whole = run.render(edit, look, tmp_path / "whole.####.png", settings)
     assert len(counted) == 2
     assert max(counted[0]) < second.first <= first.last < min(counted[1])
     # any frame alone equals the frame in the movie, and nothing is measured again
     middle = (second.first + first.last) // 2
     for number in (1, middle, 50):
-        rendering.render(edit, look, tmp_path / f"one.{number}.png", RenderSettings(precision="f32", frames=(number,)))
+        run.render(edit, look, tmp_path / f"one.{number}.png", RenderSettings(precision="f32", frames=(number,)))
         assert (tmp_path / f"one.{number}.png").read_bytes() == whole.files[number - 1].read_bytes()
     assert len(counted) == 2
     # outside the dissolve a frame is painted as in a plate that holds its shot alone, inside by both
@@ -153,31 +157,31 @@ def test_every_shot_has_statistics_of_its_own_and_is_measured_once(
 
 def test_statistics_are_written_read_and_refused(edit: Path, tmp_path: Path, counted: list[tuple[int, ...]]) -> None:
     look, stats = random_look(3), tmp_path / "edit.json"
-    plain = rendering.render(edit, look, tmp_path / "a.####.png", RenderSettings(precision="f32", frames=(3, 40)))
+    plain = run.render(edit, look, tmp_path / "a.####.png", RenderSettings(precision="f32", frames=(3, 40)))
     measured = len(counted)
     saved = RenderSettings(precision="f32", frames=(3, 40), stats=stats)
     for name in "bc":  # measured and written, then read
-        again = rendering.render(edit, look, tmp_path / f"{name}.####.png", saved)
+        again = run.render(edit, look, tmp_path / f"{name}.####.png", saved)
         assert [p.read_bytes() for p in again.files] == [p.read_bytes() for p in plain.files]
     assert len(counted) == measured
     document = json.loads(stats.read_text())
-    assert [s["first"] for s in document["shots"]] == [s.first for s in baking.shots_of(open_plate(edit))]
+    assert [s["first"] for s in document["shots"]] == [s.first for s in shots_of(open_plate(edit))]
     with pytest.raises(BadInput, match="measured with the look 'random3'"):
-        rendering.render(edit, random_look(4), tmp_path / "d.####.png", saved)
+        run.render(edit, random_look(4), tmp_path / "d.####.png", saved)
     other = RenderSettings(precision="f32", frames=(3,), stats=stats, keep_color=0.5)
     with pytest.raises(BadInput, match="keep_color"):
-        rendering.render(edit, look, tmp_path / "d.####.png", other)
+        run.render(edit, look, tmp_path / "d.####.png", other)
     # one entry serves every shot of a sequence
     document["shots"] = document["shots"][:1]
     stats.write_text(json.dumps(document))
-    shared = rendering.render(edit, look, tmp_path / "e.####.png", saved)
+    shared = run.render(edit, look, tmp_path / "e.####.png", saved)
     assert shared.files[0].read_bytes() == plain.files[0].read_bytes()
     assert shared.files[1].read_bytes() != plain.files[1].read_bytes()
     document["shots"][0]["layers"]["stem"]["variance"][0] = -1.0
     for broken in (json.dumps(document), '{"kind": "statistics", "schema": 1}', "[]", "no", '{"kind": "statistics"}'):
         stats.write_text(broken)
         with pytest.raises(BadInput, match=stats.name):
-            rendering.render(edit, look, tmp_path / "f.####.png", saved)
+            run.render(edit, look, tmp_path / "f.####.png", saved)
     assert not list(tmp_path.glob("[df].*"))
 
 
@@ -185,9 +189,9 @@ def test_a_sequence_is_one_shot_unless_asked(edit: Path, tmp_path: Path) -> None
     for frame in open_plate(edit).read(tuple(range(1, 53))):
         write_picture(tmp_path / f"plate.{frame.number:04d}.png", frame, WriterSettings())
     plate = open_plate(tmp_path / "plate.####.png")
-    assert baking.shots_of(plate) == [Shot(1, 52)]
-    assert len(baking.shots_of(plate, "auto")) == 2
-    assert baking.shots_of(open_plate(edit), "none") == [Shot(1, 52)]
+    assert shots_of(plate) == [Shot(1, 52)]
+    assert len(shots_of(plate, "auto")) == 2
+    assert shots_of(open_plate(edit), "none") == [Shot(1, 52)]
 
 
 def test_the_command_lists_shots(edit: Path, tmp_path: Path) -> None:
@@ -204,6 +208,6 @@ def test_the_command_lists_shots(edit: Path, tmp_path: Path) -> None:
 
 
 def test_the_identity_look_keeps_an_edit_to_the_bit(edit: Path, tmp_path: Path) -> None:
-    done = rendering.render(edit, identity_look(), tmp_path / "i.####.png", RenderSettings(precision="f32"))
+    done = run.render(edit, identity_look(), tmp_path / "i.####.png", RenderSettings(precision="f32"))
     for frame, path in zip(open_plate(edit).read(tuple(range(1, 53))), done.files, strict=True):
         np.testing.assert_allclose(read_picture(path)[0], frame.pixels, atol=1 / 509)

@@ -10,12 +10,18 @@ import pytest
 from conftest import random_look, scene
 from test_bad_input import scumble
 
-from scumble.colour import DISPLAY, LINEAR, srgb_to_linear
-from scumble.errors import BadSettings
-from scumble.frames import Frame, Pixels
-from scumble.media import WriterSettings
-from scumble.media.stills import read_picture, write_picture
-from scumble.motion import (
+from scumble.core.colour import DISPLAY, LINEAR, srgb_to_linear
+from scumble.core.errors import BadSettings
+from scumble.core.frames import Frame, Pixels
+from scumble.media.picture_reader import read_picture
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import WriterSettings
+from scumble.rendering.options import RenderSettings
+from scumble.rendering.plan import plan
+from scumble.rendering.run import render
+from scumble.rendering.schedule import Painters
+from scumble.rendering.stabiliser import Seen, steady
+from scumble.shot.motion import (
     Flow,
     OpticalFlow,
     RenderedVectors,
@@ -27,10 +33,6 @@ from scumble.motion import (
     vectors_of,
     warp,
 )
-from scumble.painters import Painters
-from scumble.plan import RenderSettings, plan
-from scumble.rendering import render
-from scumble.stabiliser import Seen, steady
 
 HEIGHT, WIDTH = 96, 160
 PAN = (3.0, -1.0)  # pixels right and down that content moves a frame
@@ -196,7 +198,7 @@ def test_chunks_equal_the_whole_and_any_frame_alone_its_frame_in_the_shot(
 
 
 def test_a_window_stays_inside_the_shot_and_off_holes(tmp_path: Path) -> None:
-    from scumble.sequence import window
+    from scumble.rendering.neighbours import window
 
     for n, shown in zip((1, 2, 3, 5, 6, 7), moving(6), strict=True):
         write_picture(tmp_path / f"p.{n:04d}.png", Frame(n, shown, DISPLAY), WriterSettings())

@@ -26,15 +26,19 @@ import corpus
 import httpx
 from studio_server import PATIENCE, Server, events, studio
 
-from scumble.colour import DISPLAY
-from scumble.errors import BadInput
-from scumble.frames import Frame
-from scumble.look import Look
-from scumble.media import WriterSettings, open_plate
-from scumble.media.stills import read_picture, write_picture
-from scumble.studio.requests import Desk, Render, submit
+from scumble.core.colour import DISPLAY
+from scumble.core.errors import BadInput
+from scumble.core.frames import Frame
+from scumble.look.look import Look
+from scumble.media.open import open_plate
+from scumble.media.picture_reader import read_picture
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import WriterSettings
+from scumble.studio.desk import Desk
+from scumble.studio.requests import Render
 from scumble.studio.safety import is_loopback
 from scumble.studio.store import KEPT_DAYS, Store, safe_name
+from scumble.studio.submit import submit
 from scumble.studio.supervisor import Supervisor
 from scumble.studio.words import preferred
 from scumble.studio.work import perform

@@ -27,11 +27,12 @@ playwright_api = pytest.importorskip("playwright.sync_api")
 from outgoing import watched
 from studio_server import Server, studio
 
-from scumble.baking import shipped_looks
-from scumble.colour import DISPLAY
-from scumble.frames import Frame
-from scumble.media import WriterSettings, open_plate, open_writer
-from scumble.media.stills import write_picture
+from scumble.core.colour import DISPLAY
+from scumble.core.frames import Frame
+from scumble.look.shipped import shipped_looks
+from scumble.media.open import open_plate, open_writer
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import WriterSettings
 
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None

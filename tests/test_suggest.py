@@ -10,13 +10,15 @@ import pytest
 from conftest import picture
 from test_bad_input import scumble
 
-from scumble.colour import DISPLAY
-from scumble.errors import BadInput
-from scumble.features import Features
-from scumble.frames import Frame
-from scumble.media import WriterSettings, open_plate
-from scumble.media.stills import read_picture, write_picture
-from scumble.suggest import described, distances, suggest
+from scumble.core.colour import DISPLAY
+from scumble.core.errors import BadInput
+from scumble.core.frames import Frame
+from scumble.media.open import open_plate
+from scumble.media.picture_reader import read_picture
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import WriterSettings
+from scumble.network.vgg import Features
+from scumble.train.match.suggest import described, distances, suggest
 
 
 @pytest.fixture

@@ -12,16 +12,17 @@ from conftest import picture, random_look
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scumble.colour import DISPLAY, LUMA
-from scumble.errors import BadInput, BadSettings
-from scumble.frames import Frame
-from scumble.look import identity_look
-from scumble.media import WriterSettings, open_plate
-from scumble.media.stills import write_picture
-from scumble.palette import Colouring, Palette, exposed, recolouring
-from scumble.plan import RenderSettings
-from scumble.rendering import render
-from scumble.tone import BLACKEST, REACH, WHITEST, held, points
+from scumble.core.colour import DISPLAY, LUMA
+from scumble.core.errors import BadInput, BadSettings
+from scumble.core.frames import Frame
+from scumble.look.shipped import identity_look
+from scumble.media.open import open_plate
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import WriterSettings
+from scumble.network.palette import Colouring, Palette, exposed, recolouring
+from scumble.rendering.options import RenderSettings
+from scumble.rendering.run import render
+from scumble.shot.black_points import BLACKEST, REACH, WHITEST, held, points
 
 HEIGHT, WIDTH = 64, 96
 

@@ -20,18 +20,20 @@ torch = pytest.importorskip("torch")
 from conftest import picture  # noqa: E402
 from safetensors.numpy import load_file  # noqa: E402
 
-from scumble.cli import app  # noqa: E402
-from scumble.errors import BadSettings, TrainingFailed  # noqa: E402
-from scumble.look import Look, Universal  # noqa: E402
-from scumble.nn.arithmetic import dtype_of  # noqa: E402
-from scumble.nn.perceptual import PerceptualFeatures  # noqa: E402
-from scumble.settings import load  # noqa: E402
-from scumble.train.batches import MARGIN, Batch, Batches  # noqa: E402
-from scumble.train.dataset import Dataset  # noqa: E402
-from scumble.train.loop import features_of, styles_of, train  # noqa: E402
+from scumble.cli.apps import app  # noqa: E402
+from scumble.core.downloads import shipped_vgg  # noqa: E402
+from scumble.core.errors import BadSettings, TrainingFailed  # noqa: E402
+from scumble.core.settings import load  # noqa: E402
+from scumble.look.look import Look  # noqa: E402
+from scumble.network.universal import Universal  # noqa: E402
+from scumble.train.data.batches import MARGIN, Batch, Batches  # noqa: E402
+from scumble.train.data.dataset import Dataset  # noqa: E402
+from scumble.train.loop import train  # noqa: E402
+from scumble.train.nn.arithmetic import dtype_of  # noqa: E402
+from scumble.train.nn.perceptual import PerceptualFeatures  # noqa: E402
 from scumble.train.settings import TrainSettings  # noqa: E402
+from scumble.train.start import features_of, styles_of  # noqa: E402
 from scumble.train.trainer import Trainer, _Moved  # noqa: E402
-from scumble.weights import shipped_vgg  # noqa: E402
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 SMALL = [
@@ -439,7 +441,7 @@ def test_pictures_that_do_not_fit_into_memory_are_decoded_again(dataset: Path, m
     whole, small = Dataset(dataset), Dataset(dataset)
     records = whole.of("content", "train")
     whole.load(records)
-    monkeypatch.setattr("scumble.train.dataset.MOST_KEPT", 3 * 64 * 96 * 4)
+    monkeypatch.setattr("scumble.train.data.dataset.MOST_KEPT", 3 * 64 * 96 * 4)
     small.load(records)
     assert len(small._pictures) < len(whole._pictures) == len(records)
     for record in records:
@@ -450,7 +452,7 @@ def test_a_look_is_fine_tuned_on_its_picture(dataset: Path, tmp_path: Path) -> N
     from conftest import SAMPLES, random_look
     from typer.testing import CliRunner
 
-    from scumble.network import SIZES
+    from scumble.network.shape import SIZES
 
     random_look(1, SIZES["painter"]["tiny"]).save(tmp_path / "start.look")
     changes = [part for change in SMALL if "size" not in change for part in ("--set", change)]
@@ -475,11 +477,11 @@ def test_a_look_goes_on_from_its_own_run_only(dataset: Path, tmp_path: Path) -> 
     from conftest import SAMPLES, picture, random_look
     from test_bad_input import scumble
 
-    from scumble import colour
-    from scumble.frames import Frame
-    from scumble.media import WriterSettings
-    from scumble.media.stills import write_picture
-    from scumble.network import SIZES
+    from scumble.core import colour
+    from scumble.core.frames import Frame
+    from scumble.media.picture_writer import write_picture
+    from scumble.media.plate import WriterSettings
+    from scumble.network.shape import SIZES
 
     random_look(1, SIZES["painter"]["tiny"]).save(tmp_path / "start.look")
     painting = tmp_path / "painting.dpx"  # what only the plate reader knows

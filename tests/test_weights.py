@@ -8,24 +8,24 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from scumble import weights
-from scumble.cli import app
-from scumble.errors import BadLook
-from scumble.look import read_arrays
-from scumble.network import VGG_LAYERS
+from scumble.cli.apps import app
+from scumble.core import downloads
+from scumble.core.errors import BadLook
+from scumble.network.shape import VGG_LAYERS
+from scumble.network.weights_file import read_arrays
 
 
 def test_what_was_fetched_goes_before_what_is_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCUMBLE_CACHE", str(tmp_path))
-    assert weights.vgg_path() == weights.shipped_vgg()
-    (tmp_path / weights.VGG).write_bytes(b"")
-    assert weights.vgg_path() == tmp_path / weights.VGG
+    assert downloads.vgg_path() == downloads.shipped_vgg()
+    (tmp_path / downloads.VGG).write_bytes(b"")
+    assert downloads.vgg_path() == tmp_path / downloads.VGG
 
 
 def test_the_shipped_slice_is_what_the_wheel_of_its_source_holds() -> None:
-    arrays, facts = read_arrays(weights.shipped_vgg())
+    arrays, facts = read_arrays(downloads.shipped_vgg())
     assert facts["licence"] == "MIT"
-    assert weights.SOURCES[facts["sha256"]] == facts["source"] == weights.WHEEL_MEMBER
+    assert downloads.SOURCES[facts["sha256"]] == facts["source"] == downloads.WHEEL_MEMBER
     for name, fan_in, channels in VGG_LAYERS:
         assert arrays[f"{name}.weight"].shape == (channels, fan_in, 3, 3)
         assert arrays[f"{name}.bias"].shape == (channels,)
@@ -34,8 +34,8 @@ def test_the_shipped_slice_is_what_the_wheel_of_its_source_holds() -> None:
 def test_another_file_is_refused_by_its_hash(tmp_path: Path) -> None:
     (tmp_path / "vgg.pth").write_bytes(b"something else")
     with pytest.raises(BadLook, match="SHA-256"):
-        weights.fetch(tmp_path / "vgg.pth", tmp_path)
-    assert not (tmp_path / weights.VGG).exists()
+        downloads.fetch(tmp_path / "vgg.pth", tmp_path)
+    assert not (tmp_path / downloads.VGG).exists()
 
 
 def test_vgg19s_normalisation_is_folded_into_its_first_layer(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_vgg19s_normalisation_is_folded_into_its_first_layer(tmp_path: Path) -> 
             fan_in, index = 4, index + 2
         index += 1
     torch.save(state, tmp_path / "vgg19.pth")
-    from scumble.nn import perceptual, vgg19
+    from scumble.train.nn import perceptual, vgg19
 
     arrays = vgg19.arrays(tmp_path / "vgg19.pth")
     picture = torch.rand(1, 3, 8, 8, generator=rng)
@@ -69,7 +69,7 @@ def test_weights_are_fetched_and_verified(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("SCUMBLE_CACHE", str(tmp_path))
     done = CliRunner().invoke(app, ["weights", "fetch"], catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    assert weights.vgg_path().stat().st_size > 10_000_000
-    fetched, shipped = (read_arrays(path)[0] for path in (weights.vgg_path(), weights.shipped_vgg()))
+    assert downloads.vgg_path().stat().st_size > 10_000_000
+    fetched, shipped = (read_arrays(path)[0] for path in (downloads.vgg_path(), downloads.shipped_vgg()))
     for name, array in shipped.items():
         np.testing.assert_array_equal(fetched[name], array)

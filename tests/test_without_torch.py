@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import SAMPLES
 
-from scumble.baking import shipped
+from scumble.look.shipped import shipped
 
 BLOCK = """
 import sys

@@ -13,8 +13,9 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from scumble.settings import load
-from scumble.train.loop import CARD, train
+from scumble.core.settings import load
+from scumble.train.journal import CARD
+from scumble.train.loop import train
 from scumble.train.settings import TrainSettings
 
 RECIPE = Path(__file__).parents[2] / "configs" / "universal.toml"

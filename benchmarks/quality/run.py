@@ -24,12 +24,12 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from scumble import quality
-from scumble.evaluate import Shown, Subject, gather, open_subject
-from scumble.features import Features
-from scumble.frames import spread
-from scumble.train.dataset import Dataset
-from scumble.weights import vgg_path
+from scumble.core.downloads import vgg_path
+from scumble.core.frames import spread
+from scumble.network.vgg import Features
+from scumble.quality import metrics
+from scumble.quality.evaluate import Shown, Subject, gather, open_subject
+from scumble.train.data.dataset import Dataset
 
 HERE = Path(__file__).parent
 SHIFTS = (1.0, 2.0, 3.0)
@@ -54,8 +54,8 @@ class Peer:
         self.name = name
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    def fixed(self, content: np.ndarray, style: Shown) -> quality.Fixed:
-        """See `scumble.evaluate.Subject`."""
+    def fixed(self, content: np.ndarray, style: Shown) -> metrics.Fixed:
+        """See `scumble.quality.evaluate.Subject`."""
         return lambda pixels: self.paint(pixels, style.pixels)
 
     def paint(self, *pictures: np.ndarray) -> np.ndarray:
@@ -79,8 +79,8 @@ class Plate:
 
     name = "content, unpainted"
 
-    def fixed(self, content: np.ndarray, style: Shown) -> quality.Fixed:
-        """See `scumble.evaluate.Subject`."""
+    def fixed(self, content: np.ndarray, style: Shown) -> metrics.Fixed:
+        """See `scumble.quality.evaluate.Subject`."""
         return lambda pixels: pixels
 
 
@@ -118,16 +118,16 @@ def measured(subject: Subject, contents: list[Shown], styles: list[Shown], featu
             of_painting = features(painting)
             rows.append(
                 {
-                    "style": quality.style_distance(of_painting, of_styles[j][0]),
-                    "gram": quality.gram_distance(of_painting, of_styles[j][0]),
-                    "filters": quality.style_distance(filters(painting), of_styles[j][1]),
-                    "content": quality.content_distance(of_painting, of_content),
-                    "ssim": quality.ssim(painting, content.pixels),
-                    "sharpness": quality.sharpness(painting) / max(1e-6, quality.sharpness(content.pixels)),
+                    "style": metrics.style_distance(of_painting, of_styles[j][0]),
+                    "gram": metrics.gram_distance(of_painting, of_styles[j][0]),
+                    "filters": metrics.style_distance(filters(painting), of_styles[j][1]),
+                    "content": metrics.content_distance(of_painting, of_content),
+                    "ssim": metrics.ssim(painting, content.pixels),
+                    "sharpness": metrics.sharpness(painting) / max(1e-6, metrics.sharpness(content.pixels)),
                 }
             )
             if len(rows) - 1 in panned:
-                pans.append(float(np.mean([quality.pan_error(fixed, content.pixels, shift) for shift in SHIFTS])))
+                pans.append(float(np.mean([metrics.pan_error(fixed, content.pixels, shift) for shift in SHIFTS])))
             if i in shown[0] and j in shown[1]:
                 pictures[i, j] = painting
     figures = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]} | {"pan": float(np.mean(pans))}

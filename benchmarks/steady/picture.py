@@ -15,13 +15,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from scumble.baking import find_look
-from scumble.colour import to_working
-from scumble.media import open_plate
-from scumble.motion import RenderedVectors, consistent, vectors_of, warp
-from scumble.plan import RenderSettings
-from scumble.rendering import render
-from scumble.stabiliser import trusted
+from scumble.core.working_space import to_working
+from scumble.look.shipped import find_look
+from scumble.media.open import open_plate
+from scumble.rendering.options import RenderSettings
+from scumble.rendering.run import render
+from scumble.rendering.stabiliser import trusted
+from scumble.shot.motion import RenderedVectors, consistent, vectors_of, warp
 
 NUMBERS = tuple(range(1006, 1013))
 SHOWN = 1010

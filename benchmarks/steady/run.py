@@ -21,19 +21,26 @@ from pathlib import Path
 
 import numpy as np
 
-from scumble import probe, quality, tiling
-from scumble.baking import find_look, frame_statistics, make_look, style_picture
-from scumble.colour import DISPLAY, to_working
-from scumble.engine.openvino_engine import OpenVinoEngine
-from scumble.features import Features
-from scumble.frames import Frame
-from scumble.look import Look, bake
-from scumble.media import Plate, WriterSettings, open_plate
-from scumble.media.stills import read_picture, write_picture
-from scumble.plan import RenderSettings
-from scumble.qc import examine
-from scumble.rendering import render
-from scumble.weights import vgg_path
+from scumble.core.colour import DISPLAY
+from scumble.core.downloads import vgg_path
+from scumble.core.frames import Frame
+from scumble.core.working_space import to_working
+from scumble.look.bake import bake
+from scumble.look.look import Look
+from scumble.look.making import make_look, style_picture
+from scumble.look.shipped import find_look
+from scumble.look.statistics import frame_statistics
+from scumble.media.open import open_plate
+from scumble.media.picture_reader import read_picture
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import Plate, WriterSettings
+from scumble.network import tiling
+from scumble.network.openvino_engine import OpenVinoEngine
+from scumble.network.vgg import Features
+from scumble.quality import certificate, metrics
+from scumble.quality.qc import examine
+from scumble.rendering.options import RenderSettings
+from scumble.rendering.run import render
 
 HERE = Path(__file__).parent
 SAMPLES = HERE.parent.parent / "samples"
@@ -85,7 +92,7 @@ def by_peer(command: list[str], plate: Plate, numbers: tuple[int, ...], out: Pat
         shown = np.load(painted / f"{number:04d}.npy")[: pixels.shape[0], : pixels.shape[1]].astype(np.float32) / 255
         write_picture(out / f"paint.{number:04d}.png", Frame(number, shown, DISPLAY), WriterSettings())
     here, there = (np.load(painted / f"{n}.npy").astype(np.float32) / 255 for n in ("pan_here", "pan_there"))
-    border = quality.BORDER
+    border = metrics.BORDER
     difference = (here[:, 1:] - there[:, :-1])[border:-border, border:-border]
     return float(np.sqrt(np.square(difference).mean()) * 255)
 
@@ -99,7 +106,7 @@ def ways(plate: Plate, numbers: tuple[int, ...], vectors: bool, given: argparse.
     def measured(name: str, folder: Path, pan: float) -> Way:
         done = examine(plate.path, folder / "paint.####.png", frames=numbers).summary
         shown = [read_picture(folder / f"paint.{n:04d}.png")[0] for n in numbers[:: max(1, len(numbers) // 4)][:4]]
-        style = float(np.mean([quality.style_distance(features(p), wanted) for p in shown]))
+        style = float(np.mean([metrics.style_distance(features(p), wanted) for p in shown]))
         way = Way(name, {**{k: done[k] for k in ("warp_1", "warp_10", "static")}, "pan_1": pan})
         way.figures |= {"sharpness": done["sharpness"], "style": style}
         print(name, way.figures, flush=True)
@@ -115,7 +122,7 @@ def ways(plate: Plate, numbers: tuple[int, ...], vectors: bool, given: argparse.
         pixels = to_working(frame.pixels, frame.colour_space).pixels
         baked = bake(look, frame_statistics(look, [pixels], 1))
         painter = OpenVinoEngine().painter(baked, "f32")
-        return probe.pans(lambda p: tiling.paint(p, painter, baked.architecture.stride, baked.halo), pixels)[1.0]
+        return certificate.pans(lambda p: tiling.paint(p, painter, baked.architecture.stride, baked.halo), pixels)[1.0]
 
     instant_pan, trained_pan = pan_of(instant), pan_of(trained)
     made = folder("per_frame")

@@ -10,14 +10,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from scumble.core.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from scumble.api import find_look, make_look, mix_looks, open_plate, paint, render
-    from scumble.errors import ScumbleError
-    from scumble.look import Look
-    from scumble.plan import RenderSettings
-    from scumble.rendering import FrameDone, Rendered
+    from scumble.core.errors import ScumbleError
+    from scumble.look.look import Look
+    from scumble.rendering.options import RenderSettings
+    from scumble.rendering.run import FrameDone, Rendered
 
 __all__ = [
     "FrameDone",
@@ -33,11 +33,11 @@ __all__ = [
     "render",
 ]
 _PLACES = {
-    "FrameDone": "rendering",
-    "Look": "look",
-    "RenderSettings": "plan",
-    "Rendered": "rendering",
-    "ScumbleError": "errors",
+    "FrameDone": "rendering.run",
+    "Look": "look.look",
+    "RenderSettings": "rendering.options",
+    "Rendered": "rendering.run",
+    "ScumbleError": "core.errors",
 }
 
 

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
-from fractions import Fraction
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scumble import baking, media
-from scumble.aov import parse_aovs
-from scumble.colour import DISPLAY, to_working
-from scumble.engine import open_engine
-from scumble.errors import BadSettings
-from scumble.frames import Frame, Pixels, parse_frames, parse_rate
-from scumble.keys import Keys
-from scumble.look import Look, bake
-from scumble.media import Plate, PlateOptions
-from scumble.ocio import Colours
-from scumble.painting import Weighted, paint_frame
-from scumble.palette import Palette
-from scumble.plan import LINES, RenderSettings, plan
-from scumble.rendering import FrameDone, Rendered, run
-from scumble.upsampling import resized
+from scumble.core.colour import DISPLAY
+from scumble.core.errors import BadSettings
+from scumble.core.frames import Frame, Pixels
+from scumble.core.pixels import resized
+from scumble.core.working_space import to_working
+from scumble.look import making, mixing, shipped, statistics
+from scumble.look.bake import bake
+from scumble.look.look import Look
+from scumble.media import open as opening
+from scumble.media.ocio import Colours
+from scumble.media.plate import Plate, PlateOptions
+from scumble.network.engine import open_engine
+from scumble.rendering.frame import Weighted, paint_frame
+from scumble.rendering.options import LINES, settings_of
+from scumble.rendering.plan import plan
+from scumble.rendering.run import FrameDone, Rendered, run
 
 PathLike = str | os.PathLike[str]
 
@@ -45,12 +44,12 @@ def open_plate(
     (H, W, 3) in `plate.colour_space`. `layer`, `in_space` and `ocio` are the flags of `scumble render`.
     Raises BadPlate, BadSettings.
     """
-    return media.open_plate(Path(path), first_frame, PlateOptions(layer, in_space, Colours(ocio)))
+    return opening.open_plate(Path(path), first_frame, PlateOptions(layer, in_space, Colours(ocio)))
 
 
 def find_look(name: PathLike) -> Look:
     """A look by its file or by the name of a shipped one. Raises BadLook."""
-    return baking.find_look(os.fspath(name))
+    return shipped.find_look(os.fspath(name))
 
 
 def make_look(*pictures: PathLike | tuple[PathLike, float], name: str = "") -> Look:
@@ -61,12 +60,12 @@ def make_look(*pictures: PathLike | tuple[PathLike, float], name: str = "") -> L
     pairs = [p if isinstance(p, tuple) else (p, 1.0) for p in pictures]
     if not pairs:
         raise BadSettings("make_look: give at least one picture")
-    return baking.make_look([(Path(path), weight) for path, weight in pairs], name)
+    return making.make_look([(Path(path), weight) for path, weight in pairs], name)
 
 
 def mix_looks(looks: Sequence[Look | PathLike], weights: Sequence[float]) -> Look:
     """One look between several of the same universal generator. Raises BadLook."""
-    return baking.mix_looks([_look(look) for look in looks], weights)
+    return mixing.mix_looks([_look(look) for look in looks], weights)
 
 
 def render(
@@ -90,7 +89,7 @@ def render(
     """
     wanted = settings_of(settings)
     if isinstance(plate, str | os.PathLike):
-        opened = media.open_plate(Path(plate), wanted.first_frame, wanted.plate_options)
+        opened = opening.open_plate(Path(plate), wanted.first_frame, wanted.plate_options)
     else:  # as it was opened
         opened = plate
         given = plate.options
@@ -120,37 +119,11 @@ def paint(pixels: Pixels, look: Look | PathLike, strength: float = 1.0, *, lines
     seen = max(16, min(height, LINES) if settings.lines is None else settings.lines or height)
     size = (max(16, round(width * seen / height)), seen)
     found = _look(look)
-    baked = bake(found, baking.frame_statistics(found, [resized(to_working(frame.pixels, DISPLAY).pixels, size)], 1))
+    baked = bake(
+        found, statistics.frame_statistics(found, [resized(to_working(frame.pixels, DISPLAY).pixels, size)], 1)
+    )
     painter = open_engine("openvino").painter(baked, "f32")
     return paint_frame([Weighted(baked, painter)], frame, size, strength)
-
-
-def settings_of(given: dict[str, Any]) -> RenderSettings:
-    """Settings of values as they stand on a command line. Raises BadSettings."""
-    known = [field.name for field in fields(RenderSettings)]
-    for name in given:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            raise BadSettings(f"render: no setting {name!r}{f'; did you mean {near[0]}?' if near else ''}")
-    read: dict[str, Callable[[Any], Any]] = {
-        "frames": lambda v: (
-            parse_frames(v) if isinstance(v, str) else tuple(sorted({v} if isinstance(v, int) else set(v)))
-        ),
-        "strength": lambda v: Keys.parse(v, "strength") if isinstance(v, str) else v,
-        "lines": lambda v: 0 if v == "full" else v,
-        "frame_rate": lambda v: parse_rate(str(v)) if not isinstance(v, Fraction) else v,
-        "aovs": lambda v: parse_aovs(v) if isinstance(v, str) else tuple(v),
-        "palette": lambda v: v if isinstance(v, Palette) else Palette.measure(baking.style_picture(Path(v))),
-        "stats": Path,
-        "matte": str,
-        "cuts": str,
-        "ocio": str,
-    }
-    values = {k: read[k](v) if k in read and v is not None else v for k, v in given.items()}
-    try:
-        return RenderSettings(**values)
-    except TypeError as error:  # a word where a number should be
-        raise BadSettings(f"render: a setting of another kind than its field ({error}); see RenderSettings") from error
 
 
 def _look(look: Look | PathLike) -> Look:

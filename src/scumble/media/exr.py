@@ -17,14 +17,15 @@ import numpy as np
 import OpenImageIO as oiio
 from numpy.typing import NDArray
 
-from scumble.aov import channels_of, layers_of
-from scumble.colour import ColourSpace, converted
-from scumble.errors import BadOutput, BadPlate
-from scumble.frames import Frame, Metadata, Pixels
-from scumble.media import WriterSettings
+from scumble.core.colour import ColourSpace, converted
+from scumble.core.errors import BadOutput, BadPlate
+from scumble.core.frames import Frame, Metadata, Pixels
+from scumble.media.aov import channels_of, layers_of
+from scumble.media.plate import WriterSettings
 from scumble.media.timecode import fields
 
 HALF_MOST = 65504  # the largest half
+
 # interop ids of linear spaces by the names of the pinned configuration [ASWF Color Interop Forum]
 INTEROP = {
     "lin_rec709": "lin_rec709_scene",
@@ -35,10 +36,14 @@ INTEROP = {
     "Linear P3-D65": "lin_p3d65_scene",
     "Linear AdobeRGB": "lin_adobergb_scene",
 }
+
 BEAUTY = ("beauty", "combined", "rgba", "rgb", "color", "colour", "main")
+
 MARK = "scumble"  # attribute in which an output names how it was made
+
 # attributes that say what the numbers mean
 COLOUR = {"chromaticities", "colorInteropID", "acesImageContainerFlag", "oiio:ColorSpace"}
+
 # what OpenEXR derives from the pixels, and a small picture of what was there before
 STRUCTURE = {"channels", "chunkCount", "version", "maxSamplesPerPixel", "preview"}
 

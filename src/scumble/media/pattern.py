@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from scumble.errors import BadOutput, BadPlate
+from scumble.core.errors import BadOutput, BadPlate
 
 # One `#` is one digit, as Nuke, Maya and Blender read it; OpenImageIO reads four and is never given one.
 # A lone `#` or `@` counts only before a dot: hero@2x.png and C#_cover.png are names.
 _MARK = re.compile(r"#{2,}|@{2,}|[#@](?=\.)|%(?:0(\d+))?d|\$F(\d*)")
+
 _TAIL = re.compile(r"(\d+)$")  # a dash before the digits belongs to the name
 
 

@@ -24,7 +24,9 @@ LUMA = {
     Colorspace.SMPTE240M: (0.212, 0.087),
     Colorspace.FCC: (0.30, 0.11),
 }
+
 _YUV = re.compile(r"yuv(a?)(420|422|444)p(9|10|12|14|16)le")
+
 _RGB = re.compile(r"gbr(a?)p(9|10|12|14|16)?(?:le)?")
 
 

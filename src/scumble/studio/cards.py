@@ -7,9 +7,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from scumble.errors import BadInput
-from scumble.studio.server import Studio
+from scumble.core.errors import BadInput
 from scumble.studio.store import ENDED, Job
+from scumble.studio.studio import Studio
 from scumble.studio.words import Words
 
 LARGE = {"match", "train"}  # whose pictures are looked at, not counted

@@ -6,106 +6,36 @@ import functools
 import os
 from collections.abc import Callable
 from html import escape
-from importlib import resources
 from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import quote
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before Gradio reads it: nothing leaves this machine
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-
 import gradio as gr
-import gradio.processing_utils
 import numpy as np
-from fastapi import FastAPI, Request
-from fastapi.responses import RedirectResponse, Response
-from gradio.themes import Base, colors, sizes
 from pydantic import ValidationError
 
-from scumble import __version__
-from scumble.baking import make_look
-from scumble.errors import BadInput, ScumbleError
-from scumble.files import written_whole
-from scumble.frames import Pixels, key_number
-from scumble.look import Look
-from scumble.media.movie import CODECS
-from scumble.studio.cards import card
+from scumble.core.errors import BadInput, ScumbleError
+from scumble.core.files import written_whole
+from scumble.core.frames import Pixels, key_number
+from scumble.core.pixels import resized
+from scumble.core.version import __version__
+from scumble.look.look import Look
+from scumble.look.making import make_look
+from scumble.media.codecs import CODECS
 from scumble.studio.preview import WIDTH
-from scumble.studio.requests import Match, PaintedFrame, Preview, Render, Train, own_name, submit
-from scumble.studio.server import Studio
-from scumble.studio.store import size_in_words
-from scumble.studio.words import LANGUAGES, Words, preferred
+from scumble.studio.requests import Match, PaintedFrame, Preview, Render, Train
+from scumble.studio.studio import Studio
+from scumble.studio.submit import own_name, submit
+from scumble.studio.words import LANGUAGES, Words
 from scumble.studio.work import fitting, shown
-from scumble.upsampling import resized
 
-SYSTEM = ("system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif")  # fonts of the machine's own
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before Gradio reads it: nothing leaves this machine
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
 DARK = "__theme=dark"
+
 FORMATS = [suffix for suffix in get_args(Render.model_fields["format"].annotation) if suffix]
-SHOWN_JOBS = 40  # in the queue's tab
-
-
-def mount(app: FastAPI, studio: Studio) -> FastAPI:
-    """Add the page, once in each language, to the API's app."""
-    here = resources.files("scumble.studio")
-    os.environ["GRADIO_TEMP_DIR"] = str(studio.store.folder / "page")
-
-    @app.get("/", include_in_schema=False)
-    def home(request: Request) -> RedirectResponse:
-        return RedirectResponse(f"/{preferred(request.headers.get('accept-language', ''))}/?{DARK}")
-
-    gradio.processing_utils.async_ssrf_protected_get = _fetch_nothing
-
-    @app.get("/manifest.json", include_in_schema=False)
-    def manifest() -> dict[str, Any]:
-        return {"name": "Scumble studio", "start_url": "/", "display": "browser"}
-
-    @app.get("/favicon.ico", include_in_schema=False)
-    def icon() -> Response:
-        return Response(here.joinpath("favicon.svg").read_bytes(), media_type="image/svg+xml")
-
-    @app.get("/page/cards", include_in_schema=False)
-    def cards(language: str = LANGUAGES[0]) -> dict[str, Any]:
-        words = Words(language if language in LANGUAGES else LANGUAGES[0])
-        jobs = studio.store.jobs()
-        active = [job for job in jobs if job.state == "running"]
-        jobs = jobs[:SHOWN_JOBS]
-        used, quota = studio.store.used(10.0), studio.store.quota
-        return {
-            "cards": [(job.id, card(studio, job, words)) for job in (*active, *(j for j in jobs if j not in active))],
-            "empty": words("no_jobs"),
-            "disk": words("disk_of", size_in_words(used), size_in_words(quota))
-            if quota
-            else words("disk", size_in_words(used)),
-        }
-
-    theme = Base(
-        primary_hue=colors.amber, neutral_hue=colors.zinc, text_size=sizes.text_sm, spacing_size=sizes.spacing_sm,
-        font=SYSTEM, font_mono=("ui-monospace", "monospace"),
-    )  # fmt: skip
-    for language in LANGUAGES:
-        blocks = Page(studio, Words(language)).build()
-        gr.mount_gradio_app(
-            app,
-            blocks,
-            f"/{language}",
-            theme=theme,
-            css=here.joinpath("page.css").read_text("utf-8"),
-            head=f"<script>{here.joinpath('page.js').read_text('utf-8')}</script>",
-            max_file_size=studio.options.most,
-            footer_links=[],
-            show_error=True,
-            ssr_mode=False,
-            enable_monitoring=False,
-        )
-        # Gradio looks at where a file comes from only in what was launched by itself, not mounted: any
-        # path of this machine could be named instead of an upload
-        blocks.has_launched = True
-    return app
-
-
-async def _fetch_nothing(url: str) -> Any:
-    """Gradio would fetch a file that is named by its address: the studio asks nothing of other machines."""
-    raise gr.Error("files are uploaded, not fetched", print_exception=False)
 
 
 class Page:

@@ -13,27 +13,36 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scumble.api import settings_of
-from scumble.baking import as_style, known_statistics, look_of_pixels, reference_picture, reference_statistics
-from scumble.colour import DISPLAY, to_working
-from scumble.engine import open_engine
-from scumble.errors import BadInput
-from scumble.frames import Frame, Pixels
-from scumble.look import Look, ShotStatistics, bake
-from scumble.media import Plate
-from scumble.painters import Painters
-from scumble.painting import Painting, Weighted, paint_frame
-from scumble.plan import Plan, plan
-from scumble.rendering import frame_alone, painting_alone
-from scumble.review import reduced
-from scumble.studio.requests import Desk, Preview
+from scumble.core.colour import DISPLAY
+from scumble.core.errors import BadInput
+from scumble.core.frames import Frame, Pixels
+from scumble.core.pixels import resized
+from scumble.core.working_space import to_working
+from scumble.look.bake import bake
+from scumble.look.look import Look
+from scumble.look.making import as_style, look_of_pixels
+from scumble.look.statistics import known_statistics, reference_picture, reference_statistics
+from scumble.media.plate import Plate
+from scumble.network.baked import ShotStatistics
+from scumble.network.engine import open_engine
+from scumble.rendering.frame import Painting, Weighted, paint_frame
+from scumble.rendering.options import settings_of
+from scumble.rendering.plan import Plan, plan
+from scumble.rendering.review import reduced
+from scumble.rendering.run import frame_alone, painting_alone
+from scumble.rendering.schedule import Painters
+from scumble.studio.desk import Desk
+from scumble.studio.requests import Preview
 from scumble.studio.work import fitting, shown
-from scumble.upsampling import resized
 
 WIDTH = 960  # pixels that a preview is wide
+
 LARGE = 2400  # pixels of a plate's width from which a preview is made of a proxy: strokes and colours are the same
+
 THUMBNAIL = 320  # pixels that a look's thumbnail is wide
+
 LINES = 480  # at which it is painted
+
 KEPT = 4  # painted frames that are kept, so that strength alone needs no painting
 
 

@@ -14,20 +14,28 @@ from urllib.parse import urlsplit
 from starlette.exceptions import HTTPException
 
 Scope = MutableMapping[str, Any]
+
 Message = MutableMapping[str, Any]
+
 Receive = Callable[[], Awaitable[Message]]
+
 Send = Callable[[Message], Awaitable[None]]
+
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SMALL = 4 << 20  # bytes of a request that brings no file
+
 UPLOADS = ("/api/uploads", "/api/looks", "/gradio_api/upload")  # ends of paths, and which may be larger
+
 WAIT = 1.0  # seconds before a wrong password is refused: guessing takes its time
+
 # The page may load nothing from elsewhere, whatever a library puts into it.
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline';"
     " img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self' data:; connect-src 'self' data: blob:;"
     " worker-src 'self' blob:; frame-ancestors 'self'; form-action 'self'; base-uri 'self'; object-src 'none'"
 )
+
 HEADERS = (
     (b"content-security-policy", POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),

@@ -12,11 +12,12 @@ from contextlib import suppress
 
 import uvicorn
 
-from scumble.errors import BadInput, BadSettings
-from scumble.studio.page import mount
+from scumble.core.errors import BadInput, BadSettings
+from scumble.studio.app import make_app
+from scumble.studio.mount import mount
 from scumble.studio.safety import Guard, is_loopback
-from scumble.studio.server import Studio, make_app
 from scumble.studio.settings import Options
+from scumble.studio.studio import Studio
 
 PATIENCE = 3  # seconds that open connections have at the end
 

@@ -26,20 +26,27 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from scumble.errors import BadInput, BadOutput
-from scumble.files import not_written, written_whole
+from scumble.core.errors import BadInput, BadOutput
+from scumble.core.files import not_written, written_whole
 
 TABLE = """CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, request TEXT NOT NULL,
     done REAL NOT NULL DEFAULT 0, total REAL NOT NULL DEFAULT 0, message TEXT NOT NULL DEFAULT '',
     error TEXT NOT NULL DEFAULT '', cancel INTEGER NOT NULL DEFAULT 0,
     created REAL NOT NULL, started REAL, ended REAL, worker TEXT NOT NULL DEFAULT '')"""
+
 ENDED = ("done", "failed", "cancelled")
+
 KEPT_DAYS = 7  # that an upload which no job uses is kept
+
 FRESH = 3600  # seconds for which it is kept even then when there is no room
+
 LONGEST = 120  # bytes of a file's own name: file systems end at 255, and parts of files have longer ones
+
 BLOCK = 1 << 20  # bytes of an upload that are taken at once
+
 RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))}  # on Windows
+
 ID = re.compile(r"[0-9a-f]{16}")
 
 

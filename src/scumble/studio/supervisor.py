@@ -15,12 +15,15 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from scumble.errors import BadOutput
+from scumble.core.errors import BadOutput
 from scumble.studio.store import Store
 
 LOOK = 0.2  # seconds between looks at the worker
+
 GRACE = 30.0  # seconds that a job may take to stop: a training saves its step
+
 CLEANING = 3600.0  # seconds between looks for old uploads
+
 RESTART = 1.0  # seconds before a worker that died is started again
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 LANGUAGES = ("en", "zh")
+
 WORDS: dict[str, tuple[str, str]] = {
     "other": ("中文", "English"),
     "api": ("API", "API"),

@@ -15,25 +15,37 @@ from typing import Any
 
 import numpy as np
 
-from scumble import api, qc, report
-from scumble.colour import DISPLAY, over_black, to_working
-from scumble.errors import BadInput
-from scumble.files import written_whole
-from scumble.frames import Frame, Pixels
-from scumble.look import Look
-from scumble.media import Plate, PlateOptions, WriterSettings, is_movie, open_plate, open_writer
+from scumble import api
+from scumble.core.colour import DISPLAY, over_black
+from scumble.core.errors import BadInput
+from scumble.core.files import written_whole
+from scumble.core.frames import Frame, Pixels
+from scumble.core.pixels import resized
+from scumble.core.working_space import to_working
+from scumble.look.look import Look
+from scumble.media.open import open_plate, open_writer
 from scumble.media.pattern import parse_pattern
-from scumble.rendering import FrameDone
-from scumble.studio.requests import Desk, Match, Qc, Render, Train, is_mixed, key_paths, output_name, with_defaults
+from scumble.media.plate import Plate, PlateOptions, WriterSettings, is_movie
+from scumble.quality import html_report, qc
+from scumble.rendering.options import settings_of
+from scumble.rendering.run import FrameDone
+from scumble.studio.desk import Desk, is_mixed
+from scumble.studio.requests import Match, Qc, Render, Train, with_defaults
 from scumble.studio.store import Job
-from scumble.upsampling import resized
+from scumble.studio.submit import key_paths, output_name
 
 THUMBNAILS = 24  # of a render, spread over its frames
+
 THUMBNAIL = 192  # pixels wide
+
 PROXY = 1280  # most pixels that a movie in the page is wide
+
 SECONDS = 0.25  # between what the store is told
+
 AGAIN = "start the job again, which goes on where it was"
+
 PATIENCE = 25.0  # seconds that a training has to save what it has learned
+
 PERCENT = re.compile(r"\b(\d{1,3})%")
 
 
@@ -68,7 +80,7 @@ def _render(job: Job, desk: Desk, asked: Render) -> str:
         if look.hash != stored.hash:
             raise BadInput("the style pictures have changed since the job was submitted; submit it again")
     output = home / "out" / output_name(asked, plate, look)
-    numbers = api.settings_of(settings).frames or plate.numbers
+    numbers = settings_of(settings).frames or plate.numbers
     every = max(1, -(-len(numbers) // THUMBNAILS))
     wanted = set(numbers[::every]) if len(numbers) > 1 else set()
     told = _Told(job, desk, len(numbers))
@@ -78,7 +90,7 @@ def _render(job: Job, desk: Desk, asked: Render) -> str:
             height, width = frame.pixels.shape[:2]
             small = resized(shown(frame), fitting((width, height), THUMBNAIL, plate.pixel_aspect))
             with written_whole(home / "thumbs" / f"{frame.number:08d}.jpg") as part:
-                part.write_bytes(report.jpeg(small))
+                part.write_bytes(html_report.jpeg(small))
 
     done = None
     if parse_pattern(output) is not None or not output.exists():  # else stopped when it was whole: it appears so only
@@ -99,7 +111,7 @@ def _show(result: Plate, home: Path) -> None:
     frames = (Frame(f.number, resized(shown(f), size), DISPLAY) for f in result.read(result.numbers))
     if len(result.numbers) == 1:
         with written_whole(home / "proxy.jpg") as part:
-            part.write_bytes(report.jpeg(next(frames).pixels, 92))
+            part.write_bytes(html_report.jpeg(next(frames).pixels, 92))
         return
     writer = open_writer(
         home / "proxy.mp4",
@@ -222,7 +234,7 @@ def _qc(job: Job, desk: Desk, asked: Qc) -> str:
         raise BadInput("a report compares the render with its plate: render without comparison and burn-in first")
     look = Look.load(desk.store.home(judged.id) / "look.look")
     output = desk.store.home(judged.id) / "out" / output_name(request, desk.plate(request), look)
-    settings = api.settings_of(desk.settings(request))
+    settings = settings_of(desk.settings(request))
 
     def tell(n: int, total: int) -> None:
         desk.store.tell(job.id, done=n, total=total)
@@ -238,5 +250,5 @@ def _qc(job: Job, desk: Desk, asked: Qc) -> str:
         render_options=PlateOptions(layer=settings.layer if output.suffix == ".exr" else ""),
     )
     limits = qc.Limits()
-    report.write(desk.store.home(job.id) / "report.html", *qc.page(done, limits))
+    html_report.write(desk.store.home(job.id) / "report.html", *qc.page(done, limits))
     return "passes" if qc.passes(done, limits) else "does not pass: see the report"

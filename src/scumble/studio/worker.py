@@ -18,12 +18,13 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
-from scumble.errors import ScumbleError
-from scumble.studio.requests import Desk
+from scumble.core.errors import ScumbleError
+from scumble.studio.desk import Desk
 from scumble.studio.store import Job, Store
 from scumble.studio.work import perform
 
 PAUSE = 0.2  # seconds between looks into an empty queue
+
 NICE = 5  # previews of the page come before a render
 
 

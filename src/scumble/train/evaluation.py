@@ -11,6 +11,7 @@ Figures (PerceptualFeatures' backbone, `side` pixels square):
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -18,15 +19,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scumble.baking import as_style
-from scumble.nn import losses
-from scumble.nn.fused import Fused
-from scumble.nn.generator import Generator, Terms
-from scumble.nn.perceptual import PerceptualFeatures
-from scumble.palette import Palette, recolouring
-from scumble.train.dataset import Pixels, to_batch
+from scumble.look.making import as_style
+from scumble.network.palette import Palette, recolouring
+from scumble.train.data.dataset import Dataset, Pixels, centre_crop, to_batch, to_pixels
+from scumble.train.data.one_style import pictures_of
+from scumble.train.nn import losses
+from scumble.train.nn.fused import Fused
+from scumble.train.nn.generator import Generator, Terms
+from scumble.train.nn.perceptual import PerceptualFeatures
 
 PAN_MARGIN = 64  # columns left out of both views of a pan: a multiple of every total stride
+
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 
 
@@ -98,3 +101,20 @@ def _look(generator: Generator, features: PerceptualFeatures, style: Pixels) -> 
 def _moments(features: PerceptualFeatures, pictures: Tensor) -> Tensor:
     of_layers = features(pictures, LAYERS)
     return losses.stacked_moments([Fused().moments(of_layers[name]) for name in LAYERS])
+
+
+def evaluation_pairs(
+    dataset: Dataset, split: str, count: int, side: int, style: Path | None
+) -> list[tuple[Pixels, Pixels]]:
+    """`count` pairs of a content of `side` and a style as `look make` sees it, the same at every call."""
+    contents = dataset.of("content", split)
+    if style is not None:
+        shown = pictures_of(style, split, count)
+    else:
+        styles = dataset.of("style", split)
+        shown = [dataset.picture(styles[i * 5 % len(styles)]) for i in range(count)]
+    pairs = []
+    for i in range(count):
+        content = centre_crop(dataset.picture(contents[i * 7 % len(contents)]), side)
+        pairs.append((content, as_style(to_pixels(shown[i % len(shown)]))))
+    return pairs

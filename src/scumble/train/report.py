@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scumble.frames import spread
-from scumble.report import Drawing, Picture, Section, Table, Text, curves, write
+from scumble.core.frames import spread
+from scumble.quality.html_report import Drawing, Picture, Section, Table, Text, curves, write
+from scumble.train.journal import GRIDS, JOURNAL, PREVIEWS, read_journal
 
-JOURNAL = "metrics.jsonl"
-GRIDS = "grids"
-PREVIEWS = "previews"
 SHOWN_GRIDS = 4
+
 HELD = (
     "total",
     "content",
@@ -27,21 +26,6 @@ HELD = (
     "adversarial",
     "gradient",
 )
-
-
-def read_journal(path: Path) -> list[dict[str, Any]]:
-    """The lines of `metrics.jsonl`; a last one that a kill has cut short is left out."""
-    if not path.is_file():
-        return []
-    lines: list[dict[str, Any]] = []
-    for line in path.read_text("utf-8", "replace").splitlines():
-        try:
-            values = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(values, dict) and isinstance(values.get("step"), int):
-            lines.append(values)
-    return lines
 
 
 def write_report(folder: Path) -> Path:

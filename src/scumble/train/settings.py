@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from scumble.network import SEEN, SIZES, Form
-from scumble.settings import to_values
+from scumble.core.settings import to_values
+from scumble.network.shape import SEEN, SIZES, Form
 
 LAYERS = tuple(name for name, _ in SEEN)  # of the features network
+
 STRIDE = 8  # total stride of every network of ours
 
 

@@ -23,29 +23,35 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scumble.baking import picture_hash
-from scumble.errors import BadInput, BadSettings, TrainingFailed
-from scumble.look import SCHEMA
-from scumble.network import architecture_named
-from scumble.nn import checkpoint, files, losses
-from scumble.nn.arithmetic import dtype_of
-from scumble.nn.discriminator import PlainDiscriminator, StyleDiscriminator
-from scumble.nn.fused import Fused, can_compile
-from scumble.nn.generator import Generator
-from scumble.nn.perceptual import PerceptualFeatures
-from scumble.palette import Palette, recolouring
-from scumble.train.augment import random_motion, warp
-from scumble.train.batches import MARGIN, Batch
-from scumble.train.one_style import file_of
+from scumble.core.errors import BadInput, BadSettings, TrainingFailed
+from scumble.look.making import picture_hash
+from scumble.network.palette import Palette, recolouring
+from scumble.network.shape import architecture_named
+from scumble.network.weights_file import SCHEMA
+from scumble.train.data.augment import random_motion, warp
+from scumble.train.data.batches import MARGIN, Batch
+from scumble.train.data.one_style import file_of
+from scumble.train.data.style_set import GRAM_LAYERS, LAYERS, Goal, StyleSet
+from scumble.train.nn import checkpoint, generator_file, losses
+from scumble.train.nn.arithmetic import dtype_of
+from scumble.train.nn.discriminator import PlainDiscriminator, StyleDiscriminator
+from scumble.train.nn.fused import Fused, can_compile
+from scumble.train.nn.generator import Generator
+from scumble.train.nn.perceptual import PerceptualFeatures
 from scumble.train.settings import TrainSettings, portable
-from scumble.train.style_set import GRAM_LAYERS, LAYERS, Goal, StyleSet
 
 BROKEN_IN_A_ROW = 20  # gradients that are not finite: more than flat crops explain
+
 REWARM_STEPS = 300  # after a travel checkpoint Adam's moments must be found again
+
 LEAST_RATE = 0.02  # of the rate, at the end of the decay
+
 LOUDEST = 2.5  # times the batch's mean gradient that one picture may pull
+
 SLOW_KERNELS = 0.1  # of the rate, for kernels before `schedule.kernels_from`
+
 TURNED = 2.0  # times the weight of motion, for pictures that are turned as well
+
 BORDER = 2 * MARGIN  # pixels left out of the motion term, where the crop's edge stands instead of the picture
 
 
@@ -73,9 +79,9 @@ class Trainer:
             self.discriminator.standardise(usual.mean(0), usual.std(0, correction=0) + 1e-3)
         self.critic_at_hand = False
         if kind.start is not None:
-            self.critic_at_hand = files.start_from(self.generator, self.discriminator, kind.start)
+            self.critic_at_hand = generator_file.start_from(self.generator, self.discriminator, kind.start)
         if s.discriminator.start is not None:
-            files.start_critic(self.discriminator, s.discriminator.start)
+            generator_file.start_critic(self.discriminator, s.discriminator.start)
             self.critic_at_hand = True
         half = dtype_of(s.run.precision, self.device)
         self.generator.dtype = half

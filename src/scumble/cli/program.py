@@ -1,0 +1,94 @@
+"""The command line: every command calls one function of the package and says what became of it."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import sys
+import warnings
+
+import typer
+
+from scumble.cli.apps import ClickException, app, data_app, look_app, weights_app
+from scumble.cli.doctor import doctor
+from scumble.cli.grammar import SeveralValues, WithSettings
+from scumble.cli.look import look_info, look_make, look_mix
+from scumble.cli.quality import evaluate, qc
+from scumble.cli.render import matte, render
+from scumble.cli.review import sheet, shots
+from scumble.cli.studio import studio
+from scumble.cli.teach import look_match, look_suggest, look_train
+from scumble.cli.terminal import refuse
+from scumble.cli.train import data_prepare, train, weights_fetch
+from scumble.core.errors import ScumbleError
+
+for _name, _group in (("look", look_app), ("data", data_app), ("weights", weights_app)):
+    app.add_typer(_group, name=_name)
+
+# in the order of `scumble --help`
+app.command(cls=WithSettings)(render)
+app.command()(matte)
+app.command(cls=SeveralValues)(sheet)
+app.command()(shots)
+app.command()(train)
+app.command(cls=SeveralValues)(evaluate)
+app.command()(qc)
+app.command(cls=SeveralValues)(studio)
+app.command()(doctor)
+look_app.command("make")(look_make)
+look_app.command("mix")(look_mix)
+look_app.command("info")(look_info)
+look_app.command("train", cls=SeveralValues)(look_train)
+look_app.command("match", cls=SeveralValues)(look_match)
+look_app.command("suggest", cls=SeveralValues)(look_suggest)
+data_app.command("prepare", cls=SeveralValues)(data_prepare)
+weights_app.command("fetch")(weights_fetch)
+
+
+def main() -> None:
+    """Entry point: errors of the tree become one sentence and their exit code."""
+    _quiet_libraries()
+    # a farm stops a task by SIGTERM: let it unwind as Ctrl-C does, so that nothing half-written stays
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        sys.exit(app(standalone_mode=False))
+    except ScumbleError as error:
+        refuse(str(error), error.exit_code)
+    except ClickException as error:
+        if not str(error):  # a group without a command shows its help
+            error.show()
+            sys.exit(error.exit_code)
+        path = error.ctx.command_path if getattr(error, "ctx", None) else "scumble"
+        words = error.format_message().rstrip(".").replace("Value error, ", "")
+        refuse(f"{words}; see {path} --help", error.exit_code)
+    except BrokenPipeError:  # the reader of our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except MemoryError as error:
+        refuse(f"not enough memory ({error}); give fewer --lines, or a machine with more", 1)
+    except OSError as error:
+        # what no command foresaw, such as a disk that is full under the printed output
+        refuse(f"{error.filename or 'standard output'}: {error.strerror or error}", 2)
+    except (KeyboardInterrupt, typer.Abort):
+        refuse("stopped", 130)
+
+
+def _quiet_libraries() -> None:
+    """Keep stderr to ourselves: libpng, FFmpeg and others write there behind our back.
+
+    What we say goes on to the real stderr, a crash's stack too; `SCUMBLE_DEBUG=1` lets everything through.
+    """
+    if os.environ.get("SCUMBLE_DEBUG") or sys.stderr is None:
+        return
+    sys.stderr.flush()
+    try:
+        real = os.dup(2)
+    except OSError:  # closed by the caller
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    sys.stderr = os.fdopen(real, "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+    faulthandler.enable(sys.stderr)
+    warnings.simplefilter("ignore")

@@ -1,0 +1,354 @@
+"""`scumble look train`, `match` and `suggest`: looks that learn from a show or from painted frames."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from scumble.cli.checks import check_look_output, check_sheet_output, needs_torch, override
+from scumble.cli.grammar import lines_option
+from scumble.cli.terminal import counting, say
+from scumble.core.errors import BadInput, BadLook, BadSettings
+
+
+def look_train(
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="LOOK", help="Look file to write.")],
+    content: Annotated[
+        list[Path],
+        typer.Option(
+            "--content",
+            metavar="FOOTAGE...",
+            help="The show's footage: movies, sequences, pictures, folders of them; or one packed data set.",
+        ),
+    ],
+    paintings: Annotated[
+        list[Path] | None, typer.Argument(metavar="[PICTURE...]", help="Style pictures, as with --style.")
+    ] = None,
+    style: Annotated[
+        list[Path] | None,
+        typer.Option("--style", metavar="PICTURE|DIR...", help="Style pictures and folders of them, one style in all."),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option("--minutes", min=0.0, help="Time limit; 5 minutes by default, 30 from scratch, 0 for none."),
+    ] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Step limit; alone it is the only limit.")] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--start", metavar="LOOK", help="Look to start from; one made from the style pictures by default."
+        ),
+    ] = None,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Start from nothing, by the classic recipe of the textbooks.")
+    ] = False,
+    generator: Annotated[
+        Literal["unet", "resnet"] | None,
+        typer.Option("--generator", help="With --from-scratch: U-Net with skips (default), or ResNet without."),
+    ] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="Settings instead of the ones made for this.")] = None,
+    name: Annotated[str, typer.Option("--name", help="Name of the look; the file's name by default.")] = "",
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", help="Folder of previews, curves, report and checkpoints; beside the look by default."),
+    ] = None,
+    licence: Annotated[
+        str, typer.Option("--licence", metavar="TEXT", help="Licence of pictures that no MANIFEST.csv speaks of.")
+    ] = "",
+    layer: Annotated[str, typer.Option("--layer", metavar="NAME", help="As in scumble render.")] = "",
+    in_space: Annotated[str, typer.Option("--in-space", metavar="SPACE", help="As in scumble render.")] = "",
+    ocio: Annotated[
+        str | None, typer.Option("--ocio", metavar="FILE|ocio://NAME", help="As in scumble render.")
+    ] = None,
+    vgg: Annotated[
+        Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the shipped one.")
+    ] = None,
+    device: Annotated[str | None, typer.Option("--device", help="cpu, cuda, mps or auto.")] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=0, help="CPU threads; 0 leaves the choice to torch.")
+    ] = None,
+    precision: Annotated[
+        Literal["auto", "bf16", "f32"] | None,
+        typer.Option("--precision", help="Networks' arithmetic in training; auto: bf16 where the machine has it."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Another one is another training.")] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="TABLE.KEY=VALUE",
+            help="Any setting, in TOML, as in losses.style=20; may be given several times.",
+        ),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that was stopped.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the look and its run if they are there.")
+    ] = False,
+) -> None:
+    """Refine a look on a show's own footage and style pictures (needs the extra `train`).
+
+    Starts from the look that the universal generator makes of the pictures. Previews appear in the run's folder.
+    """
+    needs_torch()
+    from scumble.core.settings import load
+    from scumble.look.shipped import shipped
+    from scumble.media.ocio import Colours
+    from scumble.media.plate import PlateOptions
+    from scumble.train.data.material import Material, gather
+    from scumble.train.journal import JOURNAL
+    from scumble.train.machine import device_of
+    from scumble.train.run_folder import refuse_a_run
+    from scumble.train.settings import RunSettings, TrainSettings
+    from scumble.train.train_look import start_of, train_look
+
+    pictures = [*(paintings or ()), *(style or ())]
+    if not pictures:
+        raise BadInput("look train: no style picture; name some with --style")
+    if from_scratch and start:
+        raise BadSettings("--from-scratch starts from no look; leave --start out")
+    if generator and not from_scratch:
+        raise BadSettings("--generator is for --from-scratch; a look that is started from has its own")
+    colours = Colours(ocio)
+    if ocio is not None:
+        colours.check()
+    recipe = shipped("data") / ("classic_look.toml" if from_scratch else "look.toml")
+    settings = load(config or recipe, TrainSettings, changes or ())
+    if generator:
+        settings = override(settings, "generator", form=generator)
+    if steps is not None and minutes is None and not any(c.startswith("schedule.minutes") for c in changes or ()):
+        minutes = 0.0
+    settings = override(settings, "schedule", minutes=minutes, steps=steps)
+    folder = output.with_suffix(".run") if settings.run.output == RunSettings().output else None
+    settings = override(
+        settings, "run", vgg=vgg, output=run or folder, device=device, threads=threads, precision=precision, seed=seed
+    )
+    # refused before any work, and before anything of an earlier run is touched
+    folder = settings.run.output
+    if not (resume and (folder / JOURNAL).exists() and not (folder / "card.json").exists()):
+        check_look_output(output, overwrite)
+    if not (resume or overwrite):
+        refuse_a_run(folder, "--resume")
+    device_of(settings.run.device)
+    first = None
+    if not from_scratch:
+        settings, first = start_of(settings, start)
+    begun_with = {
+        "seed": settings.run.seed,
+        "start": "scratch" if from_scratch else first.hash if first is not None else "instant",
+    }
+    material = Material(content, pictures, PlateOptions(layer, in_space, colours), licence)
+    with counting() as tell:
+        gathered = gather(material, folder, begun_with, say, resume, tell)
+    again = "the same command and --resume" + (" instead of --overwrite" if overwrite and not resume else "")
+    made = train_look(gathered, output, settings, first, from_scratch, name or output.stem, say, resume, again)
+    print(f"{output}: look {made.name} ({made.hash}); {folder / 'report.html'}")
+
+
+def look_match(
+    plate: Annotated[
+        Path, typer.Option("--plate", metavar="INPUT", help="The shot: movie or image sequence, as in scumble render.")
+    ],
+    painted: Annotated[
+        list[str],
+        typer.Option(
+            "--painted",
+            metavar="[FRAME=]PICTURE...",
+            help="Frames that were painted over; the number is the last one in the file's name, or written before it.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="LOOK", help="Look file to write.")],
+    matte: Annotated[
+        str | None,
+        typer.Option(
+            "--matte",
+            metavar="MATTE",
+            help="Learn where this is white: a path, channel:NAME, crypto:OBJECT, auto:person.",
+        ),
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", min=0.0, help="Time limit; 20 minutes by default, 0 for none.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Step limit.")] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--start", metavar="LOOK", help="Look to start from; one made from the painted frames by default."
+        ),
+    ] = None,
+    painted_space: Annotated[
+        str,
+        typer.Option(
+            "--painted-space", metavar="SPACE", help="Colour space of the painted frames; their tags otherwise."
+        ),
+    ] = "",
+    lines: Annotated[
+        str | None,
+        typer.Option("--lines", metavar="N|full", help="As in scumble render, which must have the same then."),
+    ] = None,
+    carry: Annotated[
+        bool,
+        typer.Option(
+            "--carry/--no-carry", help="Keep the painted frames in the look: renders of the shot carry them along it."
+        ),
+    ] = True,
+    name: Annotated[str, typer.Option("--name", help="Name of the look; the file's name by default.")] = "",
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", help="Folder of previews, journal and checkpoint; beside the look by default."),
+    ] = None,
+    first_frame: Annotated[
+        int | None, typer.Option("--first-frame", help="Number of the plate's first frame (movies: 1).")
+    ] = None,
+    layer: Annotated[str, typer.Option("--layer", metavar="NAME", help="As in scumble render.")] = "",
+    in_space: Annotated[str, typer.Option("--in-space", metavar="SPACE", help="As in scumble render.")] = "",
+    ocio: Annotated[
+        str | None, typer.Option("--ocio", metavar="FILE|ocio://NAME", help="As in scumble render.")
+    ] = None,
+    vgg: Annotated[
+        Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the shipped one.")
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="cpu, cuda, mps or auto.")] = "auto",
+    threads: Annotated[int, typer.Option("--threads", min=0, help="CPU threads; 0 leaves the choice to torch.")] = 0,
+    precision: Annotated[
+        Literal["auto", "bf16", "f32"],
+        typer.Option("--precision", help="Networks' arithmetic in training; auto: bf16 where the machine has it."),
+    ] = "auto",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another one is another match.")] = 0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the look; a finished match begins anew, a stopped one goes on.")
+    ] = False,
+) -> None:
+    """Match a look to frames that an artist painted over (needs the extra `train`).
+
+    Goes on where it was stopped when it is run again with the same keys, and from the look that is there when keys
+    are added to it. Previews and report.html appear in the run's folder.
+    """
+    needs_torch()
+    from scumble.core.frames import key_number
+    from scumble.look.shipped import find_look
+    from scumble.media.ocio import Colours
+    from scumble.media.open import open_plate
+    from scumble.media.plate import PlateOptions
+    from scumble.shot.open_matte import parse_matte
+    from scumble.train.match.job import match_look
+    from scumble.train.match.matcher import MatchSettings
+
+    keys = [key_number(words) for words in painted]
+    before = None if overwrite or start is not None else _matched_to_fewer(output, keys)
+    if before is None:
+        check_look_output(output, overwrite)
+    colours = Colours(ocio)
+    if ocio is not None:
+        colours.check()
+    shot = open_plate(plate, first_frame, PlateOptions(layer, in_space, colours))
+    known = [number for number, _ in keys if number in set(shot.numbers)]
+    settings = MatchSettings(device=device, threads=threads, precision=precision, seed=seed)
+    if steps is not None:  # alone it is the only limit
+        settings = replace(settings, steps=steps, minutes=0.0)
+    if minutes is not None:
+        settings = replace(settings, minutes=minutes)
+    made = match_look(
+        shot,
+        keys,
+        output,
+        settings,
+        run or output.with_suffix(".match"),
+        None if matte is None else parse_matte(matte, shot, known),
+        find_look(start) if start is not None else before,
+        painted_space,
+        name or output.stem,
+        lines_option(lines),
+        vgg,
+        say,
+        overwrite,
+        carry,
+    )
+    print(f"{output}: look {made.name} ({made.hash})")
+
+
+def _matched_to_fewer(output: Path, keys: Sequence[tuple[int, Path]]) -> Any:
+    """The look that is there already, where it was matched to some of these keys: it goes on with all of them."""
+    from scumble.look.look import Look
+    from scumble.look.making import picture_hash
+
+    if not output.is_file():
+        return None
+    look = Look.load(output)
+    learned = {(str(source.get("frame")), str(source.get("sha256"))) for source in look.facts.get("sources", [])}
+    given = {(str(number), picture_hash(path)) for number, path in keys if path.is_file()}
+    if look.shot is None or not learned < given:
+        return None
+    frames = ", ".join(number for number, _ in sorted(given - learned))
+    say(f"{output}: going on from what it has learned, with frame {frames}")
+    return look
+
+
+def look_suggest(
+    plate: Annotated[
+        Path, typer.Option("--plate", metavar="INPUT", help="The shot: movie or image sequence, as in scumble render.")
+    ],
+    look: Annotated[
+        str | None, typer.Option("--look", metavar="LOOK", help="Matched look, whose key frames are known to it.")
+    ] = None,
+    painted: Annotated[
+        list[str] | None,
+        typer.Option("--painted", metavar="FRAME|[FRAME=]PICTURE...", help="Frames that are painted, or will be."),
+    ] = None,
+    count: Annotated[int, typer.Option("--count", min=1, max=12, help="How many frames to suggest.")] = 3,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="PICTURE", help="Sheet of the suggested frames to write.")
+    ] = None,
+    first_frame: Annotated[
+        int | None, typer.Option("--first-frame", help="Number of the plate's first frame (movies: 1).")
+    ] = None,
+    layer: Annotated[str, typer.Option("--layer", metavar="NAME", help="As in scumble render.")] = "",
+    in_space: Annotated[str, typer.Option("--in-space", metavar="SPACE", help="As in scumble render.")] = "",
+    vgg: Annotated[
+        Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the shipped one.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the sheet if it is there.")] = False,
+) -> None:
+    """Say which frame of a shot to paint next: the one that shows most of what no key frame shows."""
+    from scumble.core.colour import DISPLAY
+    from scumble.core.downloads import vgg_path
+    from scumble.core.frames import Frame, frame_number, key_number
+    from scumble.look.shipped import find_look
+    from scumble.media.open import open_plate
+    from scumble.media.picture_writer import write_picture
+    from scumble.media.plate import PlateOptions, WriterSettings
+    from scumble.network.vgg import Features
+    from scumble.rendering.contact_sheet import in_a_row
+    from scumble.train.match.suggest import suggest
+
+    if output is not None:
+        check_sheet_output(output, overwrite)
+    shot = open_plate(plate, first_frame, PlateOptions(layer, in_space))
+    numbers = [n if (n := frame_number(words)) is not None else key_number(words)[0] for words in painted or ()]
+    if look is not None:
+        known = [source.get("frame") for source in find_look(look).facts.get("sources", [])]
+        if not known or not all(isinstance(n, int) for n in known):
+            raise BadLook(f"{look}: not matched to painted frames; give their numbers with --painted")
+        numbers += known
+    features = Features(vgg or vgg_path())
+    with counting() as tell:
+        before, found = suggest(shot, sorted(set(numbers)), count, features, tell)
+    if output is not None:
+        sheet = in_a_row([(f"{s.number}  {s.novelty:.2f}", s.thumbnail) for s in found])
+        write_picture(output, Frame(1, sheet, DISPLAY), WriterSettings(quality=92))
+    if as_json:
+        rows = [{"frame": s.number, "novelty": round(s.novelty, 4), "left": round(s.left, 4)} for s in found]
+        print(
+            json.dumps(
+                {"plate": str(plate), "painted": sorted(set(numbers)), "novelty": round(before, 4), "paint": rows}
+            )
+        )
+        return
+    print(f"novelty of the shot {before:.3f}" + (f" with {len(set(numbers))} painted" if numbers else ""))
+    for s in found:
+        print(f"paint frame {s.number}: novelty {s.novelty:.3f}, leaves {s.left:.3f}")

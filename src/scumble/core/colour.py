@@ -1,0 +1,173 @@
+"""Between plate space, where files live, and working space, where the network sees.
+
+Working space is display-like sRGB, about [0, 1]. Display-referred plates (8- and 16-bit pictures,
+movies) are in it already. Scene-referred plates go to linear Rec. 709 and through a gain map: channels
+above 0.8 are softly compressed, painted, and multiplied back by plate / compressed in linear light, so
+that a lamp at 12.0 stays a lamp and the order of highlights is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scumble.core.errors import BadPlate
+
+Pixels = NDArray[np.float32]
+
+LUMA = (0.2126, 0.7152, 0.0722)  # of Rec. 709 red, green, blue
+
+
+class Conversion(Protocol):
+    """Between a colour space and the one of `DISPLAY` and `LINEAR` that is of its kind."""
+
+    def to_reference(self, pixels: Pixels) -> Pixels:
+        """Pixels (..., 3) of the space to linear Rec. 709 or sRGB."""
+        ...
+
+    def from_reference(self, pixels: Pixels) -> Pixels:
+        """The inverse of `to_reference`."""
+        ...
+
+
+@dataclass(frozen=True)
+class ColourSpace:
+    """What the numbers of a plate mean: of a display, or of the scene before the camera."""
+
+    name: str
+    kind: Literal["display", "scene"]
+    conversion: Conversion | None = None  # None: `DISPLAY` or `LINEAR`
+    is_linear: bool = False
+
+    def to_reference(self, pixels: Pixels) -> Pixels:
+        """Pixels (..., 3) to `DISPLAY` or `LINEAR`, by the space's kind."""
+        return pixels if self.conversion is None else self.conversion.to_reference(pixels)
+
+    def from_reference(self, pixels: Pixels) -> Pixels:
+        """The inverse of `to_reference`."""
+        return pixels if self.conversion is None else self.conversion.from_reference(pixels)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+DISPLAY = ColourSpace("sRGB", "display")  # display-referred Rec. 709 primaries with the sRGB curve
+
+LINEAR = ColourSpace("lin_rec709", "scene", is_linear=True)  # scene-linear Rec. 709 primaries
+
+REC_709 = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)  # x, y of red, green, blue, white
+
+
+def linear_to_srgb(x: Pixels) -> Pixels:
+    """IEC 61966-2-1, extended: negative values mirrored, values above 1 follow the same curve.
+
+    >>> round(float(linear_to_srgb(np.float32([0.18]))[0]), 5)
+    0.46136
+    """
+    a = np.abs(x)
+    curved = np.where(a <= 0.0031308, a * 12.92, 1.055 * np.maximum(a, 1e-9) ** (1 / 2.4) - 0.055)
+    y: Pixels = np.copysign(curved, x).astype(np.float32)
+    return y
+
+
+def srgb_to_linear(x: Pixels) -> Pixels:
+    """The inverse of `linear_to_srgb`.
+
+    >>> round(float(srgb_to_linear(np.float32([0.46135613]))[0]), 5)
+    0.18
+    """
+    a = np.abs(x)
+    curved = np.where(a <= 0.04045, a / 12.92, ((a + 0.055) / 1.055) ** 2.4)
+    y: Pixels = np.copysign(curved, x).astype(np.float32)
+    return y
+
+
+@dataclass(frozen=True)
+class _Matrix:
+    """A linear space by the rows of its matrix to linear Rec. 709."""
+
+    rows: tuple[tuple[float, ...], ...]
+
+    def to_reference(self, pixels: Pixels) -> Pixels:
+        return np.asarray(pixels @ np.array(self.rows, np.float32).T, np.float32)
+
+    def from_reference(self, pixels: Pixels) -> Pixels:
+        return np.asarray(pixels @ np.linalg.inv(self.rows).astype(np.float32).T, np.float32)
+
+
+def by_chromaticities(chromaticities: Sequence[float]) -> ColourSpace:
+    """A linear space of any red, green, blue and white x, y; white is adapted by Bradford's matrix [Lam 1985].
+
+    Raises BadPlate for primaries that span no colours.
+    """
+    try:
+        own, rec709 = _to_xyz(chromaticities), _to_xyz(REC_709)
+        bradford = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+        cones = bradford @ rec709.sum(axis=1), bradford @ own.sum(axis=1)
+        adapted = np.linalg.inv(bradford) @ np.diag(cones[0] / cones[1]) @ bradford
+        rows = np.linalg.inv(rec709) @ adapted @ own
+        np.linalg.inv(rows)
+        if not np.isfinite(rows).all():
+            raise ValueError("infinite")
+    except (ValueError, np.linalg.LinAlgError) as error:
+        raise BadPlate(
+            f"chromaticities {tuple(chromaticities)} span no colours; name a space with --in-space"
+        ) from error
+    name = "linear " + " ".join(f"{v:.4g}" for v in chromaticities)
+    return ColourSpace(name, "scene", _Matrix(tuple(map(tuple, rows.tolist()))), is_linear=True)
+
+
+def _to_xyz(chromaticities: Sequence[float]) -> NDArray[np.float64]:
+    """Matrix from RGB of these primaries to XYZ, white at Y = 1 [SMPTE RP 177]."""
+    if len(chromaticities) != 8:
+        raise ValueError("eight numbers were expected")
+    xy = np.array(chromaticities, np.float64).reshape(4, 2)
+    with np.errstate(divide="raise", invalid="raise"):
+        try:
+            xyz = np.column_stack([xy[:, 0] / xy[:, 1], np.ones(4), (1 - xy.sum(axis=1)) / xy[:, 1]]).T
+        except FloatingPointError as error:
+            raise ValueError("a y of 0") from error
+    primaries, white = xyz[:, :3], xyz[:, 3]
+    return np.asarray(primaries * np.linalg.solve(primaries, white))
+
+
+def converted(pixels: Pixels, source: ColourSpace, target: ColourSpace) -> Pixels:
+    """Pixels (..., 3) in another space. Nothing is clamped, no view is applied."""
+    if source == target:
+        return pixels
+    found = source.to_reference(pixels)
+    if (source.kind, target.kind) == ("display", "scene"):
+        found = srgb_to_linear(found)
+    elif (source.kind, target.kind) == ("scene", "display"):
+        found = linear_to_srgb(found)
+    return target.from_reference(found)
+
+
+def over_black(pixels: Pixels, alpha: Pixels, space: ColourSpace) -> Pixels:
+    """Straight colours (H, W, 3) over black by alpha (H, W, 1), in linear light: for files without alpha."""
+    if (alpha == 1).all():
+        return pixels
+    if space.is_linear:
+        return pixels * alpha
+    linear = space.to_reference(pixels)
+    if space.kind == "scene":
+        return space.from_reference(linear * alpha)
+    return space.from_reference(linear_to_srgb(srgb_to_linear(linear) * alpha))
+
+
+def mixed(plate: Pixels, painted: Pixels, share: Pixels, space: ColourSpace) -> Pixels:
+    """`share` (H, W, 1) of `painted` over `plate`, (H, W, 3) both, in linear light; 0 and 1 keep every bit."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        if space.is_linear:
+            mix = plate + share * (painted - plate)
+        else:
+            under, over = space.to_reference(plate), space.to_reference(painted)
+            if space.kind == "display":
+                under, over = srgb_to_linear(under), srgb_to_linear(over)
+            linear = under + share * (over - under)
+            mix = space.from_reference(linear_to_srgb(linear) if space.kind == "display" else linear)
+    return np.where(share <= 0, plate, np.where(share >= 1, painted, mix)).astype(np.float32)

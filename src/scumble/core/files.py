@@ -1,0 +1,105 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from scumble.core.errors import BadOutput
+
+_HOST = re.sub(r"[^A-Za-z0-9-]", "-", platform.node())[:40] or "host"
+
+_PART = re.compile(rf"\.(.*)\.{re.escape(_HOST)}\.(\d{{1,9}})\.part(\.\w+)")
+
+
+def part_of(path: Path) -> Path:
+    """The temporary name beside `path`; it keeps the suffix, by which libraries choose the format."""
+    return path.with_name(f".{path.stem}.{_HOST}.{os.getpid()}.part{path.suffix}")
+
+
+def clear_parts(files: Iterable[Path]) -> None:
+    """Remove what processes of this machine that are no more have left half-written at these places."""
+    if os.name == "nt":  # there is no harmless way to ask for a process there
+        return
+    wanted = {(f.parent, f.stem, f.suffix) for f in files}
+    for folder in {folder for folder, _, _ in wanted}:
+        for part in folder.glob(f".*.{_HOST}.*.part*") if folder.is_dir() else ():
+            found = _PART.fullmatch(part.name)
+            if found and (folder, found[1], found[3]) in wanted and not _lives(int(found[2])):
+                with suppress(OSError):
+                    part.unlink()
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+@contextmanager
+def written_whole(path: Path, what: str = "") -> Iterator[Path]:
+    """Yield a temporary path; rename it to `path` on success, remove it otherwise. Raises BadOutput.
+
+    `what` is written, such as "frame 1047", is named in the error.
+    """
+    part = part_of(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        os.replace(part, path)
+    except OSError as error:
+        raise not_written(path, error, what) from error
+    finally:
+        with suppress(OSError):  # a read-only disk refuses even to remove what is not there
+            part.unlink(missing_ok=True)
+
+
+def check_writable(path: Path, what: str = "") -> None:
+    """Raises BadOutput, before any work, where a file at `path` could not be written; leaves nothing behind."""
+    folder = next(p for p in (path.absolute().parent, *path.absolute().parents) if p.exists())
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise not_written(path, error, what) from error
+
+
+def not_written(path: Path, error: Any, what: str = "") -> BadOutput:
+    """The sentence for a write that failed: a full disk asks for another remedy than a wrong path.
+
+    `error` has `errno` and `strerror`: OSError or FFmpeg's own kind.
+    """
+    full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None), errno.EFBIG)
+    remedy = "make room there, or choose another output" if full else "choose another output"
+    return BadOutput(
+        f"{path}: {what}{' ' * bool(what)}cannot be written ({error.strerror or type(error).__name__}); {remedy}"
+    )
+
+
+@contextmanager
+def spool(suffix: str) -> Iterator[Path]:
+    """A path for a library to write a small file to, away from the output's disk: in memory on Linux.
+
+    Image libraries do not survive a full disk (libpng goes on and leaves half a picture, libjpeg ends
+    the process, libwebp never returns), so their bytes are taken from here and written by Python.
+    """
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("scumble")
+        try:
+            yield Path(f"/proc/self/fd/{descriptor}")
+        finally:
+            os.close(descriptor)
+    else:
+        with tempfile.TemporaryDirectory(prefix="scumble-") as folder:
+            yield Path(folder) / f"picture{suffix}"

@@ -1,0 +1,179 @@
+"""Settings files: TOML to frozen dataclasses and back; a wrong key is named with its file.
+
+Each field of a settings class has one sentence under it; `describe` reads those sentences, so that
+`--help`, the documentation and the commented TOML are made from the same words.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import difflib
+import inspect
+import json
+import textwrap
+import tomllib
+import types
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from scumble.core.errors import BadSettings
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
+
+
+def load(path: Path, settings: type[T], changes: Sequence[str] = ()) -> T:
+    """Read a TOML file into `settings`, tables into nested dataclasses; absent keys keep their defaults.
+
+    `changes` such as `data.contents=2` (the value in TOML) win over the file.
+    """
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise BadSettings(f"{path}: cannot be read ({error.strerror}); give a settings file in TOML") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadSettings(f"{path}: not a TOML file ({error}); mend it there") from error
+    for change in changes:
+        key, equals, text = change.partition("=")
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except (tomllib.TOMLDecodeError, RecursionError):
+            value = text  # a word without quotes
+        *tables, last = key.strip().split(".")
+        if not equals or not last:
+            raise BadSettings(f"--set {change!r}: write TABLE.KEY=VALUE, as in data.contents=2")
+        if not tables:
+            dotted = _dotted(settings)
+            near = difflib.get_close_matches(last, dotted, n=1, cutoff=0)
+            hint = f"; did you mean {' or '.join(dotted[near[0]])}?" if near else ""
+            raise BadSettings(f"--set {change!r}: {last!r} needs its table{hint}")
+        alone: dict[str, Any] = {last: value}
+        for table in reversed(tables):
+            alone = {table: alone}
+        try:  # a wrong key or type is the flag's, not the file's
+            from_values(alone, settings, f"--set {change!r}")
+        except BadSettings as error:
+            if not isinstance(error.__cause__, ValueError):  # ranges may hang on what the file says
+                raise
+        place = values
+        for table in tables:
+            place = place.setdefault(table, {})
+            if not isinstance(place, dict):
+                raise BadSettings(f"--set {change!r}: {table!r} is not a table")
+        place[last] = value
+    return from_values(values, settings, str(path))
+
+
+def _dotted(settings: type[Any]) -> dict[str, list[str]]:
+    """Every key with its tables, as in losses.style, by the key alone."""
+    found: dict[str, list[str]] = {}
+    for table, hint in get_type_hints(settings).items():
+        for field in dataclasses.fields(hint) if dataclasses.is_dataclass(hint) else ():
+            found.setdefault(field.name, []).append(f"{table}.{field.name}")
+    return found
+
+
+def from_values(values: Mapping[str, Any], settings: type[T], file: str, table: str = "") -> T:
+    """Build `settings` from plain values; raises BadSettings naming file, table and key."""
+    hints = get_type_hints(settings)
+    known = {f.name for f in dataclasses.fields(settings)}
+    where = f"{file}: [{table}]" if table else file
+    arguments: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise BadSettings(f"{where} has no key {key!r}{hint}")
+        if dataclasses.is_dataclass(hints[key]):
+            if not isinstance(value, Mapping):
+                raise BadSettings(f"{where}: {key!r} is a table, write [{table}{'.' if table else ''}{key}]")
+            arguments[key] = from_values(value, hints[key], file, f"{table}.{key}" if table else key)
+        else:
+            arguments[key] = _fit(value, hints[key], f"{where} {key}")
+    try:
+        return settings(**arguments)
+    except ValueError as error:  # a class's own range checks
+        raise BadSettings(f"{where}: {error}") from error
+
+
+def _fit(value: Any, wanted: Any, where: str) -> Any:
+    """Check one TOML value against a type hint; integers serve as floats, arrays as tuples."""
+    origin, arguments = get_origin(wanted), get_args(wanted)
+    if origin in (Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        return _fit(value, next(a for a in arguments if a is not type(None)), where)
+    if origin is Literal:
+        if value in arguments:
+            return value
+        raise BadSettings(f"{where} is {value!r}; choose one of {', '.join(map(repr, arguments))}")
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise BadSettings(f"{where} is {value!r}; write a list, as in [1, 2]")
+        inner = arguments[0] if len(arguments) == 2 and arguments[1] is Ellipsis else None
+        if inner is None and len(value) != len(arguments):
+            raise BadSettings(f"{where} takes {len(arguments)} values and has {len(value)}")
+        return tuple(_fit(v, inner or arguments[i], where) for i, v in enumerate(value))
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise BadSettings(f"{where} is {value!r}; write a table of numbers")
+        return {k: _fit(v, arguments[1], f"{where}.{k}") for k, v in value.items()}
+    if wanted is float and type(value) in (int, float):
+        return float(value)
+    if wanted is Path and isinstance(value, str):
+        return Path(value)
+    if type(value) is wanted:
+        return value
+    raise BadSettings(f"{where} is {value!r}; it must be of type {getattr(wanted, '__name__', wanted)}")
+
+
+def to_values(settings: Any) -> dict[str, Any]:
+    """Plain values for JSON or TOML; None is left out, paths become text."""
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if dataclasses.is_dataclass(value):
+            values[field.name] = to_values(value)
+        elif value is not None:
+            values[field.name] = str(value) if isinstance(value, Path) else value
+    return values
+
+
+def commented(settings: Any) -> str:
+    """A settings object as TOML, each key under its sentence; keys without a value are left as comments."""
+    lines: list[str] = []
+    for field in dataclasses.fields(settings):
+        table = getattr(settings, field.name)
+        lines += [f"[{field.name}]"]
+        values = to_values(table)
+        for key, sentence in describe(type(table)).items():
+            lines += [f"# {sentence}", f"{key} = {toml_value(values[key])}" if key in values else f"# {key} = ..."]
+        lines += [""]
+    return "\n".join(lines)
+
+
+def toml_value(value: Any) -> str:
+    """A plain value as TOML writes it; its text is JSON's, but for one character."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{k} = {toml_value(v)}" for k, v in value.items()) + " }"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def describe(settings: type[Any]) -> dict[str, str]:
+    """The sentence under each field of a settings class, by field name."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(settings))).body[0]
+    assert isinstance(tree, ast.ClassDef)
+    found: dict[str, str] = {}
+    for field, text in zip(tree.body, tree.body[1:], strict=False):
+        if (
+            isinstance(field, ast.AnnAssign)
+            and isinstance(field.target, ast.Name)
+            and isinstance(text, ast.Expr)
+            and isinstance(text.value, ast.Constant)
+        ):
+            found[field.target.id] = str(text.value.value)
+    return found

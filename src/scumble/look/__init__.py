@@ -1,0 +1,1 @@
+"""One style as a file: made, mixed, measured, baked."""

@@ -1,0 +1,96 @@
+"""What is checked when a look is opened: facts, statistics, palettes, painted frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scumble.core.errors import BadInput, BadLook
+from scumble.look.painted_frame import MOST_KEYS, PaintedKey
+from scumble.network.palette import Palette
+from scumble.network.universal import Universal
+from scumble.network.weights_file import Array, Arrays
+
+if TYPE_CHECKING:
+    from scumble.look.look import Look
+
+
+def made_again(
+    path: Path, facts: Mapping[str, Any], moments: Array, universal: Callable[[], Universal] | None
+) -> Arrays:
+    """The weights of a look whose file holds its moments alone, as they would have been saved."""
+    known = universal() if universal is not None else None
+    if known is None or known.hash != facts.get("ancestor"):
+        raise BadLook(
+            f"{path}: holds a style without weights, for the universal generator {facts.get('ancestor', 'none')};"
+            " such looks come with Scumble: give its name, or make it of its picture again: scumble look make"
+        )
+    return {k: v.astype(np.float16).astype(np.float32) for k, v in known.collapse(moments).items()}
+
+
+def painted_frames_of(path: Path, arrays: Arrays) -> tuple[PaintedKey, ...]:
+    """The key frames that a file holds, in order. Raises BadLook."""
+    names = [key.split(".", 2)[1] for key in arrays if key.startswith("key.") and key.endswith(".painted")]
+    try:
+        if len(names) > MOST_KEYS:
+            raise BadInput(f"{len(names)} key frames are more than a look has")
+        found = [
+            PaintedKey.read(int(name), {part: arrays[f"key.{name}.{part}"] for part in ("painted", "plate")})
+            for name in names
+        ]
+    except (BadInput, KeyError, ValueError) as error:
+        raise BadLook(f"{path}: its key frames are not in order ({error}); match it again") from error
+    return tuple(sorted(found, key=lambda key: key.number))
+
+
+def check_statistics(path: Path, look: Look) -> None:
+    """Palettes and reference statistics have the shapes that the network asks for."""
+    wanted: list[tuple[str, Array | NDArray[np.float64], tuple[int, ...]]] = []
+    palettes = {"palette": look.palette}
+    for name, statistics in (("reference", look.reference), ("shot", look.shot)):
+        if statistics is None:
+            continue
+        palettes[f"{name}.palette"] = statistics.palette
+        for node in look.architecture.convolutions():
+            if node.name in statistics.mean:
+                wanted += [
+                    (f"{name}.{node.name}.mean", statistics.mean[node.name], (node.channels,)),
+                    (f"{name}.{node.name}.variance", statistics.variance[node.name], (node.channels,)),
+                ]
+    for name, palette in palettes.items():
+        wanted += [(f"{name}.mean", palette.mean, (3,)), (f"{name}.covariance", palette.covariance, (3, 3))]
+    for key, array, shape in wanted:
+        if array.shape != shape:
+            raise BadLook(f"{path}: {key} should have shape {shape} and has {array.shape}; make the look again")
+
+
+def check_facts(path: Path, facts: Mapping[str, Any]) -> None:
+    """The facts that a render relies on are of their kind."""
+    kinds: dict[str, tuple[type, ...]] = {
+        "name": (str,),
+        "ancestor": (str,),
+        "made": (str,),
+        "sources": (list,),
+        "keep_color": (int, float),
+    }
+    for key, kind in kinds.items():
+        if key in facts and not isinstance(facts[key], kind):
+            raise BadLook(f"{path}: its fact {key!r} is {facts[key]!r:.60}, not a {kind[-1].__name__}; make it again")
+    if not 0 <= facts.get("keep_color", 0.0) <= 1:
+        raise BadLook(f"{path}: its fact 'keep_color' is {facts['keep_color']}, not from 0 to 1; make it again")
+    if not all(isinstance(source, dict) for source in facts.get("sources", [])):
+        raise BadLook(f"{path}: its fact 'sources' is not a list of tables; make it again")
+
+
+def palette_arrays(prefix: str, colours: Palette) -> dict[str, NDArray[Any]]:
+    found = {"mean": colours.mean, "covariance": colours.covariance}
+    return {f"{prefix}.{part}": array.astype(np.float32) for part, array in found.items()}
+
+
+def palette_of(arrays: Arrays, prefix: str) -> Palette:
+    mean, covariance = arrays[f"{prefix}.mean"], arrays[f"{prefix}.covariance"]
+    return Palette(mean.astype(np.float64), covariance.astype(np.float64))

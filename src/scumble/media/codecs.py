@@ -1,0 +1,110 @@
+"""Which codecs a movie may be written in, with the encoder's options and the colour tags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc, Interpolation
+
+from scumble.core.errors import BadSettings
+
+FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+
+# the plain default lifts 4:2:0 by more than a code of 8 bits
+EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
+
+
+@dataclass(frozen=True)
+class Codec:
+    """How pictures are encoded: FFmpeg's encoder, pixel format, its options, and containers that take it."""
+
+    encoder: str
+    pixels: str
+    suffixes: tuple[str, ...]
+    options: Mapping[str, str] = field(default_factory=dict)
+    with_alpha: str = ""  # the pixel format where there is alpha
+    tag: str = ""
+    least: tuple[int, int] = (16, 16)  # width and height that the encoder asks for
+
+    @property
+    def bits(self) -> int:
+        """Bits a channel."""
+        return max(c.bits for c in av.VideoFormat(self.pixels).components)
+
+    def coded(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Width and height that are coded: even ones where chroma is shared by pixels beside or below each other."""
+        chroma = av.VideoFormat(self.pixels, 64, 64).components[1]
+        width, height = size
+        return width + width % 2 * (chroma.width < 64), height + height % 2 * (chroma.height < 64)
+
+
+_ANY, _APPLE = (".mp4", ".m4v", ".mov", ".mkv"), (".mov", ".mkv")
+
+X265 = {"preset": "medium", "x265-params": "log-level=error"}
+
+
+def _prores(profile: int, pixels: str = "yuv422p10le", with_alpha: str = "") -> Codec:
+    return Codec("prores_ks", pixels, _APPLE, {"profile": str(profile), "vendor": "apl0"}, with_alpha)
+
+
+def _dnxhr(profile: str, pixels: str) -> Codec:
+    return Codec("dnxhd", pixels, (".mov",), {"profile": profile}, least=(256, 120))
+
+
+CODECS = {
+    "h264": Codec("libx264", "yuv420p", _ANY, {"preset": "medium"}),
+    "h264-10": Codec("libx264", "yuv420p10le", _ANY, {"preset": "medium"}),
+    "hevc": Codec("libx265", "yuv420p", _ANY, X265, tag="hvc1"),
+    "hevc-10": Codec("libx265", "yuv420p10le", _ANY, X265, tag="hvc1"),
+    "prores-proxy": _prores(0),
+    "prores-lt": _prores(1),
+    "prores": _prores(2),
+    "prores-hq": _prores(3),
+    "prores-4444": _prores(4, "yuv444p10le", "yuva444p10le"),
+    "prores-4444xq": _prores(5, "yuv444p10le", "yuva444p10le"),
+    "dnxhr-lb": _dnxhr("dnxhr_lb", "yuv422p"),
+    "dnxhr-sq": _dnxhr("dnxhr_sq", "yuv422p"),
+    "dnxhr-hq": _dnxhr("dnxhr_hq", "yuv422p"),
+    "dnxhr-hqx": _dnxhr("dnxhr_hqx", "yuv422p10le"),
+    "dnxhr-444": _dnxhr("dnxhr_444", "yuv444p10le"),
+    "ffv1": Codec("ffv1", "bgr0", (".mkv",), {"level": "3", "slicecrc": "1"}, "gbrap10le"),
+    "ffv1-10": Codec("ffv1", "gbrp10le", (".mkv",), {"level": "3", "slicecrc": "1"}, "gbrap10le"),
+    "ffv1-16": Codec("ffv1", "gbrp16le", (".mkv",), {"level": "3", "slicecrc": "1"}, "gbrap16le"),
+}
+
+# primaries, curve and matrix by the names of the pinned configuration [ITU-T H.273]
+TAGS = {
+    "sRGB": (ColorPrimaries.BT709, ColorTrc.BT709, Colorspace.ITU709),
+    "Rec.1886 Rec.709 - Display": (ColorPrimaries.BT709, ColorTrc.BT709, Colorspace.ITU709),
+    "Gamma 2.4 Encoded Rec.709": (ColorPrimaries.BT709, ColorTrc.BT709, Colorspace.ITU709),
+    "Rec.1886 Rec.2020 - Display": (ColorPrimaries.BT2020, ColorTrc.BT2020_10, Colorspace.BT2020),
+    "Rec.2100-PQ - Display": (ColorPrimaries.BT2020, ColorTrc.SMPTE2084, Colorspace.BT2020),
+    "Rec.2100-HLG - Display": (ColorPrimaries.BT2020, ColorTrc.ARIB_STD_B67, Colorspace.BT2020),
+    "Display P3 - Display": (ColorPrimaries.SMPTE432, ColorTrc.IEC61966_2_1, Colorspace.ITU709),
+    "lin_rec709": (ColorPrimaries.BT709, ColorTrc.LINEAR, Colorspace.ITU709),
+}
+
+UNTAGGED = (ColorPrimaries.UNSPECIFIED, ColorTrc.UNSPECIFIED, Colorspace.ITU709)
+
+
+def codec_of(path: Path, bits: int, name: str = "", size: tuple[int, int] = (4096, 4096)) -> tuple[str, Codec]:
+    """The codec asked for, else by suffix and bits of the plate. Raises BadSettings.
+
+    What has more than 8 bits keeps them: as ProRes in a .mov, FFV1 in an .mkv, HEVC in an .mp4.
+    """
+    suffix = path.suffix.lower()
+    deep = {".mov": "prores-hq", ".mkv": "ffv1-10" if bits == 10 else "ffv1-16"}.get(suffix, "hevc-10")
+    name = name or ("h264" if bits <= 8 else deep)
+    if name not in CODECS:
+        raise BadSettings(f"codec {name!r}: choose one of {', '.join(CODECS)}")
+    if suffix not in CODECS[name].suffixes:
+        raise BadSettings(f"{path}: {name} does not go into {suffix}; write {' or '.join(CODECS[name].suffixes)}")
+    least = CODECS[name].least
+    if size[0] < least[0] or size[1] < least[1]:
+        raise BadSettings(
+            f"{path}: {name} takes pictures from {least[0]}x{least[1]} on, not {size[0]}x{size[1]}; take another codec"
+        )
+    return name, CODECS[name]

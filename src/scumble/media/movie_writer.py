@@ -1,0 +1,200 @@
+"""Movies written through PyAV, with the plate's sound."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.error import FFmpegError
+from av.video.reformatter import ColorRange, VideoReformatter
+
+from scumble.core import colour
+from scumble.core.errors import BadOutput
+from scumble.core.files import not_written, part_of
+from scumble.core.frames import Frame
+from scumble.media import yuv
+from scumble.media.codecs import EXACT, FORMATS, TAGS, UNTAGGED, codec_of
+from scumble.media.movie_reader import open_container
+from scumble.media.picture_writer import quantised
+from scumble.media.plate import WriterSettings
+
+PRIMING = Fraction(1, 5)  # seconds; AAC's 1024 to 2112 samples are less
+
+
+class MovieWriter:
+    """A movie with the plate's sound, timecode and times; written beside the output and renamed at the end."""
+
+    def __init__(self, path: Path, settings: WriterSettings) -> None:
+        self.path, self.settings = path, settings
+        self.part = part_of(path)
+        name, self.codec = codec_of(path, settings.bits, settings.codec)
+        self.space = settings.out_space or colour.DISPLAY
+        self.tags = TAGS.get(self.space.name, UNTAGGED)
+        width, height = settings.size
+        suffix = path.suffix.lower()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            options = {"movflags": "+faststart+write_colr"} if FORMATS[suffix] != "matroska" else {}
+            self.container = av.open(str(self.part), "w", format=FORMATS[suffix], container_options=options)
+        except (OSError, FFmpegError) as error:
+            raise not_written(path, error) from error
+        options = dict(self.codec.options)
+        if name.startswith(("h264", "hevc")):
+            options["crf"] = str(round(40 - 0.3 * settings.quality))
+        try:
+            stream: Any = self.container.add_stream(self.codec.encoder, rate=settings.frame_rate, options=options)
+        except FFmpegError as error:
+            self.abort()
+            raise not_written(path, error) from error
+        self.pixels = self.codec.with_alpha if settings.alpha and self.codec.with_alpha else self.codec.pixels
+        # an odd side that must be even is coded with its last row or column repeated
+        stream.width, stream.height = self.codec.coded((width, height))
+        self.sides = ((0, stream.height - height), (0, stream.width - width), (0, 0))
+        stream.pix_fmt = self.pixels
+        if settings.metadata.pixel_aspect:
+            stream.sample_aspect_ratio = settings.metadata.pixel_aspect
+            stream.codec_context.sample_aspect_ratio = settings.metadata.pixel_aspect
+        context = stream.codec_context
+        self.time_base = settings.time_base if settings.times else 1 / settings.frame_rate
+        context.time_base = self.time_base
+        primaries, curve, matrix = self.tags
+        context.colorspace, context.color_primaries, context.color_trc = matrix, primaries, curve
+        context.color_range = ColorRange.MPEG
+        if self.codec.tag and suffix != ".mkv":
+            context.codec_tag = self.codec.tag
+        if settings.metadata.timecode:
+            self.container.metadata["timecode"] = settings.metadata.timecode
+            stream.metadata["timecode"] = settings.metadata.timecode
+        if settings.metadata.reel:
+            stream.metadata["reel_name"] = settings.metadata.reel
+        self.stream = stream
+        self.reformatter = VideoReformatter()
+        self.count = 0
+        self.sound: _Sound | None = None
+        if settings.mark:
+            self.container.metadata["comment"] = settings.mark
+        try:
+            self.sound = _sound(settings, self.container)
+        except BaseException:
+            self.abort()
+            raise
+
+    def write(self, frame: Frame) -> None:
+        """Encode one frame; sound up to its time goes with it."""
+        pixels = frame.margin.of(frame.pixels)
+        if frame.alpha is not None and self.pixels != self.codec.with_alpha:
+            pixels = colour.over_black(pixels, frame.margin.of(frame.alpha), frame.colour_space)
+        pixels = colour.converted(pixels, frame.colour_space, self.space)
+        if yuv.known(self.pixels):
+            alpha = None if frame.alpha is None else np.pad(frame.margin.of(frame.alpha), self.sides, mode="edge")
+            picture = yuv.picture_of(np.pad(pixels, self.sides, mode="edge"), alpha, self.pixels, self.tags[2])
+        else:
+            codes = np.pad(quantised(pixels, 8), self.sides, mode="edge")
+            picture = self.reformatter.reformat(
+                av.VideoFrame.from_ndarray(codes, format="rgb24"),
+                format=self.pixels,
+                src_colorspace=self.tags[2],
+                dst_colorspace=self.tags[2],
+                dst_color_range=ColorRange.MPEG,
+                interpolation=EXACT,
+            )
+        # ProRes takes its tags from every picture, the others from the stream
+        picture.color_primaries, picture.color_trc, picture.colorspace = self.tags
+        picture.color_range = ColorRange.MPEG
+        seconds = self._seconds(self.count)
+        picture.pts = round(seconds / self.time_base)
+        picture.time_base = self.time_base
+        self.count += 1
+        try:
+            self.container.mux(self.stream.encode(picture))
+            if self.sound is not None:
+                self.container.mux(self.sound.until(self._seconds(self.count)))
+        except FFmpegError as error:
+            raise not_written(self.path, error, f"frame {frame.number}") from error
+
+    def _seconds(self, place: int) -> Fraction:
+        """When the picture at a place is shown: as in the plate where its times vary, else by the rate."""
+        times = self.settings.times
+        if not times:
+            return place / self.settings.frame_rate
+        return times[place] if place < len(times) else times[-1] + 1 / self.settings.frame_rate
+
+    def close(self) -> None:
+        """See `scumble.media.Writer.close`."""
+        try:
+            self.container.mux(self.stream.encode(None))
+            if self.sound is not None:
+                self.container.mux(self.sound.until(None))
+            self._close()
+            self.part.replace(self.path)
+        except (OSError, FFmpegError) as error:
+            raise not_written(self.path, error, "the end of the movie") from error
+        finally:
+            self.part.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        if self.sound is not None:
+            self.sound.source.close()
+        self.container.close()
+
+    def abort(self) -> None:
+        """See `scumble.media.Writer.abort`."""
+        with suppress(FFmpegError):  # the file is thrown away
+            self._close()
+        self.part.unlink(missing_ok=True)
+
+
+class _Sound:
+    """Packets of a movie's sound within a span, shifted to start at 0."""
+
+    def __init__(self, source: Any, output: Any, settings: WriterSettings) -> None:
+        self.source = source
+        self.start, self.end = settings.sound_span
+        for stream in source.streams.audio:
+            if stream.codec_context.name not in output.supported_codecs:
+                raise BadOutput(
+                    f"{settings.sound_from}: its sound ({stream.codec_context.name}) does not go into"
+                    f" {output.format.name}; write an .mkv"
+                )
+        self.streams = {s.index: output.add_stream_from_template(s) for s in source.streams.audio}
+        self.packets = source.demux(*source.streams.audio)
+        self.waiting: Any = None
+
+    def until(self, seconds: Fraction | None) -> list[Any]:
+        """Packets that start before `seconds` of the output; None for all that are left."""
+        found: list[Any] = []
+        while True:
+            packet = self.waiting or next(self.packets, None)
+            self.waiting = None
+            if packet is None:
+                return found
+            if packet.dts is None or packet.pts is None:
+                continue
+            at = packet.pts * packet.time_base - self.start
+            # from the first frame on; a codec's priming, just before 0, belongs to a movie's start
+            if at < -PRIMING or (at < 0 < self.start) or (self.end is not None and at >= self.end - self.start):
+                continue
+            if seconds is not None and at >= seconds:
+                self.waiting = packet
+                return found
+            shift = round(self.start / packet.time_base)
+            packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+            packet.stream = self.streams[packet.stream.index]
+            found.append(packet)
+
+
+def _sound(settings: WriterSettings, output: Any) -> _Sound | None:
+    if settings.sound_from is None:
+        return None
+    try:
+        source = open_container(settings.sound_from)
+    except FFmpegError:
+        return None
+    if not source.streams.audio:
+        source.close()
+        return None
+    return _Sound(source, output, settings)

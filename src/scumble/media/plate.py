@@ -1,0 +1,164 @@
+"""Plates and writers: movies, image sequences and stills, opened by suffix and pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+from scumble.core.colour import ColourSpace
+from scumble.core.errors import BadPlate
+from scumble.core.frames import NO_MARGIN, Frame, FrameRange, Margin, Metadata
+from scumble.media.ocio import Colours
+
+MOVIES = {".mp4", ".mov", ".mkv", ".m4v"}
+
+STILLS = {".png", ".exr", ".jpg", ".jpeg", ".tif", ".tiff", ".dpx", ".webp"}
+
+MOST_PIXELS = 1 << 28  # 16384 x 16384: as float32 RGB 3 GB; a header that says more is damaged or a bomb
+
+
+class Plate(Protocol):
+    """A shot to be painted. Opening reads headers only; `read` is lazy and in order."""
+
+    path: Path
+    kind: str  # movie, sequence or still
+    numbers: tuple[int, ...]
+    frame_rate: Fraction | None
+    size: tuple[int, int]  # width, height in pixels
+    pixel_aspect: Fraction | None  # width of a pixel to its height, where it is not square
+    colour_space: ColourSpace
+    colour_note: str  # where the colour space is known from
+    bits: int  # bits a channel: 8, 10, 12, 16; 32 for float
+    has_alpha: bool
+    options: PlateOptions  # with which it was opened
+
+    @property
+    def frame_range(self) -> FrameRange: ...
+
+    def files_of(self, numbers: Sequence[int]) -> list[Path]:
+        """The files that these frames are read from."""
+        ...
+
+    def metadata(self, number: int) -> Metadata:
+        """What the plate says of a frame beside its pixels."""
+        ...
+
+    def overscan(self, numbers: Sequence[int], wanted: Sequence[int] = ()) -> Margin:
+        """The most that these frames have beyond the display window. Raises BadPlate for a `wanted` one only."""
+        ...
+
+    def read(self, numbers: Sequence[int], margin: Margin = NO_MARGIN) -> Iterator[Frame]:
+        """The frames of these numbers, ascending, with `margin` around. Raises BadPlate naming file and frame."""
+        ...
+
+
+class Writer(Protocol):
+    """Takes frames in order; a file appears whole or not at all."""
+
+    def write(self, frame: Frame) -> None: ...
+
+    def close(self) -> None:
+        """Finish: movies get their sound and their name."""
+        ...
+
+    def abort(self) -> None:
+        """Leave nothing half-written."""
+        ...
+
+
+@dataclass(frozen=True)
+class WriterSettings:
+    """What an output should be like."""
+
+    frame_rate: Fraction = Fraction(24)
+    """Frames per second of a movie."""
+    quality: int = 85
+    """0 to 100, for movies, JPEG and WebP."""
+    size: tuple[int, int] = (0, 0)
+    """Width and height in pixels."""
+    bits: int = 8
+    """Bits a channel of the plate, kept where the format can."""
+    out_space: ColourSpace | None = None
+    """Colour space of the files; the plate's own where the format can hold it."""
+    layer: str = ""
+    """The plate's colour layer, in an EXR that has several."""
+    out_layer: str = ""
+    """Layer for the painting, beside the plate's own, in an EXR."""
+    aovs: tuple[str, ...] = ()
+    """Parts of the painting to be written as layers of an EXR, names in `scumble.aov.AOVS`."""
+    breadth: float = 4.0
+    """Pixels by which their details differ from their luma."""
+    grey: bool = False
+    """Write the first channel alone, as pictures of one value are."""
+    told: bool = False
+    """Whether the plate's colour space was named by the user, whatever its tags say."""
+    sound_from: Path | None = None
+    """Movie whose sound is copied."""
+    sound_span: tuple[Fraction, Fraction | None] = (Fraction(0), None)
+    """Seconds of that sound that belong to the frames written; None is its end."""
+    alpha: bool = False
+    """Whether frames have alpha that should be kept where the codec can."""
+    times: tuple[Fraction, ...] = ()
+    """Seconds at which a movie's frames are shown, where their rate varies."""
+    time_base: Fraction = Fraction(1, 90000)
+    """Seconds of which those are whole multiples."""
+    codec: str = ""
+    """Name in `scumble.media.movie.CODECS`; by suffix and bits otherwise."""
+    metadata: Metadata = field(default_factory=Metadata)
+    """Of a movie's first frame."""
+    mark: str = ""
+    """What the header should say of the render: version, look, precision, settings."""
+    frame_mark: Callable[[int], str] | None = None
+    """The same of each frame by itself, asked for when it is written."""
+
+    def mark_of(self, number: int) -> str:
+        """What the header of a frame's file should say."""
+        return self.mark if self.frame_mark is None else self.frame_mark(number)
+
+
+def is_movie(path: Path) -> bool:
+    """By suffix."""
+    return path.suffix.lower() in MOVIES
+
+
+def formats() -> str:
+    """The formats that can be read and written, in words."""
+    return f"movies: {' '.join(sorted(MOVIES))}; pictures: {' '.join(sorted(STILLS))}"
+
+
+def other_kind(path: Path) -> str:
+    """What is wrong where a file's suffix says that it is no picture, and what to do; empty where it says nothing."""
+    suffix = path.suffix.lower()
+    if suffix in MOVIES:
+        return "a movie, not a picture; name a picture, such as one of its frames"
+    if suffix == ".look":
+        return "a look, not a picture; paint with it by --look"
+    if suffix and suffix not in STILLS:
+        return f"Scumble does not read {suffix}; write it as PNG, TIFF or JPEG"
+    return ""
+
+
+def check_size(path: Path, width: int, height: int) -> None:
+    """Raises BadPlate for a picture without pixels or with more than `MOST_PIXELS`, before any is decoded."""
+    if width < 1 or height < 1:
+        raise BadPlate(f"{path}: a picture of {width}x{height} pixels; take another copy of it")
+    if width * height > MOST_PIXELS:
+        raise BadPlate(
+            f"{path}: {width}x{height} pixels are more than the {MOST_PIXELS // 10**6} million that Scumble takes;"
+            " cut it into parts"
+        )
+
+
+@dataclass(frozen=True)
+class PlateOptions:
+    """How a plate is to be understood."""
+
+    layer: str = ""
+    """Colour layer of an EXR, by layer or part; the beauty by default."""
+    in_space: str = ""
+    """Its colour space, whatever its tags say."""
+    colours: Colours = field(default_factory=Colours)
+    """Where colour spaces are looked up."""

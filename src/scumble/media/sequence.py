@@ -1,0 +1,153 @@
+"""Numbered sequences and single stills as plates, and their writer."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from copy import copy
+from dataclasses import replace
+from pathlib import Path
+
+from scumble.core.errors import BadOutput, BadPlate
+from scumble.core.frames import NO_MARGIN, Frame, FrameRange, Margin, Metadata, format_frames
+from scumble.media.colour_tags import plate_space
+from scumble.media.pattern import Pattern, folder_pattern, parse_pattern
+from scumble.media.picture_reader import read_frame, read_header
+from scumble.media.picture_writer import write_picture
+from scumble.media.plate import STILLS, Plate, PlateOptions, WriterSettings, formats
+from scumble.media.timecode import later
+
+
+def open_stills(path: Path, first_frame: int | None = None, options: PlateOptions = PlateOptions()) -> StillsPlate:
+    """A pattern, a folder with one sequence, or a single picture. Raises BadPlate."""
+    pattern = parse_pattern(path)
+    if path.is_dir():
+        pattern = folder_pattern(path, STILLS)
+    elif pattern is None or path.is_file():
+        if path.suffix.lower() not in STILLS:
+            raise BadPlate(f"{path}: {path.suffix or 'no suffix'} is not a format that Scumble reads; {formats()}")
+        if not path.is_file():
+            raise BadPlate(f"{path}: no such file; check its name and folder")
+        return StillsPlate(path, "still", {1 if first_frame is None else first_frame: path}, None, options)
+    files = pattern.find()
+    if not files:
+        raise BadPlate(f"{pattern}: no frame of this sequence found; check the folder and the number of digits")
+    if first_frame is not None:
+        moved = first_frame - min(files)
+        files = {number + moved: file for number, file in files.items()}
+    return StillsPlate(path, "sequence", files, pattern, options)
+
+
+class StillsPlate(Plate):
+    """See `scumble.media.Plate`."""
+
+    def __init__(
+        self,
+        path: Path,
+        kind: str,
+        files: dict[int, Path],
+        pattern: Pattern | None = None,
+        options: PlateOptions = PlateOptions(),
+    ) -> None:
+        self.path, self.kind, self.files, self.pattern, self.options = path, kind, files, pattern, options
+        self.layer, self.held = options.layer, frozenset[int]()
+        self.numbers = tuple(files)
+        first = next(iter(files.values()))
+        if options.layer and first.suffix.lower() != ".exr":
+            raise BadPlate(f"{first}: layers are for EXR; leave --layer out")
+        header = read_header(first, options.layer)
+        self.size, self.bits, self.has_alpha = header.size, header.bits, header.has_alpha
+        self.colour_space, self.colour_note = plate_space(first, header, options)
+        self.frame_rate = header.metadata.frame_rate
+        self.pixel_aspect = header.metadata.pixel_aspect
+
+    @property
+    def frame_range(self) -> FrameRange:
+        """First to last number on disk."""
+        return FrameRange(self.numbers[0], self.numbers[-1])
+
+    def holding(self, holes: Sequence[int]) -> StillsPlate:
+        """The plate with each missing frame a repetition of the one before it, of the first one at its beginning."""
+        files = dict(self.files)
+        for hole in holes:
+            before = bisect_right(self.numbers, hole) - 1
+            files[hole] = self.files[self.numbers[max(0, before)]]
+        found = copy(self)
+        found.files, found.held = dict(sorted(files.items())), frozenset(holes)
+        found.numbers = tuple(found.files)
+        return found
+
+    def files_of(self, numbers: Sequence[int]) -> list[Path]:
+        """See `scumble.media.Plate.files_of`."""
+        return [self.files[n] for n in numbers]
+
+    def metadata(self, number: int) -> Metadata:
+        """See `scumble.media.Plate.metadata`."""
+        return self._counted(number, read_header(self.files[number], self.layer).metadata)
+
+    def _counted(self, number: int, metadata: Metadata) -> Metadata:
+        """A frame that repeats another one has a timecode of its own."""
+        if number not in self.held or metadata.timecode is None or metadata.frame_rate is None:
+            return metadata
+        source = next(n for n in self.numbers if n not in self.held and self.files[n] == self.files[number])
+        return replace(metadata, timecode=later(metadata.timecode, number - source, metadata.frame_rate))
+
+    def overscan(self, numbers: Sequence[int], wanted: Sequence[int] = ()) -> Margin:
+        """See `scumble.media.Plate.overscan`."""
+        found, must = Margin(), set(wanted)
+        for number in numbers:
+            if self.files[number].suffix.lower() == ".exr":
+                try:
+                    own = read_header(self.files[number], self.layer).overscan
+                except BadPlate:
+                    if number in must:
+                        raise
+                    continue
+                found = Margin(*(max(a, b) for a, b in zip(found, own, strict=True)))
+        return found
+
+    def read(self, numbers: Sequence[int], margin: Margin = NO_MARGIN) -> Iterator[Frame]:
+        """See `scumble.media.Plate.read`."""
+        missing = [n for n in numbers if n not in self.files]
+        if missing:
+            raise BadPlate(
+                f"{self.path}: frame {missing[0]} is missing ({format_frames(missing[:50])});"
+                f" the plate has {format_frames(self.numbers)}"
+            )
+        for number in numbers:
+            try:
+                frame = read_frame(self.files[number], number, self.colour_space, self.layer, margin)
+            except BadPlate as error:
+                raise BadPlate(f"frame {number}: {error}" if self.pattern else str(error)) from error
+            frame = replace(frame, metadata=self._counted(number, frame.metadata))
+            height, width = margin.of(frame.pixels).shape[:2]
+            if (width, height) != self.size:
+                raise BadPlate(
+                    f"{self.files[number]}: frame {number} is {width}x{height},"
+                    f" the plate {self.size[0]}x{self.size[1]}; a plate has one size: leave it out with --frames"
+                )
+            yield frame
+
+
+class StillsWriter:
+    """See `scumble.media.Writer`; one picture per frame, by the output's pattern, or a single still."""
+
+    def __init__(self, path: Path, settings: WriterSettings) -> None:
+        if path.suffix.lower() not in STILLS:
+            raise BadOutput(f"{path}: {path.suffix or 'no suffix'} is not a format that Scumble writes; {formats()}")
+        self.path, self.settings = path, settings
+        self.pattern: Pattern | None = parse_pattern(path)
+
+    def file(self, number: int) -> Path:
+        """Where a frame goes."""
+        return self.path if self.pattern is None else self.pattern.path(number)
+
+    def write(self, frame: Frame) -> None:
+        """Encode one frame; integers are rounded, float formats keep every value."""
+        write_picture(self.file(frame.number), frame, self.settings)
+
+    def close(self) -> None:
+        """Every file is whole already."""
+
+    def abort(self) -> None:
+        """Frames that are done stay: a farm goes on from them."""

@@ -1,0 +1,246 @@
+"""Painting on the CPU: builds a look's network as an OpenVINO graph and runs it.
+
+Besides painting it measures a shot's statistics layer by layer and the moments of style pictures, so that
+looks are made and baked without torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from openvino import opset13 as op
+
+from scumble.core.silent_openvino import ov
+from scumble.network.baked import BakedLook, NetworkWeights
+from scumble.network.engine import Painter, Precision
+from scumble.network.shape import BLUR, CENTRE, CONTRAST, EPSILON, MOMENT_EPSILON, PICTURE_BLUR, SEEN, VGG_LAYERS, Node
+from scumble.network.weights_file import Array
+
+Pixels = NDArray[np.float32]
+
+PLACES = (2, 3)  # rows and columns of (N, C, H, W)
+
+VGG_MEAN = (123.68, 116.779, 103.939)  # ImageNet's mean colour, RGB in [0, 255]
+
+
+class OpenVinoEngine:
+    """See `scumble.engine.Engine`."""
+
+    name = "openvino"
+
+    def __init__(self) -> None:
+        self.core = ov.Core()
+
+    def painter(self, baked: BakedLook, precision: Precision) -> Painter:
+        """Compiled once per window shape, on first use."""
+        compiled: dict[tuple[int, ...], Any] = {}
+
+        def paint(window: Pixels) -> Pixels:
+            shape = (1, *window.shape)
+            if shape not in compiled:
+                compiled[shape] = self.compile(paint_model(baked, shape), precision).create_infer_request()
+            request = compiled[shape]
+            request.infer([np.ascontiguousarray(window)[None]], share_inputs=True)
+            painted: Pixels = request.get_output_tensor(0).data[0].copy()
+            return painted
+
+        return paint
+
+    def compile(self, model: ov.Model, precision: Precision) -> Any:
+        """Compile for the CPU with the precision chosen openly: OpenVINO's own default is bf16 where it can."""
+        kind = "f32"
+        if precision == "fast" and "BF16" in self.core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            kind = "bf16"
+        hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": kind}
+        return self.core.compile_model(model, "CPU", hints)
+
+    def measure(
+        self,
+        look: NetworkWeights,
+        crops: Pixels,
+        share: NDArray[np.float32],
+        matrix: NDArray[np.float64],
+        offset: NDArray[np.float64],
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Pooled mean and variance of every normalised layer, by node name.
+
+        `crops` (N, H, W, 3) in the working space, `share` (N,) their weights, summing to 1; each layer
+        sees the layers before it normalised by the pooled statistics. Always in f32.
+        """
+        model, names = measure_model(look, crops.shape, share, matrix, offset)
+        results = self.compile(model, "f32")(crops)
+        values = [np.asarray(results[i]).reshape(-1) for i in range(2 * len(names))]
+        return dict(zip(names, values[0::2], strict=True)), dict(zip(names, values[1::2], strict=True))
+
+    def moments(self, vgg_weights: dict[str, Array], picture: Pixels) -> Array:
+        """What VGG says of a style picture (H, W, 3) in [0, 1]: `network.MOMENTS` numbers, in f32."""
+        results = self.compile(moments_model(vgg_weights, picture.shape), "f32")(np.ascontiguousarray(picture)[None])
+        return np.concatenate([np.asarray(results[i]).reshape(-1) for i in range(2 * len(SEEN))])
+
+
+def engine() -> OpenVinoEngine:
+    """Called by `scumble.engine.open_engine`."""
+    return OpenVinoEngine()
+
+
+def paint_model(baked: BakedLook, shape: Sequence[int]) -> ov.Model:
+    """The baked look as a graph (1, H, W, 3) to (1, H, W, 3)."""
+    picture = op.parameter(list(shape), np.float32)
+    p = _recoloured(picture, baked.matrix, baked.offset)
+
+    def conv(node: Node, x: Any) -> Any:
+        y = _convolution(x, baked.kernel[node.name]) + _per_channel(baked.bias[node.name])
+        return op.relu(y) if node.relu else y
+
+    return ov.Model([_to_rows(_run(baked.architecture.nodes(), p, conv))], [picture], "paint")
+
+
+def measure_model(
+    look: NetworkWeights, shape: Sequence[int], share: NDArray[np.float32], matrix: NDArray[Any], offset: NDArray[Any]
+) -> tuple[ov.Model, list[str]]:
+    """A graph that normalises by pooled statistics and gives them: outputs mean, variance of each named node."""
+    pictures = op.parameter(list(shape), np.float32)
+    p = _recoloured(pictures, matrix.astype(np.float32), offset.astype(np.float32))
+    weight = op.constant(share.astype(np.float32).reshape(-1, 1, 1, 1))
+    found: list[Any] = []
+    names: list[str] = []
+
+    def pooled(x: Any) -> Any:
+        return op.reduce_sum(op.reduce_mean(x, np.array(PLACES), True) * weight, np.array([0]), True)
+
+    def conv(node: Node, x: Any) -> Any:
+        y = _convolution(x, look.weights[f"kernel.{node.name}"])
+        scale = _per_channel(look.weights[f"gamma.{node.name}"])
+        if node.normed:
+            mean = pooled(y)
+            y = y - mean
+            variance = pooled(y * y)
+            found.extend((mean, variance))
+            names.append(node.name)
+            scale = scale / op.sqrt(variance + _number(EPSILON))
+        y = y * scale + _per_channel(look.weights[f"beta.{node.name}"])
+        return op.relu(y) if node.relu else y
+
+    nodes = look.architecture.nodes()
+    last = max(i for i, node in enumerate(nodes) if node.op == "conv" and node.normed)
+    _run(nodes[: last + 1], p, conv)
+    return ov.Model(found, [pictures], "measure"), names
+
+
+def moments_model(vgg_weights: dict[str, Array], shape: Sequence[int]) -> ov.Model:
+    """VGG's slice: outputs mean and standard deviation of each layer of `network.SEEN`."""
+    picture = op.parameter([1, *shape], np.float32)
+    layers = [(name, vgg_weights[f"{name}.weight"], vgg_weights[f"{name}.bias"]) for name, _, _ in VGG_LAYERS]
+    seen = dict(vgg(_to_channels(picture), layers))
+    found: list[Any] = []
+    for name, _ in SEEN:
+        mean = op.reduce_mean(seen[name], np.array(PLACES), True)
+        away = seen[name] - mean
+        variance = op.reduce_mean(away * away, np.array(PLACES), True)
+        found += [mean, op.sqrt(variance + _number(MOMENT_EPSILON))]
+    return ov.Model(found, [picture], "moments")
+
+
+def vgg(picture: Any, layers: Iterable[tuple[str, Array, Array]]) -> list[tuple[str, Any]]:
+    """VGG's relu outputs (N, C, h, w) for a picture (N, 3, H, W) in [0, 1], by name.
+
+    `layers` are names (conv{block}_{index}), kernels and biases in order.
+    """
+    mean = op.constant(np.asarray(VGG_MEAN, np.float32).reshape(1, 3, 1, 1))
+    x = picture * _number(255) - mean
+    found = []
+    block = "1"
+    for name, kernel, bias in layers:
+        if name[4] != block:
+            block = name[4]
+            x = op.max_pool(x, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
+        x = op.convolution(x, op.constant(np.ascontiguousarray(kernel)), [1, 1], [1, 1], [1, 1], [1, 1])
+        x = op.relu(x + _per_channel(bias))
+        found.append((name.replace("conv", "relu"), x))
+    return found
+
+
+def _run(nodes: Sequence[Node], p: Any, conv: Callable[[Node, Any], Any]) -> Any:
+    """Build the nodes one by one; the last one's output."""
+    found = {"input": p}
+    channels = {"input": 3}
+    for node in nodes:
+        x, *others = (found[name] for name in node.inputs)
+        if node.op == "conv":
+            y = conv(node, x)
+        elif node.op == "centre":
+            y = (x - _number(CENTRE)) * _number(CONTRAST)
+        elif node.op in ("down", "shrink"):
+            y = _halved(x, channels[node.inputs[0]], BLUR if node.op == "down" else PICTURE_BLUR)
+        elif node.op == "energy":
+            y = _halved(op.abs(x - others[0]) * _number(CONTRAST), node.channels, PICTURE_BLUR)
+        elif node.op == "up":
+            y = _up(x)
+        elif node.op == "join":
+            y = op.concat([x, *others], 1)
+        elif node.op == "add":
+            y = op.relu(x + others[0]) if node.relu else x + others[0]
+        else:
+            y = _painted(x, *others)
+        found[node.name], channels[node.name] = y, node.channels
+    return found[nodes[-1].name]
+
+
+def _painted(head: Any, p: Any, blurred: Any = None, blurred_more: Any = None) -> Any:
+    """The head's strokes on the picture, whose bands of detail it takes away as far as it says."""
+    if blurred is None:
+        return p + head
+    strokes, middle, fine = op.split(head, op.constant(np.int64(1)), 3).outputs()
+    y = op.add(p, strokes)
+    for taken, band in ((middle, blurred - blurred_more), (fine, p - blurred)):
+        y = y - op.clamp(taken, 0.0, 1.0) * band
+    return y
+
+
+def _to_channels(x: Any) -> Any:
+    return op.transpose(x, np.array([0, 3, 1, 2]))
+
+
+def _to_rows(x: Any) -> Any:
+    return op.transpose(x, np.array([0, 2, 3, 1]))
+
+
+def _recoloured(picture: Any, matrix: NDArray[np.float32], offset: NDArray[np.float32]) -> Any:
+    weights = op.constant(np.ascontiguousarray(matrix[:, :, None, None], np.float32))
+    x = _to_channels(picture)
+    if np.array_equal(matrix, np.eye(3)) and not offset.any():
+        return x  # not even rounded
+    return op.convolution(x, weights, [1, 1], [0, 0], [0, 0], [1, 1]) + _per_channel(offset)
+
+
+def _replicate(x: Any, reach: int = 1) -> Any:
+    around = np.array([0, 0, reach, reach])
+    return op.pad(x, around, around, "edge")
+
+
+def _convolution(x: Any, kernel: Array) -> Any:
+    weights = op.constant(np.ascontiguousarray(kernel, np.float32))
+    return op.convolution(_replicate(x), weights, [1, 1], [0, 0], [0, 0], [1, 1])
+
+
+def _halved(x: Any, channels: int, blur: Sequence[float]) -> Any:
+    taps = np.asarray(blur, np.float32)
+    kernel = np.broadcast_to(np.outer(taps, taps) / taps.sum() ** 2, (channels, 1, 1, len(taps), len(taps)))
+    weights = op.constant(np.ascontiguousarray(kernel, np.float32))
+    return op.group_convolution(_replicate(x, len(taps) // 2 - 1), weights, [2, 2], [0, 0], [0, 0], [1, 1])
+
+
+def _up(x: Any) -> Any:
+    twice = op.constant(np.array([2, 2], np.float32))
+    return op.interpolate(x, twice, "linear_onnx", "scales", axes=np.array(PLACES))
+
+
+def _number(value: float) -> Any:
+    return op.constant(np.array(value, np.float32))  # a bare scalar would be taken for an integer
+
+
+def _per_channel(values: Array) -> Any:
+    return op.constant(np.ascontiguousarray(values, np.float32).reshape(1, -1, 1, 1))

@@ -1,0 +1,115 @@
+"""Painting with torch: CUDA, ROCm, MPS or CPU; also the resampling that training shares with rendering."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from scumble.network.baked import BakedLook
+from scumble.network.engine import Painter, Precision
+from scumble.network.shape import BLUR, CENTRE, CONTRAST, PICTURE_BLUR, Node
+
+Pixels = NDArray[np.float32]
+
+
+def replicate(x: Tensor, reach: int = 1) -> Tensor:
+    """Edge replication on each side: zero padding draws lines along borders."""
+    return F.pad(x, (reach,) * 4, mode="replicate")
+
+
+def halved(x: Tensor, blur: Sequence[float]) -> Tensor:
+    """Halve both sides after a blur with an even number of taps.
+
+    On a CPU a dense convolution with a diagonal kernel beats pooling and, for many channels, depthwise convolution
+    several times over in training (no fast backward for those); elsewhere it is depthwise.
+    """
+    channels = x.shape[1]
+    taps = torch.tensor(blur, dtype=torch.float32, device=x.device)
+    kernel = (torch.outer(taps, taps) / taps.sum() ** 2).to(x.dtype)
+    padded = replicate(x, len(blur) // 2 - 1)
+    if x.device.type != "cpu":
+        return F.conv2d(padded, kernel.expand(channels, 1, -1, -1), stride=2, groups=channels)
+    dense = torch.zeros((channels, channels, len(blur), len(blur)), dtype=x.dtype)
+    dense[range(channels), range(channels)] = kernel
+    return F.conv2d(padded, dense, stride=2)
+
+
+def run(nodes: Sequence[Node], picture: Tensor, conv: Callable[[Node, Tensor], Tensor], dtype: torch.dtype) -> Tensor:
+    """The painting (N, 3, H, W) of a recoloured picture. Layers are in `dtype`, the picture itself in float32."""
+    found = {"input": picture.float()}
+    for node in nodes:
+        x, *others = (found[name] for name in node.inputs)
+        if node.op == "conv":
+            y = conv(node, x.to(dtype, memory_format=torch.channels_last))
+        elif node.op == "centre":
+            y = ((x - CENTRE) * CONTRAST).to(dtype)
+        elif node.op in ("down", "shrink"):
+            y = halved(x, BLUR if node.op == "down" else PICTURE_BLUR)
+        elif node.op == "energy":
+            y = halved((CONTRAST * (x - others[0])).abs().to(dtype), PICTURE_BLUR)
+        elif node.op == "up":
+            y = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+        elif node.op == "join":
+            y = torch.cat([x, *others], 1)
+        elif node.op == "add":
+            y = F.relu(x + others[0]) if node.relu else x + others[0]
+        else:
+            y = painted(x.float(), *others)
+        found[node.name] = y
+    return found[nodes[-1].name]
+
+
+def painted(head: Tensor, picture: Tensor, blurred: Tensor | None = None, blurred_more: Tensor | None = None) -> Tensor:
+    """The head's strokes on the picture, whose bands of detail it takes away as far as it says."""
+    if blurred is None or blurred_more is None:
+        return picture + head
+    strokes, middle, fine = torch.split(head, 3, 1)
+    detail = middle.clamp(0, 1) * (blurred - blurred_more)
+    return picture + strokes - detail - fine.clamp(0, 1) * (picture - blurred)
+
+
+class TorchEngine:
+    """See `scumble.engine.Engine`; picks CUDA, then MPS, then the CPU."""
+
+    name = "torch"
+
+    def __init__(self) -> None:
+        mps = torch.backends.mps.is_available()
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "mps" if mps else "cpu")
+
+    def painter(self, baked: BakedLook, precision: Precision) -> Painter:
+        """f32 without TF32, or bf16 (f16 on MPS)."""
+        dtype = torch.float32
+        if precision == "fast":
+            dtype = torch.float16 if self.device.type == "mps" else torch.bfloat16
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+
+        def put(arrays: dict[str, Pixels]) -> dict[str, Tensor]:
+            return {k: torch.from_numpy(v).to(self.device, dtype) for k, v in arrays.items()}
+
+        kernel, bias = put(baked.kernel), put(baked.bias)
+        matrix, offset = (torch.from_numpy(a).to(self.device) for a in (baked.matrix, baked.offset))
+        nodes = baked.architecture.nodes()
+
+        def conv(node: Node, x: Tensor) -> Tensor:
+            y = F.conv2d(replicate(x), kernel[node.name], bias[node.name])
+            return F.relu(y) if node.relu else y
+
+        @torch.inference_mode()
+        def paint(window: Pixels) -> Pixels:
+            x = torch.from_numpy(np.ascontiguousarray(window)).to(self.device)
+            p = (x @ matrix.T + offset).permute(2, 0, 1)[None]
+            result: Pixels = run(nodes, p, conv, dtype)[0].permute(1, 2, 0).cpu().numpy()
+            return result
+
+        return paint
+
+
+def engine() -> TorchEngine:
+    """Called by `scumble.engine.open_engine`."""
+    return TorchEngine()

@@ -1,1 +1,0 @@
-"""What is trained: generator, style encoder, discriminators, perceptual features, losses (torch only)."""

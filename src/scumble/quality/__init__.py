@@ -1,0 +1,1 @@
+"""What a render or a look is worth: qc, evaluation, certificate, reports."""

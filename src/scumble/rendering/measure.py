@@ -1,0 +1,45 @@
+"""The statistics of a shot, before any frame is painted."""
+
+from __future__ import annotations
+
+from scumble.core.errors import BadInput
+from scumble.look.look import Look
+from scumble.look.statistics import shot_statistics
+from scumble.look.statistics_file import Measured, load, save
+from scumble.rendering.plan import Plan
+from scumble.shot.cuts import own_frames, shots_of
+
+
+def measured(job: Plan, look: Look) -> list[Measured]:
+    """Statistics of the shots that the render touches, from the file of statistics where there is one."""
+    plate, settings = job.plate, job.settings
+    made_with = {
+        **settings.colouring.as_values(),
+        "lines": job.network_size[1],
+        "without_grain": settings.grain is not None,
+        "space": str(plate.colour_space),
+    }
+    if settings.stats is not None and settings.stats.exists():
+        found = load(settings.stats, look, made_with)
+        if settings.hold_blacks and not all("points" in m.statistics.facts for m in found):
+            raise BadInput(f"{settings.stats}: measured without black points; measure again into another file")
+        if len(found) == 1:  # one shot's, shared by all of the plate
+            return [Measured(shot, found[0].statistics) for shot in shots_of(plate, settings.cuts)]
+        missing = next((n for n in job.numbers if not any(n in m.shot for m in found)), None)
+        if missing is not None:
+            raise BadInput(f"{settings.stats}: frame {missing} is in none of its shots; measure again")
+        return found
+    shots = shots_of(plate, settings.cuts)
+    own = own_frames(shots, [n for n in plate.numbers if n not in job.held])
+    # neighbours that the stabiliser sees, and frames that are held, may stand in the shot beside
+    around = (settings.window if settings.stabilize else 0) + settings.on - 1
+    without_grain = settings.grain is not None
+    wanted = []
+    for shot, mine in zip(shots, own, strict=True):
+        # a file is for other renders too: all shots; else only what is painted
+        if settings.stats is not None or any(shot.first - around <= n <= shot.last + around for n in job.numbers):
+            statistics = shot_statistics(look, plate, job.network_size, settings.colouring, shot, mine, without_grain)
+            wanted.append(Measured(shot, statistics))
+    if settings.stats is not None:
+        save(settings.stats, look, wanted, made_with)
+    return wanted

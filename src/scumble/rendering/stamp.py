@@ -1,0 +1,74 @@
+"""Marks in the headers of what Scumble wrote: by them a render knows what is done, and what is its own."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+
+from scumble.core.errors import BadPlate
+from scumble.media.exr import MARK, check_whole
+from scumble.media.picture_reader import read_header
+
+HASH = 16  # digits of the hash that names how a frame was made
+
+MOST_HASHED = 1 << 28  # bytes of a source file that are all hashed; more is a movie
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a picture was made by Scumble, whole or not; an empty file is nobody's."""
+    if not path.is_file():
+        return False
+    with suppress(BadPlate):
+        return made_by(path) is not None
+    with suppress(OSError), path.open("rb") as f:  # not whole: the mark itself may be there
+        begin = f.read(1 << 20)
+        return not begin or (b"Scumble " in begin and b" render " in begin)
+    return False
+
+
+def is_done(path: Path, mark: str) -> bool:
+    """Whether a frame is there, was made in this way and from this plate, and is whole."""
+    try:
+        if not path.is_file() or made_by(path) != _render_of(mark):
+            return False
+        check_whole(path)
+    except BadPlate:
+        return False
+    return True
+
+
+def _render_of(mark: str) -> str:
+    return mark.partition(" render ")[2][:HASH]
+
+
+def made_by(path: Path) -> str | None:
+    """The hash of the render that a picture names in its header; None for one that was not made by Scumble."""
+    said = read_header(path).says
+    mark = str(said.get(MARK) or said.get("Software") or "")
+    found = _render_of(mark) if mark.startswith("Scumble ") else ""
+    return found if len(found) == HASH else None
+
+
+def digest(path: Path) -> str:
+    """Of a file's bytes; of a large one, a movie, of its size, both its ends and its time."""
+    try:
+        facts = path.stat()
+        return _digest_of(path, facts.st_size, facts.st_mtime_ns)
+    except OSError as error:
+        raise BadPlate(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+
+
+@lru_cache(maxsize=64)  # the stabiliser asks for the same files again and again
+def _digest_of(path: Path, size: int, time_ns: int) -> str:
+    digest = hashlib.blake2b(str(size).encode(), digest_size=16)
+    with path.open("rb") as f:
+        if size <= MOST_HASHED:
+            digest.update(f.read())
+        else:
+            digest.update(f.read(1 << 20))
+            f.seek(-(1 << 20), os.SEEK_END)
+            digest.update(f.read() + str(time_ns).encode())
+    return digest.hexdigest()

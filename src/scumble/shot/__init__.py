@@ -1,0 +1,1 @@
+"""What is in a plate: cuts, motion, mattes, people, grain, black points."""

@@ -1,0 +1,105 @@
+"""Mattes opened from the words of `--matte`, and written as files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scumble.core.colour import DISPLAY, LINEAR
+from scumble.core.errors import BadSettings
+from scumble.core.frames import Frame, format_frames
+from scumble.media.open import open_plate, open_writer
+from scumble.media.picture_reader import channel_names
+from scumble.media.plate import Plate, WriterSettings
+from scumble.media.sequence import StillsPlate
+from scumble.shot.cryptomatte import CryptoMatte, objects_of
+from scumble.shot.matte import NOWHERE, ChannelMatte, FileMatte, Matte, Nowhere, Shaped
+
+if TYPE_CHECKING:
+    from scumble.shot.people import PersonMatte
+
+
+def parse_matte(words: str, plate: Plate, numbers: Sequence[int] = ()) -> Matte:
+    """`PATH`, `channel:NAME`, `crypto:NAME[,NAME...]`, `auto:person` or `nowhere:`, for these frames.
+
+    Raises BadPlate, BadSettings.
+    """
+    if words == NOWHERE:
+        return Nowhere(plate)
+    kind, colon, name = words.partition(":")
+    if kind == "auto" and colon:
+        from scumble.shot.people import PersonMatte
+
+        if name != "person":
+            raise BadSettings(f"auto-matte {name!r}: Scumble finds people by itself; give person")
+        return PersonMatte(plate)
+    if kind not in ("channel", "crypto") or not colon:
+        found = FileMatte(plate, open_plate(Path(words)))
+        found.check(numbers or plate.numbers[:1])
+        return found
+    if not isinstance(plate, StillsPlate) or plate.files[plate.numbers[0]].suffix.lower() != ".exr":
+        raise BadSettings(f"{plate.path}: only EXR plates have {kind} mattes; give the matte as files by --matte")
+    first = plate.files[plate.numbers[0]]
+    if kind == "crypto":
+        names = tuple(part.strip() for part in name.split(",") if part.strip())
+        objects_of(first, names)  # refused before any work
+        return CryptoMatte(plate, names)
+    known = channel_names(first)
+    if name not in known:
+        raise BadSettings(f"{first}: no channel {name!r} for a matte; it has {', '.join(known[:20])}")
+    return ChannelMatte(plate, name)
+
+
+def prepare(matte: Matte) -> None:
+    """Get what a matte needs before any work begins. Raises NoNetwork."""
+    if _of_people(matte) is not None:
+        from scumble.shot.people import person_model
+
+        person_model()
+
+
+def noticed(matte: Matte) -> list[str]:
+    """What was seen of a matte while it was asked for."""
+    people = _of_people(matte)
+    if people is None or not people.empty:
+        return []
+    frames = sorted(people.empty)
+    listed = format_frames(frames[:50]) + ("..." if len(frames) > 50 else "")
+    return [f"nobody was found in frame{'s' * (len(frames) > 1)} {listed}"]
+
+
+def _of_people(matte: Matte) -> PersonMatte | None:
+    """The matte of people under what shapes it, where it is one."""
+    from scumble.shot.people import PersonMatte
+
+    found = matte.matte if isinstance(matte, Shaped) else matte
+    return found if isinstance(found, PersonMatte) else None
+
+
+def write_mattes(
+    matte: Matte, plate: Plate, numbers: Sequence[int], output: Path, written: Callable[[int], None] = lambda _: None
+) -> None:
+    """Write the mattes of these frames as grey pictures whose codes are the matte. Raises BadOutput.
+
+    In 16 bits where the format has them, half floats in EXR; `written` hears of every frame.
+    """
+    # as numbers, whatever a picture of that kind usually means
+    space = LINEAR if output.suffix.lower() == ".exr" else DISPLAY
+    writer = open_writer(output, WriterSettings(bits=16, out_space=space, grey=True))
+    try:
+        for number in numbers:
+            found = matte.of(number)
+            writer.write(Frame(number, np.repeat(found, 3, axis=2), space))
+            written(number)
+        writer.close()
+    except BaseException:
+        writer.abort()
+        raise
+
+
+def is_named(words: str) -> bool:
+    """Whether a matte is asked for by a name in the plate's own files, not by a path."""
+    return words.partition(":")[0] in ("auto", "channel", "crypto", "nowhere") and ":" in words

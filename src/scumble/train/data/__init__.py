@@ -1,0 +1,1 @@
+"""Training data: prepared, packed, measured, cut into batches."""

@@ -1,0 +1,1 @@
+"""Looks matched to frames that an artist painted."""

@@ -1,0 +1,273 @@
+"""From painted key frames on disk to a look: what is read, checked, trained, shown and written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save
+
+from scumble.core.downloads import vgg_path
+from scumble.core.errors import BadInput
+from scumble.core.files import check_writable, written_whole
+from scumble.core.frames import spread
+from scumble.core.version import __version__
+from scumble.look.look import Look, with_reference
+from scumble.look.making import as_style, look_of_pixels, picture_hash
+from scumble.look.painted_frame import PaintedKey
+from scumble.look.statistics import reference_statistics, shot_statistics
+from scumble.media.plate import Plate
+from scumble.rendering.options import LINES
+from scumble.shot.matte import Matte
+from scumble.train.journal import JOURNAL, read_journal
+from scumble.train.machine import Signals, device_of
+from scumble.train.match.check_keys import at_network_size, compare_frames, compare_keys, key_of
+from scumble.train.match.matcher import Figures, Matcher, MatchSettings
+from scumble.train.match.previews import Shows, changes_between, changes_in_words
+from scumble.train.match.report import write_match_report
+from scumble.train.nn import checkpoint
+from scumble.train.nn.arithmetic import dtype_of
+from scumble.train.nn.perceptual import PerceptualFeatures
+
+FREE = 12  # frames that nobody painted and that hold the look
+
+SHOWN = 5  # frames of a preview
+
+PREVIEW_SECONDS = 60.0
+
+RESUME, BEST, BEFORE = "match.safetensors", "best.safetensors", "before.look"
+
+
+def match_look(
+    plate: Plate,
+    painted: Sequence[tuple[int, Path]],
+    output: Path,
+    settings: MatchSettings,
+    run: Path,
+    matte: Matte | None = None,
+    start: Look | None = None,
+    painted_space: str = "",
+    name: str = "",
+    lines: int | None = None,
+    vgg: Path | None = None,
+    say: Callable[[str], None] = print,
+    overwrite: bool = False,
+    carry: bool = True,
+) -> Look:
+    """Train a look on painted key frames of a plate and write it to `output`.
+
+    With `carry` the look keeps the painted frames, which renders of the shot then carry along it.
+
+    `run` is the folder of the journal, previews and checkpoint; a match that was stopped goes on there with
+    the same keys, others need `overwrite`. `lines` are those at which the network sees the plate. Raises
+    BadInput naming the key and what is wrong with it.
+    """
+    device_of(settings.device)
+    numbers = [number for number, _ in painted]
+    twice = next((n for n in numbers if numbers.count(n) > 1), None)
+    if not painted or twice is not None:
+        raise BadInput("give painted key frames" if twice is None else f"frame {twice} was painted twice; give it once")
+    height = plate.size[1]
+    if start is not None and start.shot is not None:  # what it has learned, it has learned at those
+        learned = start.facts.get("training", {}).get("lines")
+        lines = learned if lines is None and isinstance(learned, int) else lines
+    lines = min(height, LINES) if lines is None else lines or height
+    size = (max(32, round(plate.size[0] * lines / height)), max(32, lines))
+    keys = [key_of(plate, number, path, size, matte, painted_space, say) for number, path in painted]
+    check_writable(output)
+    sources = [
+        {"picture": path.name, "sha256": picture_hash(path), "frame": number, "weight": 1.0} for number, path in painted
+    ]
+    first = start or look_of_pixels([as_style(key.painted) for key in keys], [1.0] * len(keys), name, sources)
+    if first.shot is not None:
+        compare_keys(first, sources, say)
+    statistics = shot_statistics(first, plate, size)
+    others = [n for n in plate.numbers if n not in numbers]
+    unpainted = [(frame.number, at_network_size(frame, size)) for frame in plate.read(spread(others, FREE))]
+    free = [pixels for _, pixels in unpainted]
+    if not free:
+        say(f"note: {plate.path.name} has no frame that nobody painted: nothing holds the look anywhere else")
+    else:
+        compare_frames(keys, unpainted, say)
+    dtype = dtype_of(settings.precision, device_of(settings.device))
+    features = PerceptualFeatures.load(vgg or vgg_path(), "relu4_1", dtype)
+    matcher = Matcher(first, statistics, keys, free, settings, features)
+    shown = [(frame.number, at_network_size(frame, size)) for frame in plate.read(spread(plate.numbers, SHOWN))]
+    taught = hashlib.sha256()  # plate, painting, colour space and matte, as they teach
+    for array in (*(part for key in keys for part in key[1:]), *free):
+        taught.update(np.ascontiguousarray(array).tobytes())
+    identity = {"taught": taught.hexdigest(), "start": first.hash, "settings": _lasting(settings)}
+    before = matcher.figures()
+    kept = tuple(PaintedKey.of(key.number, *key[1:]) for key in sorted(keys)) if carry else ()
+    plates = {key.number: key.plate for key in keys}
+    earlier = [key.number for key in first.keys if key.number in plate.numbers and key.number not in plates]
+    plates |= {frame.number: at_network_size(frame, size) for frame in plate.read(earlier)}
+    shows = Shows(matcher, shown, kept, plates)
+    best, seconds = _trained(matcher, run, identity, shows, before, say, overwrite, first.shot is not None)
+    matcher.take(load_file(run / BEST))
+    shows.write(run)
+    now, then = shows.painter(matcher.ema, kept), shows.painter(matcher.start, first.keys)
+    changes: dict[int, float] = {}
+    (run / BEFORE).unlink(missing_ok=True)
+    if first.shot is not None:
+        first.save(run / BEFORE)
+        changes = changes_between(then, now, plate, size)
+        say(changes_in_words(changes))
+    facts = {
+        **first.facts,
+        "name": name or first.name,
+        "made": "matched",
+        "made_by": f"scumble {__version__}",
+        "sources": sources,
+        "training": {
+            "step": matcher.steps,
+            "seconds": round(seconds, 1),
+            "held out": _named(best),
+            "held out at first": _named(before),
+            **({"changes": {str(n): round(v, 2) for n, v in changes.items()}} if changes else {}),
+            "plate": plate.path.name,
+            "frames": str(plate.frame_range),
+            "lines": lines,
+            "settings": _portable(settings),
+        },
+    }
+    look = Look(first.architecture, dict(load_file(run / BEST)), first.palette, None, None, facts)
+    look = replace(with_reference(look, reference_statistics(look)), shot=statistics, keys=kept)
+    look.save(output)
+    pictures = [
+        (f"key {key.number}", [("plate", key.plate), ("painted", key.painted), ("learned", matcher.painted(key.plate))])
+        for key in keys
+    ] + [
+        (
+            f"frame {n}, which nobody painted",
+            [("plate", p), ("before", then(n, p)), ("matched", now(n, p))],
+        )
+        for n, p in shown
+        if n not in numbers
+    ]
+    write_match_report(run, look, pictures, changes)
+    return look
+
+
+def _named(figures: Figures) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in figures._asdict().items()}
+
+
+def _trained(
+    matcher: Matcher,
+    run: Path,
+    identity: Mapping[str, Any],
+    shows: Shows,
+    before: Figures,
+    say: Callable[[str], None],
+    overwrite: bool,
+    goes_on: bool,
+) -> tuple[Figures, float]:
+    """Train to the end of the schedule or until nothing gets better; figures of the best, and seconds spent."""
+    s = matcher.settings
+    run.mkdir(parents=True, exist_ok=True)
+    best, best_at, spent, last_progress = before, 0, 0.0, 0.0
+    known = checkpoint.load(run / RESUME)[1] if (run / RESUME).is_file() else {}
+    same, finished = known.get("match") == identity, bool(known.get("finished"))
+    # a finished one has its look; it is replaced by one that goes on from that
+    if known and not same and not overwrite and not (finished and goes_on):
+        raise BadInput(f"{run}: holds a match with other keys or settings; give another --run, or --overwrite")
+    if same and not (overwrite and finished):
+        facts = matcher.load(run / RESUME)
+        best, best_at, spent = Figures(*facts["best"]), int(facts["best_at"]), float(facts["seconds"])
+        limits = (s.minutes, s.steps)
+        last_progress = float(facts["progress"]) if facts["limits"] == list(limits) else 0.0
+        _forget_after(run / JOURNAL, matcher.steps)
+        if not finished:
+            say(f"going on at step {matcher.steps}")
+    else:
+        finished = False
+        (run / JOURNAL).unlink(missing_ok=True)
+        shutil.rmtree(run / "previews", ignore_errors=True)
+        _keep(run, matcher)
+    began = shown_at = time.monotonic()
+    shows.write(run)
+
+    def progress() -> float:
+        by_time = (spent + time.monotonic() - began) / (60 * s.minutes) if s.minutes else 0.0
+        return max(last_progress, matcher.steps / s.steps, by_time)
+
+    def save(at_end: bool = False) -> None:
+        matcher.save(
+            run / RESUME,
+            {
+                "match": identity,
+                "finished": at_end,
+                "limits": [s.minutes, s.steps],
+                "best": list(best),
+                "best_at": best_at,
+                "seconds": spent + time.monotonic() - began,
+                "progress": progress() if s.minutes else 0.0,
+            },
+        )
+
+    with Signals() as signals, (run / JOURNAL).open("a", encoding="utf-8") as journal:
+
+        def look_at(terms: Mapping[str, float]) -> None:
+            nonlocal best, best_at
+            found = matcher.figures()
+            if found.score < best.score:
+                best, best_at = found, matcher.steps
+                _keep(run, matcher)
+            line = {"step": matcher.steps, **terms, **{f"held out {k}": v for k, v in found._asdict().items()}}
+            journal.write(json.dumps(line) + "\n")
+            journal.flush()
+            words = "  ".join(f"{k} {v:.3f}" for k, v in found._asdict().items())
+            mark = "  best" if best_at == matcher.steps else ""
+            say(f"step {matcher.steps}  {progress():.0%}  held out: {words}{mark}")
+
+        terms: dict[str, float] = {}
+        while not finished and (done := progress()) < 1:
+            if signals.asked:
+                save()
+                say(f"stopped at step {matcher.steps}; the same command goes on")
+                raise SystemExit(128 + signals.asked)
+            terms = matcher.step(done)
+            if matcher.steps % s.check_every == 0:
+                look_at(terms)
+                waited = (matcher.steps - best_at) / matcher.steps * done  # as a share of the whole run
+                if waited > s.patience:
+                    say(f"nothing has got better since step {best_at}")
+                    break
+            if time.monotonic() - shown_at > PREVIEW_SECONDS:
+                shows.write(run)
+                save()
+                shown_at = time.monotonic()
+        if matcher.steps % s.check_every and not finished:
+            look_at(terms)
+    save(at_end=True)
+    return best, spent + time.monotonic() - began
+
+
+def _forget_after(journal: Path, step: int) -> None:
+    """Leave out of a journal what a run that goes on will see again."""
+    kept = [line for line in read_journal(journal) if line["step"] <= step]
+    with written_whole(journal) as part:
+        part.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
+
+
+def _keep(run: Path, matcher: Matcher) -> None:
+    with written_whole(run / BEST) as part:
+        part.write_bytes(save({k: np.ascontiguousarray(v) for k, v in matcher.weights().items()}))
+
+
+def _portable(settings: MatchSettings) -> dict[str, Any]:
+    values = asdict(settings)
+    return {k: v for k, v in values.items() if k not in ("device", "threads")}
+
+
+def _lasting(settings: MatchSettings) -> dict[str, Any]:
+    """What must be the same for a match to go on: all but how long."""
+    return {k: v for k, v in _portable(settings).items() if k not in ("minutes", "steps")}

@@ -1,0 +1,62 @@
+"""The folder of a run: whether it may be used, what goes on in it, what is brought along."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from scumble.core.errors import BadInput, BadOutput
+from scumble.train.data.dataset import Dataset
+from scumble.train.journal import BEST, BOARD, CARD, GRIDS, JOURNAL, PREVIEWS, RESUME, TRAVEL
+
+
+def refuse_a_run(folder: Path, again: str) -> None:
+    """Raises BadOutput where a folder holds a run that would be lost."""
+    if (folder / JOURNAL).exists() and not only_begun(folder):
+        raise BadOutput(f"{folder}: holds a run already; go on with {again}, or give --overwrite")
+
+
+def checkpoint_of(resume: Path | None, say: Callable[[str], None]) -> Path | None:
+    """The checkpoint to go on from: the one given, or a run folder's exact one, else its travel one."""
+    if resume is None or not resume.is_dir():
+        if resume is not None and not resume.is_file():
+            raise BadInput(f"{resume}: no such checkpoint; name {RESUME}, or the folder of a run")
+        return resume
+    for name in (RESUME, TRAVEL):
+        if (resume / name).is_file():
+            return resume / name
+    if not only_begun(resume):
+        raise BadInput(f"{resume}: no run to go on with in this folder; name one that scumble train has written")
+    say(f"{resume}: no checkpoint yet, beginning anew")
+    return None
+
+
+def only_begun(folder: Path) -> bool:
+    """A run that was killed before its first checkpoint has nothing to lose."""
+    return (folder / JOURNAL).exists() and not any((folder / name).exists() for name in (RESUME, TRAVEL, CARD))
+
+
+def clear_run(folder: Path) -> None:
+    """Take away what a run writes, and nothing else."""
+    for name in (BEST, RESUME, TRAVEL, CARD, JOURNAL, "report.html", "val.png", "test.png"):
+        (folder / name).unlink(missing_ok=True)
+    for name in (BOARD, GRIDS, PREVIEWS):
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def bring_along(source: Path, folder: Path) -> None:
+    """A run that goes on elsewhere takes its past along: the best weights so far, journal, grids and curves."""
+    for name in (BEST, JOURNAL):
+        if (source / name).is_file():
+            shutil.copyfile(source / name, folder / name)
+    for name in (BOARD, GRIDS, PREVIEWS):
+        if (source / name).is_dir():
+            shutil.copytree(source / name, folder / name)
+
+
+def counts_of(dataset: Dataset) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for r in dataset.records:
+        counts[f"{r.kind} {r.split}"] = counts.get(f"{r.kind} {r.split}", 0) + 1
+    return counts

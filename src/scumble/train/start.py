@@ -1,0 +1,41 @@
+"""What a run needs before its first step: the features network and the styles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from scumble.core.downloads import shipped_vgg
+from scumble.core.errors import BadSettings
+from scumble.network.shape import SEEN
+from scumble.train.data.dataset import Dataset
+from scumble.train.data.one_style import pictures_of
+from scumble.train.data.style_set import StyleSet, style_set_of, style_set_of_one
+from scumble.train.machine import device_of
+from scumble.train.nn.arithmetic import dtype_of
+from scumble.train.nn.perceptual import PerceptualFeatures
+from scumble.train.settings import TrainSettings
+
+
+def features_of(settings: TrainSettings) -> PerceptualFeatures:
+    """The features network of a run, on its device. Raises BadSettings, BadLook."""
+    run = settings.run
+    if run.vgg is not None and settings.generator.conditioning == "style":
+        raise BadSettings(
+            f"{run.vgg}: a universal generator is told of styles by the shipped features; leave --vgg out"
+        )
+    device = device_of(run.device)
+    features = PerceptualFeatures.load(run.vgg or shipped_vgg(), "relu4_1", dtype_of(run.precision, device))
+    if features.widths != SEEN:
+        raise BadSettings(f"{run.vgg}: not the layers of VGG-16 or VGG-19; take a file of scumble weights fetch")
+    return features.to(device)
+
+
+def styles_of(
+    dataset: Dataset, settings: TrainSettings, features: PerceptualFeatures, say: Callable[[str], None] = lambda _: None
+) -> StyleSet:
+    """The styles that a run learns: those of the data set, or its one style."""
+    device = next(features.buffers()).device
+    if settings.data.style is not None:
+        pictures = pictures_of(settings.data.style, "train")
+        return style_set_of_one(pictures, settings.data, features, device, settings.run.seed)
+    return style_set_of(dataset, settings.data, features, device, settings.run.seed, say)
