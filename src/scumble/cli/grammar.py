@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import typer
 from typer.core import TyperCommand
 
 from scumble.cli.apps import ClickException
 from scumble.core.errors import BadSettings
+from scumble.rendering.options import PANELS
 
 
 def weighted(text: str) -> tuple[str, float]:
@@ -71,30 +71,15 @@ class SeveralValues(TyperCommand):
         return rest
 
 
-# the flags of `scumble render` as its help shows them
-PANELS = {
-    "Plate and output": "output frames start end step first_frame frame_rate missing overwrite",
-    "Look": "look style refine strength stroke lines carry on on_warp",
-    "Colour": "keep_color keep_exposure hold_blacks palette",
-    "Where it is painted": "matte matte_channel crypto auto_matte invert_matte feather matte_look",
-    "Steadiness": "stabilize window vectors grain cuts stats",
-    "Files for film": "layer out_layer aov in_space out_space ocio codec quality",
-    "Review": "compare burn_in proxy dry_run progress",
-    "Running": "settings_file dump_settings precision engine",
-}
-
-
 class WithSettings(SeveralValues):
     """A command that takes further flags from the file of `--settings`; its own come first."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        panels = {name: panel for panel, names in PANELS.items() for name in names.split()}
-        order = list(panels)
-        for p in self.params:
-            if p.param_type_name == "option":
-                p.rich_help_panel = panels.get(p.name or "", "Options")  # type: ignore[attr-defined]
-        self.params.sort(key=lambda p: order.index(p.name) if p.name in panels else -1)
+        # those of one panel stand together, in the panels' order
+        panels = [getattr(p, "rich_help_panel", None) for p in self.params]
+        order = {panel: PANELS.index(panel) if panel in PANELS else -1 for panel in panels}
+        self.params.sort(key=lambda p: order[getattr(p, "rich_help_panel", None)])
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         from scumble.cli.settings_file import words_of
@@ -141,16 +126,6 @@ def settings_dump(ctx: typer.Context) -> str:
         ):
             values[next(n for n in p.opts if n.startswith("--"))[2:]] = value
     return as_toml(values)
-
-
-def proxy_of(number: int) -> Literal[1, 2, 4]:
-    if number == 2:
-        return 2
-    if number == 4:
-        return 4
-    if number != 1:
-        raise BadSettings(f"--proxy {number}: give 2 or 4, or 1 for the whole size")
-    return 1
 
 
 def one_matte(path: str | None, channel: str | None, crypto: list[str] | None, auto: str | None) -> str:
@@ -237,13 +212,3 @@ def frames_of(
             f"--start {first} --end {last}: the plate has frames {whole}; give --start and --end inside it"
         )
     return tuple(FrameRange(first, last, step))
-
-
-def lines_option(text: str | None) -> int | None:
-    if text is None:
-        return None
-    if text == "full":
-        return 0
-    if not re.fullmatch(r"[1-9]\d{0,8}", text, re.ASCII):
-        raise BadSettings(f"lines {text!r}: give a number of lines, or full")
-    return int(text)

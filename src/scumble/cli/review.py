@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from scumble.cli.checks import check_sheet_output
-from scumble.cli.grammar import lines_option
 from scumble.cli.terminal import counting
+from scumble.rendering.options import lines_of
 
 
 def sheet(
@@ -69,7 +69,7 @@ def sheet(
         keep_exposure=keep_exposure,
         hold_blacks=hold_blacks,
         stroke=stroke,
-        lines=lines_option(lines),
+        lines=lines_of(lines),
         cuts=cuts,
         layer=layer,
         in_space=in_space,

@@ -12,12 +12,17 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+import tomlkit
+
 from scumble.core.errors import BadSettings
-from scumble.core.settings import toml_value
+from scumble.core.options import flag_of, options_of
+from scumble.rendering.options import RenderSettings
 
-PATHS = {"input", "output", "palette", "stats"}  # whose value is always a path
+_DECLARED = {flag_of(name, declared): declared.path for name, declared in options_of(RenderSettings).items()}
 
-PERHAPS = {"look", "style", "matte", "matte-look", "cuts", "ocio"}  # whose value is one where it is no name
+PATHS = {"input", "output", *(n for n, path in _DECLARED.items() if path == "always")}
+
+PERHAPS = {"look", "style", "matte-look", *(n for n, path in _DECLARED.items() if path == "perhaps")}
 
 # what the command line has of the left takes the place of what the file has of the right
 INSTEAD = (
@@ -99,8 +104,8 @@ def as_toml(values: Mapping[str, Any]) -> str:
         found = _from_file(name, str(value), Path.cwd())
         return os.path.abspath(found) if name in PATHS else found
 
-    lines = []
+    document = tomlkit.document()
     for name, value in values.items():
-        found = [in_full(name, one) for one in value] if isinstance(value, list | tuple) else in_full(name, value)
-        lines.append(f"{name} = {toml_value(found)}")
-    return "\n".join(lines) + "\n"
+        several = isinstance(value, list | tuple)
+        document[name] = [in_full(name, one) for one in value] if several else in_full(name, value)
+    return tomlkit.dumps(document)

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 import typer
 
 from scumble.cli.checks import check_look_output, check_sheet_output, needs_torch, override
-from scumble.cli.grammar import lines_option
 from scumble.cli.terminal import counting, say
 from scumble.core.errors import BadInput, BadLook, BadSettings
+from scumble.rendering.options import lines_of
 
 
 def look_train(
@@ -262,7 +262,7 @@ def look_match(
         find_look(start) if start is not None else before,
         painted_space,
         name or output.stem,
-        lines_option(lines),
+        lines_of(lines),
         vgg,
         say,
         overwrite,

@@ -1,24 +1,23 @@
 """Settings files: TOML to frozen dataclasses and back; a wrong key is named with its file.
 
-Each field of a settings class has one sentence under it; `describe` reads those sentences, so that
-`--help`, the documentation and the commented TOML are made from the same words.
+Each field of a settings class is an option with its sentence (`core/options.py`), so that `--help`, the documentation
+and the commented TOML are made from the same words.
 """
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import difflib
-import inspect
-import json
-import textwrap
 import tomllib
 import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import tomlkit
+
 from scumble.core.errors import BadSettings
+from scumble.core.options import describe
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -145,35 +144,24 @@ def to_values(settings: Any) -> dict[str, Any]:
 
 def commented(settings: Any) -> str:
     """A settings object as TOML, each key under its sentence; keys without a value are left as comments."""
-    lines: list[str] = []
+    document = tomlkit.document()
     for field in dataclasses.fields(settings):
-        table = getattr(settings, field.name)
-        lines += [f"[{field.name}]"]
-        values = to_values(table)
-        for key, sentence in describe(type(table)).items():
-            lines += [f"# {sentence}", f"{key} = {toml_value(values[key])}" if key in values else f"# {key} = ..."]
-        lines += [""]
-    return "\n".join(lines)
+        part = getattr(settings, field.name)
+        values, table = to_values(part), tomlkit.table()
+        for key, sentence in describe(type(part)).items():
+            table.add(tomlkit.comment(sentence))
+            if key in values:
+                table.add(key, _toml(values[key]))
+            else:
+                table.add(tomlkit.comment(f"{key} = ..."))
+        document.add(field.name, table)
+    return tomlkit.dumps(document)
 
 
-def toml_value(value: Any) -> str:
-    """A plain value as TOML writes it; its text is JSON's, but for one character."""
+def _toml(value: Any) -> Any:
+    """A plain value for tomlkit: tables inside tables stand on one line."""
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{k} = {toml_value(v)}" for k, v in value.items()) + " }"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def describe(settings: type[Any]) -> dict[str, str]:
-    """The sentence under each field of a settings class, by field name."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(settings))).body[0]
-    assert isinstance(tree, ast.ClassDef)
-    found: dict[str, str] = {}
-    for field, text in zip(tree.body, tree.body[1:], strict=False):
-        if (
-            isinstance(field, ast.AnnAssign)
-            and isinstance(field.target, ast.Name)
-            and isinstance(text, ast.Expr)
-            and isinstance(text.value, ast.Constant)
-        ):
-            found[field.target.id] = str(text.value.value)
-    return found
+        table = tomlkit.inline_table()
+        table.update(value)
+        return table
+    return list(value) if isinstance(value, tuple) else value

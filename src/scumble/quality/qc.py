@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from scumble.core.colour import DISPLAY, converted
 from scumble.core.errors import BadInput, BadPlate
 from scumble.core.frames import Frame, format_frames
+from scumble.core.options import describe, option
 from scumble.core.pixels import resized
-from scumble.core.settings import describe
 from scumble.core.version import __version__
 from scumble.core.working_space import to_working
 from scumble.media.movie_reader import MoviePlate
@@ -56,22 +56,16 @@ SHOWN = 480  # their width in pixels
 class Limits:
     """What a render must keep to pass; a limit of 0 or less on a ratio is not looked at."""
 
-    warp_1: float = 4.0
-    """Most warping error over 1 frame, as a ratio to the plate's own."""
-    warp_10: float = 3.0
-    """Most warping error over 10 frames, as a ratio to the plate's own."""
-    static: float = 3.0
-    """Most mean change in static places, in codes of 255."""
-    sharpness: float = 0.4
-    """Least sharpness, as a ratio to the plate's."""
-    drift: float = 12.0
-    """Most change of the mean colour beyond the plate's, in codes of 255."""
-    clipped: float = 0.05
-    """Most share of pixels that are clipped and are not in the plate."""
-    broken: int = 0
-    """Most frames that are black, repeat the one before, or have NaN or infinite values where the plate has none."""
-    missing: int = 0
-    """Most frames of the plate that the render lacks."""
+    warp_1: float = option(4.0, "Most warping error over 1 frame, as a ratio to the plate's own.")
+    warp_10: float = option(3.0, "Most warping error over 10 frames, as a ratio to the plate's own.")
+    static: float = option(3.0, "Most mean change in static places, in codes of 255.")
+    sharpness: float = option(0.4, "Least sharpness, as a ratio to the plate's.")
+    drift: float = option(12.0, "Most change of the mean colour beyond the plate's, in codes of 255.")
+    clipped: float = option(0.05, "Most share of pixels that are clipped and are not in the plate.")
+    broken: int = option(
+        0, "Most frames that are black, repeat the one before, or have NaN or infinite values where the plate has none."
+    )
+    missing: int = option(0, "Most frames of the plate that the render lacks.")
 
 
 @dataclass(frozen=True)

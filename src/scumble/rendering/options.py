@@ -1,112 +1,236 @@
-"""The options of a render."""
+"""The options of a render, each declared once."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal
 
 from scumble.core.errors import BadSettings
-from scumble.core.frames import parse_frames, parse_rate
 from scumble.core.keyed import Keys
-from scumble.look.making import style_picture
-from scumble.media.aov import AOVS, parse_aovs
-from scumble.media.ocio import Colours
-from scumble.media.plate import PlateOptions
-from scumble.network.palette import Colouring, Palette
-from scumble.rendering.review import Compare
+from scumble.core.options import check, option, read
+
+if TYPE_CHECKING:  # what follows takes time to import, and `scumble --help` reads this file
+    from scumble.media.plate import PlateOptions
+    from scumble.network.palette import Colouring, Palette
 
 LINES = 720  # the network's size unless asked otherwise: what it was trained to see
 
 MOST_OVERSCAN = 16  # times the picture's pixels: more is a window that has gone astray
+
+PLATE, LOOK, COLOUR, MATTES = "Plate and output", "Look", "Colour", "Where it is painted"
+STEADY, FILM, REVIEW, RUNNING = "Steadiness", "Files for film", "Review", "Running"
+PANELS = (PLATE, LOOK, COLOUR, MATTES, STEADY, FILM, REVIEW, RUNNING)  # in the order of `--help`
+
+Compare = Literal["side", "wipe", "stack"]
+
+
+def _frames(given: Any) -> tuple[int, ...]:
+    from scumble.core.frames import parse_frames
+
+    if isinstance(given, str):
+        return parse_frames(given)
+    return tuple(sorted({given} if isinstance(given, int) else set(given)))
+
+
+def _rate(given: Any) -> Fraction:
+    from scumble.core.frames import parse_rate
+
+    return given if isinstance(given, Fraction) else parse_rate(str(given))
+
+
+def _strength(given: Any) -> Any:
+    return Keys.parse(given, "strength") if isinstance(given, str) else given
+
+
+def lines_of(given: Any) -> Any:
+    """Lines at which the network sees a plate; 0 for `full`. Raises BadSettings."""
+    if given == "full":
+        return 0
+    if isinstance(given, str):
+        if not (given.isascii() and given.isdigit() and not given.startswith("0") and len(given) < 10):
+            raise BadSettings(f"lines {given!r}: give a number of lines, or full")
+        return int(given)
+    return given
+
+
+def _palette(given: Any) -> Any:
+    from scumble.look.making import style_picture
+    from scumble.network.palette import Palette
+
+    return given if isinstance(given, Palette) else Palette.measure(style_picture(Path(given)))
+
+
+def _aovs(given: Any) -> tuple[str, ...]:
+    from scumble.media.aov import parse_aovs
+
+    if isinstance(given, str):
+        return parse_aovs(given)
+    return parse_aovs(",".join(given)) if given and all(isinstance(word, str) for word in given) else tuple(given)
+
+
+def _codecs() -> list[str]:
+    from scumble.media.codecs import CODECS
+
+    return list(CODECS)
 
 
 @dataclass(frozen=True)
 class RenderSettings:
     """How a shot is painted."""
 
-    frames: tuple[int, ...] | None = None
-    """Frames to paint; all by default. Statistics come from the whole plate in any case."""
-    first_frame: int | None = None
-    """Number of the first frame; movies start at 1 otherwise."""
-    frame_rate: Fraction | None = None
-    """Frames per second of a movie made from a sequence; the plate's own, else 24."""
-    quality: int = 85
-    """0 to 100, for movies, JPEG and WebP."""
-    strength: float | Keys = 1.0
-    """0 keeps the plate, 1 is the painting; mixed in the working space; a number, or keys over frames."""
-    keep_color: float = 0.0
-    """0 takes the style's colours, 1 keeps the plate's."""
-    keep_exposure: float = 0.0
-    """0 is as light or dark as the style, 1 as the plate."""
-    hold_blacks: bool = False
-    """Leave what is near the plate's black and white points as it is."""
-    palette: Palette | None = None
-    """Colours of another picture instead of the style's."""
-    carry: float = 1.0
-    """How much of its painted key frames a matched look carries along the shot; 0 is the network alone."""
-    stroke: float = 1.0
-    """Size of strokes: 2 paints at half as many lines."""
-    lines: int | None = None
-    """Lines at which the network sees the plate instead of min(height, 720) / stroke; 0 is the plate's own."""
-    precision: Literal["auto", "f32", "fast"] = "auto"
-    """f32 is exact on every machine; fast is bf16; auto is fast for 8-bit movies only."""
-    engine: str = "openvino"
-    """Name in `scumble.engine.ENGINES`."""
-    cuts: str | None = None
-    """auto finds the plate's shots, none takes it for one, a text file lists first frames; auto for movies only."""
-    stats: Path | None = None
-    """File of statistics to paint with; measured and written when it is not there."""
-    stabilize: Literal["vectors", "flow"] | None = None
-    """Average every frame with its neighbours along the motion: of the plate's vector channels, or optical flow."""
-    window: int = 2
-    """Frames on each side that the stabiliser sees, 1 to 3."""
-    grain: Literal["keep", "remove"] | None = None
-    """Take the plate's grain off before painting, and give it back after (keep) or not (remove)."""
-    matte: str = ""
-    """Where to paint: PATH of a sequence, movie or still, channel:NAME of the plate, or crypto:NAME[,NAME...]."""
-    invert_matte: bool = False
-    """Paint outside the matte instead."""
-    feather: float = 0.0
-    """Pixels of the plate over which the edges of mattes are softened."""
-    on: int = 1
-    """Paint every so many frames and hold them between, as drawn animation does: 2 is on twos."""
-    on_warp: Literal["vectors", "flow"] | None = None
-    """Let what is held move with the plate, along its vector channels or optical flow."""
-    vectors: str = ""
-    """Layer of motion vectors as LAYER[:forward|backward][:up|down]; recognised by its name otherwise."""
-    aovs: tuple[str, ...] = ()
-    """Parts of the painting to be written as layers of the EXR, of luma, chroma, detail and matte."""
-    proxy: Literal[1, 2, 4] = 1
-    """Paint at a half or a quarter of the plate's size, with the strokes and colours of the whole."""
-    compare: Compare | None = None
-    """Put the plate beside the painting (side), above it (stack), or in the left half of the frame (wipe)."""
-    burn_in: bool = False
-    """Write shot, frame, timecode and look into the picture."""
-    layer: str = ""
-    """Colour layer of an EXR, by layer or part; the beauty by default."""
-    out_layer: str = ""
-    """Layer for the painting beside the untouched beauty of an EXR; the beauty itself by default."""
-    in_space: str = ""
-    """Colour space of the plate, whatever its tags say."""
-    out_space: str = ""
-    """Colour space of the output; the plate's own where the format can hold it."""
-    ocio: str | None = None
-    """OpenColorIO configuration; $OCIO, or a built-in ACES one, by default."""
-    missing: Literal["error", "hold", "skip"] = "error"
-    """What to do about frames that the sequence lacks: stop, repeat the one before, or leave them out."""
-    codec: str = ""
-    """Codec of a movie, a name in `scumble.media.movie.CODECS`; by suffix and bits by default."""
-    overwrite: bool = False
-    """Replace outputs that are there, whoever made them."""
+    frames: tuple[int, ...] | None = option(
+        None, "Frames to paint, as in 1001-1100x2,1150. All by default; statistics come from the whole plate in any case.",
+        panel=PLATE, metavar="RANGE", text=str, read=_frames, api="render", web=str,
+    )  # fmt: skip
+    first_frame: int | None = option(
+        None, "Number of the plate's first frame. Movies start at 1 by default.", panel=PLATE,
+        recipe="the painted frames that a look carries, by their numbers", api="paint",
+    )  # fmt: skip
+    frame_rate: Fraction | None = option(
+        None, "Frames per second of a movie, as in 24 or 24000/1001. A movie keeps its own by default; a sequence gets 24.",
+        panel=PLATE, metavar="RATE", text=str, read=_rate, api="render", web=str,
+    )  # fmt: skip
+    missing: Literal["error", "hold", "skip"] = option(
+        "error", "Frames that the sequence lacks: stop, repeat the frame before, or leave them out.",
+        panel=PLATE, api="paint",
+    )  # fmt: skip
+    overwrite: bool = option(
+        False, "Replace outputs that exist, whoever made them. Without it, frames with the same recipe are kept.", panel=PLATE
+    )  # fmt: skip
+    strength: float | Keys = option(
+        1.0, "0 keeps the plate, 1 is the painting. Keys over frames change it, as in 1001:0,1050:1.", panel=LOOK,
+        within=(0, 1), recipe="the strength at the frame", metavar="NUMBER|KEYS", text=str, read=_strength, api="paint",
+        web=float | str, page="slider",
+    )  # fmt: skip
+    stroke: float = option(
+        1.0, "Size of strokes; 2 doubles them.", panel=LOOK, within=(0.1, 20), recipe=True, api="paint", page="slider",
+        shown=(0.25, 4),
+    )  # fmt: skip
+    lines: int | None = option(
+        None, "Lines at which the network sees the plate. At most 720 by default; full is the plate's own.", panel=LOOK,
+        metavar="N|full", recipe="the network's size", text=str, read=lines_of, api="paint",
+        web=int | Literal["full"] | None,
+    )  # fmt: skip
+    carry: float = option(
+        1.0, "Share of its painted frames that a matched look carries along the shot; 0 is the network alone.", panel=LOOK,
+        within=(0, 1), recipe="the looks", api="paint",
+    )  # fmt: skip
+    on: int = option(
+        1, "Paint every so many frames and hold them between, as drawn animation does; 2 is on twos.", panel=LOOK,
+        within=(1, 24), unit="frames", recipe=True, api="render",
+    )  # fmt: skip
+    on_warp: Literal["vectors", "flow"] | None = option(
+        None, "Let held frames move with the plate, along its motion vectors or optical flow.", panel=LOOK, recipe=True,
+    )  # fmt: skip
+    keep_color: float = option(
+        0.0, "0 takes the style's colours, 1 keeps the plate's colours under the strokes.", panel=COLOUR, within=(0, 1),
+        recipe="the colours", api="paint", page="slider",
+    )  # fmt: skip
+    keep_exposure: float = option(
+        0.0, "0 is as light or dark as the style, 1 as the plate.", panel=COLOUR, within=(0, 1), recipe="the colours",
+        api="paint", page="slider",
+    )  # fmt: skip
+    hold_blacks: bool = option(
+        False, "Leave values near the plate's black and white points as they are.", panel=COLOUR, recipe=True, api="paint",
+        page="check",
+    )  # fmt: skip
+    palette: Palette | None = option(
+        None, "Take the colours of this picture instead of the style's.", panel=COLOUR, metavar="PICTURE",
+        recipe="the colours", text=Path, read=_palette, path="always",
+    )  # fmt: skip
+    matte: str = option(
+        "", "Paint only where this is white: a sequence, movie or still. Alpha is used where it is not all 1, else red.",
+        panel=MATTES, metavar="PATH", recipe="the mattes", path="perhaps", api="paint",
+    )  # fmt: skip
+    invert_matte: bool = option(False, "Paint outside the matte instead.", panel=MATTES, recipe=True, api="paint")
+    feather: float = option(
+        0.0, "Soften the edges of mattes over so many pixels of the plate.", panel=MATTES, within=(0, 1000), unit="pixels",
+        metavar="PIXELS", recipe=True, api="paint",
+    )  # fmt: skip
+    stabilize: Literal["vectors", "flow"] | None = option(
+        None, "Average every frame with its neighbours along the motion: the EXR's motion vectors, or optical flow.",
+        panel=STEADY, also=("stabilise",), recipe=True, api="render", page="choice",
+    )  # fmt: skip
+    window: int = option(
+        2, "Frames on each side that the stabiliser averages.", panel=STEADY, within=(1, 3), unit="frames", recipe=True
+    )  # fmt: skip
+    vectors: str = option(
+        "", "Layer of motion vectors in pixels, their direction and the way of their y axis. The names of Blender, Nuke and"
+        " Arnold are recognised.", panel=STEADY, metavar="LAYER[:forward|backward][:up|down]", recipe=True,
+    )  # fmt: skip
+    grain: Literal["keep", "remove"] | None = option(
+        None, "Take the plate's grain off before painting. Then give it back (keep) or not (remove).", panel=STEADY,
+        recipe=True, api="render", page="choice",
+    )  # fmt: skip
+    cuts: str | None = option(
+        None, "Where shots begin; each shot has its own statistics. auto finds them, none takes the plate for one shot, a"
+        " text file lists first frames, one a line. Default: auto for movies, none for sequences.",
+        panel=STEADY, metavar="auto|none|FILE", recipe="the statistics", read=str, path="perhaps", api="render",
+        web=Literal["auto", "none"] | None,
+    )  # fmt: skip
+    stats: Path | None = option(
+        None, "File of statistics to paint with. It is measured and written where it does not exist.", panel=STEADY,
+        metavar="FILE.json", recipe="the statistics", read=Path, path="always",
+    )  # fmt: skip
+    layer: str = option(
+        "", "Colour layer of an EXR, by layer or part; the beauty by default.", panel=FILM, metavar="NAME", recipe=True,
+        api="paint",
+    )  # fmt: skip
+    out_layer: str = option(
+        "", "Write the painting as this layer of the EXR, beside the untouched beauty.", panel=FILM, metavar="NAME",
+        recipe=True,
+    )  # fmt: skip
+    aovs: tuple[str, ...] = option(
+        (), "Write parts of the painting as layers of a linear EXR: luma, chroma, detail, matte, or some of them. Not with"
+        " --proxy, --compare or --burn-in, nor with --on without --on-warp.",
+        panel=FILM, flag="aov", metavar="LIST", recipe=True, text=list[str] | None, read=_aovs,
+    )  # fmt: skip
+    in_space: str = option(
+        "", "Colour space of the plate, as in ACEScg. Its own tags are believed by default.", panel=FILM, metavar="SPACE",
+        recipe="the colour spaces", api="paint", page="text",
+    )  # fmt: skip
+    out_space: str = option(
+        "", "Colour space of the output; the plate's own by default, where the format can hold it.", panel=FILM,
+        metavar="SPACE", recipe="the colour spaces", api="render",
+    )  # fmt: skip
+    ocio: str | None = option(
+        None, "OpenColorIO configuration. Default: $OCIO, else a built-in ACES 1.3 studio configuration.", panel=FILM,
+        metavar="FILE|ocio://NAME", recipe="the colour spaces", read=str, path="perhaps",
+    )  # fmt: skip
+    codec: str = option(
+        "", "Codec of a movie: h264, h264-10, hevc, hevc-10, prores-proxy, -lt, prores, -hq, -4444, -4444xq, dnxhr-lb, -sq,"
+        " -hq, -hqx, -444, ffv1, ffv1-10, ffv1-16. Default: h264 for 8 bits, else prores-hq in .mov, hevc-10 in .mp4, ffv1"
+        " in .mkv.", panel=FILM, metavar="NAME", api="render", page="choice",
+        among=_codecs,
+    )  # fmt: skip
+    quality: int = option(
+        85, "Quality of movies, JPEG and WebP.", panel=FILM, within=(0, 100), recipe=True, api="render"
+    )  # fmt: skip
+    compare: Compare | None = option(
+        None, "Put the plate left of the painting (side), above it (stack), or in the left half of the frame (wipe).",
+        panel=REVIEW, recipe=True, api="render",
+    )  # fmt: skip
+    burn_in: bool = option(
+        False, "Write shot, frame, timecode and look into the picture.", panel=REVIEW, recipe="the burn-in", api="render"
+    )  # fmt: skip
+    proxy: Literal[1, 2, 4] = option(
+        1, "Write a half or a quarter of the size, with the strokes and colours of the whole.", panel=REVIEW,
+        metavar="1|2|4", recipe=True, text=int,
+    )  # fmt: skip
+    precision: Literal["auto", "f32", "fast"] = option(
+        "auto", "f32 is exact on every machine, fast is bf16. auto: fast for 8-bit movies, f32 otherwise.", panel=RUNNING,
+        recipe="the precision", api="render",
+    )  # fmt: skip
+    engine: str = option("openvino", "What runs the network: openvino or torch.", panel=RUNNING, recipe=True)
 
     @property
     def plate_options(self) -> PlateOptions:
         """How the plate is to be understood."""
+        from scumble.media.ocio import Colours
+        from scumble.media.plate import PlateOptions
+
         colours = Colours(self.ocio)
         if self.ocio is not None:
             colours.check()
@@ -115,36 +239,18 @@ class RenderSettings:
     @property
     def colouring(self) -> Colouring:
         """Which colours the painting takes."""
+        from scumble.network.palette import Colouring
+
         return Colouring(self.keep_color, self.keep_exposure, self.palette)
 
     def __post_init__(self) -> None:
-        for name, known in choices_of().items():
-            if getattr(self, name) not in known:
-                given = ", ".join(str(choice) for choice in known if choice is not None)
-                raise BadSettings(f"{name.replace('_', '-')} {getattr(self, name)!r}: give one of {given}")
-        strengths = self.strength.values if isinstance(self.strength, Keys) else (self.strength,)
-        if not all(0 <= value <= 1 for value in strengths):
-            raise BadSettings(f"strength {self.strength}: give a number from 0 to 1")
-        if not 0 <= self.keep_color <= 1:
-            raise BadSettings(f"keep-color {self.keep_color}: give a number from 0 to 1")
-        if not 0 <= self.keep_exposure <= 1:
-            raise BadSettings(f"keep-exposure {self.keep_exposure}: give a number from 0 to 1")
-        if not 0 <= self.carry <= 1:
-            raise BadSettings(f"carry {self.carry}: give a number from 0 to 1")
-        if not 0.1 <= self.stroke <= 20:
-            raise BadSettings(f"stroke {self.stroke}: give a number from 0.1 to 20")
-        if not 0 <= self.quality <= 100:
-            raise BadSettings(f"quality {self.quality}: give a number from 0 to 100")
-        if not 1 <= self.on <= 24:
-            raise BadSettings(f"on {self.on}: give a number of frames from 1 to 24")
+        from scumble.media.aov import AOVS
+
+        check(self)
         if self.on_warp is not None and self.on == 1:
             raise BadSettings("on-warp moves what is held; give --on 2 with it")
         if self.vectors and "vectors" not in (self.stabilize, self.on_warp):
             raise BadSettings("vectors are for --stabilize vectors and --on-warp vectors; give one of them")
-        if not 1 <= self.window <= 3:
-            raise BadSettings(f"window {self.window}: give 1, 2 or 3 frames on each side")
-        if not 0 <= self.feather <= 1000:
-            raise BadSettings(f"feather {self.feather}: give a number of pixels from 0 to 1000")
         if self.invert_matte and not self.matte:
             raise BadSettings("invert-matte turns a matte around; give a matte with it, as in --auto-matte person")
         if self.lines is not None and self.lines != 0 and not 16 <= self.lines <= 20000:
@@ -169,40 +275,6 @@ class RenderSettings:
             raise BadSettings(f"aov {unknown!r}: give some of {', '.join(AOVS)}")
 
 
-@cache
-def choices_of() -> dict[str, tuple[object, ...]]:
-    """The settings that are one of a few words, and those words."""
-    found = {}
-    for name, hint in get_type_hints(RenderSettings).items():
-        words = [w for part in (hint, *get_args(hint)) if get_origin(part) is Literal for w in get_args(part)]
-        if words:
-            found[name] = (*words, *([None] if type(None) in get_args(hint) else []))
-    return found
-
-
 def settings_of(given: dict[str, Any]) -> RenderSettings:
     """Settings of values as they stand on a command line. Raises BadSettings."""
-    known = [field.name for field in fields(RenderSettings)]
-    for name in given:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            raise BadSettings(f"render: no setting {name!r}{f'; did you mean {near[0]}?' if near else ''}")
-    read: dict[str, Callable[[Any], Any]] = {
-        "frames": lambda v: (
-            parse_frames(v) if isinstance(v, str) else tuple(sorted({v} if isinstance(v, int) else set(v)))
-        ),
-        "strength": lambda v: Keys.parse(v, "strength") if isinstance(v, str) else v,
-        "lines": lambda v: 0 if v == "full" else v,
-        "frame_rate": lambda v: parse_rate(str(v)) if not isinstance(v, Fraction) else v,
-        "aovs": lambda v: parse_aovs(v) if isinstance(v, str) else tuple(v),
-        "palette": lambda v: v if isinstance(v, Palette) else Palette.measure(style_picture(Path(v))),
-        "stats": Path,
-        "matte": str,
-        "cuts": str,
-        "ocio": str,
-    }
-    values = {k: read[k](v) if k in read and v is not None else v for k, v in given.items()}
-    try:
-        return RenderSettings(**values)
-    except TypeError as error:  # a word where a number should be
-        raise BadSettings(f"render: a setting of another kind than its field ({error}); see RenderSettings") from error
+    return read(RenderSettings, given, "render")

@@ -1,10 +1,15 @@
-"""What a frame's pixels depend on, as a hash: a frame with the same recipe is done."""
+"""What a frame's pixels depend on, as a hash: a frame with the same recipe is done.
+
+Options that pixels depend on directly say so where they are declared (`recipe=True` in `rendering/options.py`).
+Others act through a fact of the plan, such as the network's size or the shot's statistics: that fact is here.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 
+from scumble.core.options import recipe_of
 from scumble.core.version import __version__
 from scumble.rendering.output import looks_in_words
 from scumble.rendering.plan import Plan
@@ -40,30 +45,15 @@ def mark_of(job: Plan, painters: Painters, number: int) -> str:
         "version": __version__,
         "looks": looks,
         "strength": strength,
-        "settings": [
-            *(
-                settings.colouring.as_values(),
-                settings.hold_blacks,
-                settings.stroke,
-                settings.quality,
-                settings.engine,
-                settings.stabilize,
-            ),
-            *(settings.window, settings.grain, settings.on, settings.on_warp, settings.vectors, settings.layer),
-            *(settings.out_layer, settings.aovs, settings.proxy, settings.compare),
-            [job.plate.path.name, looks_in_words(job)] if settings.burn_in else None,
-        ],
+        "options": recipe_of(settings),
+        "colours": settings.colouring.as_values(),
+        "burn_in": [job.plate.path.name, looks_in_words(job)] if settings.burn_in else None,
         "spaces": [str(job.plate.colour_space), str(job.space), job.configuration],
         "size": [job.network_size, job.margin, job.plate.size, job.plate.bits, job.precision],
         "plate": [digest(file) for file in job.plate.files_of(sources)],
         "frames": [n - number for n in sources],
         # files count by their contents alone
-        "mattes": [
-            settings.matte if is_named(settings.matte) else "",
-            settings.invert_matte,
-            settings.feather,
-            [words if is_named(words) else "" for words in job.matte_words],
-        ],
+        "mattes": [words if is_named(words) else "" for words in (settings.matte, *job.matte_words)],
         "matte_looks": [other.of_words(number) for other in painters.others],
         "matte_files": [digest(f) for matte in job.mattes for n in sources for f in matte.files_of(n)],
         "place": number - job.plate.numbers[0] if job.plate.kind == "movie" else 0,

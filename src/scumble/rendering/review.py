@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import OpenImageIO as oiio
@@ -14,8 +13,7 @@ import OpenImageIO as oiio
 from scumble.core.colour import DISPLAY, ColourSpace, converted, mixed
 from scumble.core.frames import NO_MARGIN, Frame, Pixels
 from scumble.core.pixels import resized
-
-Compare = Literal["side", "wipe", "stack"]
+from scumble.rendering.options import Compare
 
 LETTERS = 1 / 40  # height of burnt-in text to the picture's
 

@@ -62,9 +62,8 @@ class Desk:
 
     def plate(self, asked: PaintRequest | Match) -> Plate:
         """The plate of a request, opened. Raises BadInput, also for a frame that is a link to elsewhere."""
-        options = {"layer": asked.layer, "in_space": asked.in_space}
-        settings = settings_of({k: v for k, v in options.items() if v})
-        return self.open(asked.plate, getattr(asked, "first_frame", None), settings)
+        options = asked.model_dump(include={"layer", "in_space"}, exclude_defaults=True)
+        return self.open(asked.plate, getattr(asked, "first_frame", None), settings_of(options))
 
     def open(
         self, reference: str, first_frame: int | None = None, settings: RenderSettings = RenderSettings()
@@ -127,10 +126,9 @@ class Desk:
 
     def settings(self, asked: PaintRequest) -> dict[str, Any]:
         """The settings of a request, for `scumble.api.render`; checked as the command line checks them."""
-        left_out = {"plate", "look", "styles", "second", "mix", "format", "name", "frame"}
-        values = asked.model_dump(exclude=left_out, exclude_defaults=True)
-        if asked.matte:
-            values["matte"] = self.matte(asked.matte)
+        values = asked.settings
+        if "matte" in values:
+            values["matte"] = self.matte(values["matte"])
         settings_of(values)
         return values
 

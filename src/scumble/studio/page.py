@@ -21,11 +21,11 @@ from scumble.core.pixels import resized
 from scumble.core.version import __version__
 from scumble.look.look import Look
 from scumble.look.making import make_look
-from scumble.media.codecs import CODECS
 from scumble.studio.preview import WIDTH
 from scumble.studio.requests import Match, PaintedFrame, Preview, Render, Train
 from scumble.studio.studio import Studio
 from scumble.studio.submit import own_name, submit
+from scumble.studio.widgets import asked, on_the_page, widget
 from scumble.studio.words import LANGUAGES, Words
 from scumble.studio.work import fitting, shown
 
@@ -34,6 +34,8 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before Gradio read
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 DARK = "__theme=dark"
+
+FIRST = ("strength", "stroke", "keep_color")  # options that stand above the fold
 
 FORMATS = [suffix for suffix in get_args(Render.model_fields["format"].annotation) if suffix]
 
@@ -119,9 +121,7 @@ class Page:
                 with gr.Row():
                     self.paint = gr.Button(w("paint"), variant="primary", elem_id="paint")
                     self.render = gr.Button(w("render"), elem_id="render")
-                self.strength = gr.Slider(0, 1, 1, step=0.01, label=w("strength"), elem_id="strength")
-                self.stroke = gr.Slider(0.25, 4, 1, step=0.05, label=w("stroke"), elem_id="stroke")
-                self.keep_color = gr.Slider(0, 1, 0, step=0.01, label=w("keep_color"), elem_id="keep_color")
+                self.options: dict[str, Any] = {name: widget(name, w) for name in FIRST}
                 self.second = gr.Dropdown(
                     [(w("none"), ""), *self._names()], label=w("second"), value="", elem_id="second"
                 )
@@ -134,9 +134,9 @@ class Page:
                 self.matte_file = gr.File(label=w("matte_file"), file_count="multiple", visible=False, height=110)
                 self.feather = gr.Slider(0, 100, 0, step=1, label=w("feather"), visible=False)
                 with gr.Accordion(w("more"), open=False):
-                    self.keep_exposure = gr.Slider(0, 1, 0, step=0.01, label=w("keep_exposure"))
-                    self.hold_blacks = gr.Checkbox(False, label=w("hold_blacks"))
-                    self.in_space = gr.Textbox("", label=w("in_space"), max_length=100)
+                    rest = {n: declared for n, declared in on_the_page().items() if n not in FIRST}
+                    lists = [n for n, declared in rest.items() if declared.page == "choice"]
+                    self.options |= {name: widget(name, w) for name in rest if name not in lists}
                     self.range = gr.Textbox("", label=w("range"), max_length=200, elem_id="range")
                     with gr.Row():
                         self.format = gr.Dropdown(
@@ -146,20 +146,7 @@ class Page:
                             min_width=110,
                             elem_id="format",
                         )
-                        self.codec = gr.Dropdown([("auto", ""), *CODECS], value="", label=w("codec"), min_width=110)
-                    with gr.Row():
-                        self.stabilize = gr.Dropdown(
-                            [(w("off"), ""), (w("flow"), "flow"), (w("vectors"), "vectors")],
-                            value="",
-                            label=w("stabilize"),
-                            min_width=110,
-                        )
-                        self.grain = gr.Dropdown(
-                            [(w("off"), ""), (w("keep"), "keep"), (w("remove"), "remove")],
-                            value="",
-                            label=w("grain"),
-                            min_width=110,
-                        )
+                        self.options |= {name: widget(name, w) for name in lists}
             with gr.Column(scale=5, min_width=480):
                 self.wipe = gr.ImageSlider(
                     label=w("wipe"), format="png", interactive=False, elem_id="wipe", max_height=620
@@ -259,20 +246,23 @@ class Page:
         values = [*self._values(), self.frame]
         painted = [self.wipe, self.status]
         self.paint.click(self._said(self.show), values, painted, **private)
-        scrubbed: list[Any] = [s.release for s in (self.frame, self.strength, self.stroke, self.keep_color, self.mix)]
-        scrubbed += [self.keep_exposure.release, self.feather.release]
-        scrubbed += [c.input for c in (self.look, self.second, self.matte, self.hold_blacks)]
+        sliders = [c for name, c in self.options.items() if isinstance(c, gr.Slider) and name in self.painting]
+        boxes: list[Any] = [
+            c for name, c in self.options.items() if isinstance(c, gr.Checkbox) and name in self.painting
+        ]
+        scrubbed: list[Any] = [s.release for s in (self.frame, self.mix, self.feather, *sliders)]
+        scrubbed += [c.input for c in (self.look, self.second, self.matte, *boxes)]
         gr.on(
             scrubbed, self._said(self.follow), values, painted, trigger_mode="always_last", show_progress="minimal",
             api_visibility="private",
         )  # fmt: skip
-        rendered = [self.range, self.format, self.codec, self.stabilize, self.grain]
+        rendered = [self.range, self.format, *(self.options[name] for name in self.rendering)]
         self.render.click(self._said(self.queue), [*self._values(), *rendered], None, **private)
         self.painted.upload(
             self._said(self.take_keys), [self.painted, self.facts, self.frame], [self.keys, self.table], **private
         )
         self.painted.clear(lambda: ({}, []), None, [self.keys, self.table], **quiet)
-        asked = [self.plate, self.keys, self.table, self.match_name, self.match_minutes, self.in_space]
+        asked = [self.plate, self.keys, self.table, self.match_name, self.match_minutes, self.options["in_space"]]
         self.match.click(self._said(self.start_match), asked, None, **private)
         asked = [
             self.plate,
@@ -281,7 +271,7 @@ class Page:
             self.train_name,
             self.train_minutes,
             self.scratch,
-            self.in_space,
+            self.options["in_space"],
         ]
         self.train.click(self._said(self.start_train), asked, None, **private)
         lists = [self.look, self.second, self.named]
@@ -317,15 +307,22 @@ class Page:
         return gr.update(choices=names), gr.update(choices=others), gr.update(choices=self.studio.desk.plates())
 
     def _values(self) -> list[Any]:
-        return [
-            *(self.plate, self.style, self.look, self.strength, self.stroke, self.keep_color, self.second, self.mix),
-            *(self.matte, self.matte_plate, self.feather, self.keep_exposure, self.hold_blacks, self.in_space),
-        ]
+        fixed = [self.plate, self.style, self.look, self.second, self.mix, self.matte, self.matte_plate, self.feather]
+        return [*fixed, *(self.options[name] for name in self.painting)]
+
+    @property
+    def painting(self) -> list[str]:
+        """The options on the page that every painting takes."""
+        return [name for name, declared in on_the_page().items() if declared.api == "paint"]
+
+    @property
+    def rendering(self) -> list[str]:
+        """The options on the page that renders take beside them."""
+        return [name for name, declared in on_the_page().items() if declared.api == "render"]
 
     def _asked(self, *values: Any) -> dict[str, Any]:
         """A request out of the values of the components."""
-        plate, style, look, strength, stroke, keep_color, second, mix = values[:8]
-        matte, matte_plate, feather, keep_exposure, hold_blacks, in_space = values[8:]
+        plate, style, look, second, mix, matte, matte_plate, feather, *options = values
         if not plate:
             raise BadInput(self.words("no_plate"))
         if not style and not look:
@@ -337,12 +334,7 @@ class Page:
             "plate": plate,
             **({"styles": [style]} if style else {"look": look}),
             **({"second": second, "mix": mix} if second else {}),
-            "strength": strength,
-            "stroke": stroke,
-            "keep_color": keep_color,
-            "keep_exposure": keep_exposure,
-            "hold_blacks": hold_blacks,
-            "in_space": in_space.strip(),
+            **asked(self.painting, options),
             **({"matte": where, "invert_matte": matte == "out", "feather": feather} if where else {}),
         }
 
@@ -412,9 +404,9 @@ class Page:
 
     def show(self, *values: Any) -> tuple[Any, str]:
         """Paint the frame."""
-        *asked, frame = values
-        plate = asked[0]
-        request = Preview(**self._asked(*asked), frame=self._nearest(plate, frame))
+        *painting, frame = values
+        plate = painting[0]
+        request = Preview(**self._asked(*painting), frame=self._nearest(plate, frame))
         done = self.studio.previews.preview(request)
         several = self.words("frame_of", done.frame, done.frames[0], done.frames[-1]) if len(done.frames) > 1 else ""
         statistics, seconds = self.words(f"by_{done.statistics}"), f"{done.seconds:.1f}"
@@ -430,15 +422,17 @@ class Page:
 
     def follow(self, *values: Any) -> tuple[Any, Any]:
         """The same when something was changed: before there is a shot, a look and the matte, nothing."""
-        if not values[0] or not (values[1] or values[2]) or (values[8] == "own" and not values[9]):
+        if not values[0] or not (values[1] or values[2]) or (values[5] == "own" and not values[6]):
             return gr.skip(), gr.skip()
         return self.show(*values)
 
     def queue(self, *values: Any) -> None:
         """Render the shot."""
-        *asked, frames, suffix, codec, stabilize, grain = values
-        more = {"frames": frames.strip(), "format": suffix, "codec": codec}
-        request = Render(**self._asked(*asked), **more, stabilize=stabilize or None, grain=grain or None)
+        rendering = self.rendering
+        fixed, options = values[: len(values) - len(rendering)], values[len(values) - len(rendering) :]
+        *painting, frames, suffix = fixed
+        more = {"frames": frames.strip(), "format": suffix, **asked(rendering, options)}
+        request = Render(**self._asked(*painting), **more)
         submit(self.studio.desk, request)
         gr.Info(self.words("queued_job"), duration=4)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from scumble.core.options import defaults_of, hint_of, options_of
+from scumble.rendering.options import RenderSettings
 
 Word = Annotated[str, Field(max_length=200)]
 
@@ -17,8 +20,8 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
-class PaintRequest(_Strict):
-    """A plate, a look and how it paints: the flags of `scumble render` that a picture hangs on."""
+class _Paint(_Strict):
+    """A plate, a look and how it paints."""
 
     plate: Reference
     """`upload:ID`, or a path in an allowed folder: a movie, a still, a sequence such as shot.####.exr."""
@@ -30,74 +33,63 @@ class PaintRequest(_Strict):
     """Name of another look to mix in."""
     mix: Share = 0.0
     """Share of the second look."""
-    strength: float | Word = 1.0
-    """0 keeps the plate, 1 is the painting; or keys over frames, as in 1001:0,1050:1."""
-    stroke: float = 1.0
-    """Size of strokes, 0.1 to 20."""
-    keep_color: Share = 0.0
-    """1 keeps the plate's colours."""
-    keep_exposure: Share = 0.0
-    """1 keeps the plate's light and dark."""
-    hold_blacks: bool = False
-    """Leave what is near the plate's black and white points."""
-    carry: Share = 1.0
-    """How much of its key frames a matched look carries along."""
-    lines: int | Literal["full"] | None = None
-    """Lines at which the network sees the plate."""
-    matte: Reference = ""
-    """Where to paint: auto:person, channel:NAME, crypto:OBJECT, an upload or a path in an allowed folder."""
-    invert_matte: bool = False
-    """Paint outside the matte."""
-    feather: float = 0.0
-    """Pixels over which the matte's edge is softened."""
-    layer: Word = ""
-    """Colour layer of an EXR."""
-    in_space: Word = ""
-    """Colour space of the plate."""
-    missing: Literal["error", "hold", "skip"] = "error"
-    """What to do about frames that the sequence lacks."""
-    first_frame: int | None = Field(default=None, ge=-(10**8), le=10**8)
-    """Number of the plate's first frame."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The options of `scumble render` that were asked for, by name."""
+        return self.model_dump(include=set(options_of(RenderSettings)), exclude_defaults=True)
 
 
-class Preview(PaintRequest):
+class _Preview(_Strict):
     """One frame, painted fast."""
 
     frame: int | None = None
     """Its number; the plate's first by default."""
 
 
-class Render(PaintRequest):
+class _Render(_Strict):
     """A shot, painted and written."""
 
     format: Literal["", "mp4", "mov", "mkv", "png", "exr", "tif", "dpx", "jpg", "webp"] = ""
     """By suffix: a movie, or a sequence (a still for a still); like the plate by default."""
     name: Word = ""
     """Name of the result's files; the plate's and the look's by default."""
-    frames: Word = ""
-    """Frames to paint, as in 1001-1100x2."""
-    stabilize: Literal["vectors", "flow"] | None = None
-    """Average every frame with its neighbours along the motion."""
-    grain: Literal["keep", "remove"] | None = None
-    """Take the plate's grain off before painting; give it back, or not."""
-    cuts: Literal["auto", "none"] | None = None
-    """Where shots begin."""
-    on: int = 1
-    """Paint every so many frames and hold them."""
-    precision: Literal["auto", "f32", "fast"] = "auto"
-    """auto: fast for 8-bit movies."""
-    codec: Word = ""
-    """Codec of a movie."""
-    quality: int = 85
-    """0 to 100."""
-    out_space: Word = ""
-    """Colour space of the result."""
-    frame_rate: Word = ""
-    """Frames per second of a movie made from a sequence."""
-    compare: Literal["side", "wipe", "stack"] | None = None
-    """The plate beside the painting."""
-    burn_in: bool = False
-    """Write shot, frame and look into the picture."""
+
+
+def _fields(*requests: str) -> dict[str, Any]:
+    """The options that these requests take, as fields of a model."""
+    return {name: _field(name) for name, declared in options_of(RenderSettings).items() if declared.api in requests}
+
+
+def _field(name: str) -> tuple[Any, Any]:
+    """An option as a field: its type, and its default with its sentence and ends."""
+    declared = options_of(RenderSettings)[name]
+    hint = declared.web if declared.web is not None else hint_of(RenderSettings, name)
+    default = defaults_of(RenderSettings)[name]
+    if hint is str:
+        hint, default = (Reference if declared.path else Word), default or ""
+    elif str in get_args(hint):
+        hint = Union[tuple(Word if part is str else part for part in get_args(hint))]  # noqa: UP007 - made of parts
+    ends: dict[str, Any] = {}
+    if declared.within is not None and hint in (int, float):
+        ends = dict(zip(("ge", "le"), declared.within, strict=True))
+    if name == "first_frame":
+        ends = {"ge": -(10**8), "le": 10**8}
+    return hint, Field(default=default, description=declared.help, **ends)
+
+
+if TYPE_CHECKING:  # the options are not seen by type checkers: `settings` has them
+
+    class PaintRequest(_Paint): ...
+
+    class Preview(PaintRequest, _Preview): ...
+
+    class Render(PaintRequest, _Render): ...
+
+else:
+    PaintRequest = create_model("PaintRequest", __base__=_Paint, __doc__=_Paint.__doc__, **_fields("paint"))
+    Preview = create_model("Preview", __base__=(_Preview, PaintRequest), __doc__=_Preview.__doc__)
+    Render = create_model("Render", __base__=(_Render, PaintRequest), __doc__=_Render.__doc__, **_fields("render"))
 
 
 class PaintedFrame(_Strict):

@@ -10,10 +10,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from scumble.core.errors import BadInput, NotInstalled
+from scumble.core.options import flag_of, options_of
 from scumble.look.look import Look
 from scumble.look.shipped import shipped_looks
 from scumble.media.plate import MOVIES, Plate
-from scumble.rendering.options import settings_of
+from scumble.rendering.options import RenderSettings, settings_of
 from scumble.rendering.output import shot_name
 from scumble.rendering.plan import plan
 from scumble.studio.desk import Desk, is_mixed
@@ -78,7 +79,7 @@ def command_line(desk: Desk, asked: Render, settings: dict[str, Any], output: st
         look = ["--style", *map(str, desk.pictures(asked.styles))] if asked.styles else ["--look", str(own)]
     words = ["scumble", "render", str(desk.path(asked.plate)), "-o", output, *look]
     for name, value in settings.items():
-        flag = f"--{name.replace('_', '-')}"
+        flag = f"--{flag_of(name, options_of(RenderSettings)[name])}"
         kind, _, what = str(value).partition(":")
         by_kind = {"auto": "--auto-matte", "channel": "--matte-channel", "crypto": "--crypto"}
         if name == "matte" and kind in by_kind:

@@ -138,6 +138,10 @@ class Words:
         self.language = language
         self.place = LANGUAGES.index(language)
 
+    def of_option(self, name: str) -> str:
+        """The label of an option or of one of its words; its own name where nobody has written one."""
+        return WORDS[name][self.place] if name in WORDS else name.replace("_", " ").capitalize()
+
     def __call__(self, key: str, *values: object, **named: object) -> str:
         text = WORDS[key][self.place]
         return text.format(*values, **named) if values or named else text

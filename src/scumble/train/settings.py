@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from scumble.core.options import option
 from scumble.core.settings import to_values
 from scumble.network.shape import SEEN, SIZES, Form
 
@@ -29,40 +30,34 @@ def _share(name: str, value: float) -> None:
 class DataSettings:
     """Where pictures come from and how they are cut."""
 
-    dataset: Path = Path("dataset")
-    """Packed data set, or the folder that holds it."""
-    crop: int = 160
-    """Side of content crops in pixels; a multiple of 8."""
-    contents: int = 8
-    """Content crops a step."""
-    views: int = 2
-    """Crops of one picture, which share statistics and style as the frames of a shot do."""
-    content_scale: tuple[float, float] = (0.55, 1.7)
-    """Output pixels per picture pixel of content crops."""
-    content_reuse: int = 3
-    """Consecutive steps that paint the same content crops, whose features are then computed once."""
-    dulled: float = 0.35
-    """Share of content crops that lose colour, contrast or light, as hazy and grey plates have."""
-    style_crop: int = 192
-    """Side of style crops in pixels."""
-    style_scale: tuple[float, float] = (0.55, 2.1)
-    """Size of style pictures, relative to that at which `look make` sees them: the size of strokes."""
-    variants: int = 12
-    """Crops of each style picture, measured once and kept beside the data set."""
-    recoloured: float = 0.33
-    """Share of style crops that take the colours of another style picture."""
-    turned: float = 0.3
-    """Share of style crops that are turned by a quarter or more."""
-    mixed: float = 0.33
-    """Share of steps whose styles are mixtures of two."""
-    style_weights: dict[str, float] = field(default_factory=dict)
-    """How often style pictures are drawn whose file or source begins so; others count 1."""
-    workers: int = 1
-    """Threads that cut crops ahead."""
-    style: Path | None = None
-    """One style instead of the data set's: a picture, or a packed data set whose style pictures are taken together."""
-    few: bool = False
-    """Go on with fewer than three content pictures, which then stand in every split."""
+    dataset: Path = option(Path("dataset"), "Packed data set, or the folder that holds it.")
+    crop: int = option(160, "Side of content crops in pixels; a multiple of 8.")
+    contents: int = option(8, "Content crops a step.")
+    views: int = option(2, "Crops of one picture, which share statistics and style as the frames of a shot do.")
+    content_scale: tuple[float, float] = option((0.55, 1.7), "Output pixels per picture pixel of content crops.")
+    content_reuse: int = option(
+        3, "Consecutive steps that paint the same content crops, whose features are then computed once."
+    )
+    dulled: float = option(
+        0.35, "Share of content crops that lose colour, contrast or light, as hazy and grey plates have."
+    )
+    style_crop: int = option(192, "Side of style crops in pixels.")
+    style_scale: tuple[float, float] = option(
+        (0.55, 2.1), "Size of style pictures, relative to that at which `look make` sees them: the size of strokes."
+    )
+    variants: int = option(12, "Crops of each style picture, measured once and kept beside the data set.")
+    recoloured: float = option(0.33, "Share of style crops that take the colours of another style picture.")
+    turned: float = option(0.3, "Share of style crops that are turned by a quarter or more.")
+    mixed: float = option(0.33, "Share of steps whose styles are mixtures of two.")
+    style_weights: dict[str, float] = option(
+        factory=dict, help="How often style pictures are drawn whose file or source begins so; others count 1."
+    )
+    workers: int = option(1, "Threads that cut crops ahead.")
+    style: Path | None = option(
+        None,
+        "One style instead of the data set's: a picture, or a packed data set whose style pictures are taken together.",
+    )
+    few: bool = option(False, "Go on with fewer than three content pictures, which then stand in every split.")
 
     def __post_init__(self) -> None:
         for name in ("contents", "views", "content_reuse", "variants", "workers"):
@@ -87,16 +82,11 @@ class DataSettings:
 class GeneratorSettings:
     """The painter."""
 
-    form: Form = "painter"
-    """The house's network, or the textbook's: a U-Net, or a ResNet, which has no skips."""
-    size: str = "standard"
-    """Name in `scumble.network.SIZES`."""
-    conditioning: Literal["style", "none"] = "style"
-    """G(content, style) for any style, or G(content) for one."""
-    palette: bool = True
-    """Paint on the closed-form recolouring; otherwise on the content itself."""
-    start: Path | None = None
-    """Weights to start from: a universal generator, a checkpoint or a look."""
+    form: Form = option("painter", "The house's network, or the textbook's: a U-Net, or a ResNet, which has no skips.")
+    size: str = option("standard", "Name in `scumble.network.SIZES`.")
+    conditioning: Literal["style", "none"] = option("style", "G(content, style) for any style, or G(content) for one.")
+    palette: bool = option(True, "Paint on the closed-form recolouring; otherwise on the content itself.")
+    start: Path | None = option(None, "Weights to start from: a universal generator, a checkpoint or a look.")
 
     def __post_init__(self) -> None:
         sizes = SIZES["painter" if self.form == "painter" else "textbook"]
@@ -108,12 +98,13 @@ class GeneratorSettings:
 class DiscriminatorSettings:
     """The critic."""
 
-    kind: Literal["style", "plain"] = "style"
-    """Conditioned on the moments of the style, or a plain PatchGAN."""
-    mismatched: float = 0.3
-    """Share of what counts as fake that is real crops under another style's name (style kind only)."""
-    start: Path | None = None
-    """Checkpoint whose discriminator to start from; one that `generator.start` names brings its own."""
+    kind: Literal["style", "plain"] = option("style", "Conditioned on the moments of the style, or a plain PatchGAN.")
+    mismatched: float = option(
+        0.3, "Share of what counts as fake that is real crops under another style's name (style kind only)."
+    )
+    start: Path | None = option(
+        None, "Checkpoint whose discriminator to start from; one that `generator.start` names brings its own."
+    )
 
     def __post_init__(self) -> None:
         _share("mismatched", self.mismatched)
@@ -123,38 +114,37 @@ class DiscriminatorSettings:
 class LossSettings:
     """Weights of the terms; 0 turns a term off."""
 
-    content: float = 2.0
-    """Squared difference of feature maps."""
-    content_layers: dict[str, float] = field(default_factory=lambda: {"relu3_1": 0.5, "relu4_1": 1.0})
-    """Layers of the content term and their weights."""
-    content_normalised: bool = True
-    """Compare instance-normalised features; false is the raw textbook form."""
-    style: float = 2.0
-    """Distance of style statistics."""
-    style_kind: Literal["moments", "gram"] = "moments"
-    """Means and deviations, the root of their relative difference; or the textbook's Gram matrices."""
-    style_layers: dict[str, float] = field(
-        default_factory=lambda: {"relu1_1": 1.4, "relu2_1": 1.2, "relu3_1": 1.0, "relu4_1": 0.8}
+    content: float = option(2.0, "Squared difference of feature maps.")
+    content_layers: dict[str, float] = option(
+        factory=lambda: {"relu3_1": 0.5, "relu4_1": 1.0}, help="Layers of the content term and their weights."
     )
-    """Layers of the style term and their weights."""
-    half: float = 1.0
-    """Share of the style weight for the same at half the size, where strokes are twice as large (moments only)."""
-    gram: float = 0.5
-    """Share of the style weight for the Gram matrices of relu2_1 and relu3_1 (moments only)."""
-    variation: float = 0.3
-    """Total variation of the painting."""
-    variation_reduction: Literal["sum", "mean"] = "mean"
-    """Sum over pixels as it is written, or mean as it is usually coded."""
-    motion: float = 8.0
-    """A moved picture's painting must be the moved painting."""
-    turned: float = 0.6
-    """Share of moved pictures that are also turned by half a turn, so that no edge looks lit from one side."""
-    range: float = 2.0
-    """Values that are darker than black or lighter than white."""
-    adversarial: float = 0.25
-    """The discriminator's verdict."""
-    adversarial_relative: bool = True
-    """Take the weight as a share of all other terms' gradient at the painting; false is the textbook's plain weight."""
+    content_normalised: bool = option(True, "Compare instance-normalised features; false is the raw textbook form.")
+    style: float = option(2.0, "Distance of style statistics.")
+    style_kind: Literal["moments", "gram"] = option(
+        "moments", "Means and deviations, the root of their relative difference; or the textbook's Gram matrices."
+    )
+    style_layers: dict[str, float] = option(
+        factory=lambda: {"relu1_1": 1.4, "relu2_1": 1.2, "relu3_1": 1.0, "relu4_1": 0.8},
+        help="Layers of the style term and their weights.",
+    )
+    half: float = option(
+        1.0, "Share of the style weight for the same at half the size, where strokes are twice as large (moments only)."
+    )
+    gram: float = option(0.5, "Share of the style weight for the Gram matrices of relu2_1 and relu3_1 (moments only).")
+    variation: float = option(0.3, "Total variation of the painting.")
+    variation_reduction: Literal["sum", "mean"] = option(
+        "mean", "Sum over pixels as it is written, or mean as it is usually coded."
+    )
+    motion: float = option(8.0, "A moved picture's painting must be the moved painting.")
+    turned: float = option(
+        0.6, "Share of moved pictures that are also turned by half a turn, so that no edge looks lit from one side."
+    )
+    range: float = option(2.0, "Values that are darker than black or lighter than white.")
+    adversarial: float = option(0.25, "The discriminator's verdict.")
+    adversarial_relative: bool = option(
+        True,
+        "Weight as a share of the other terms' gradient at the painting; false is the textbook's plain weight.",
+    )
 
     def __post_init__(self) -> None:
         for field_ in fields(self):
@@ -172,38 +162,28 @@ class LossSettings:
 class ScheduleSettings:
     """Length of the run and what changes on the way."""
 
-    steps: int = 10000
-    """Steps of the run unless minutes end it before."""
-    minutes: float = 0.0
-    """Time limit; 0 is none. The decay then ends with the time."""
-    rate: float = 1e-3
-    """Adam's rate for the generator."""
-    rate_d: float = 1e-3
-    """Adam's rate for the discriminator."""
-    betas: tuple[float, float] = (0.9, 0.99)
-    """Adam's moments for the generator."""
-    betas_d: tuple[float, float] = (0.0, 0.99)
-    """Adam's moments for the discriminator."""
-    warm_up: int = 200
-    """Steps over which the rate rises."""
-    decay: float = 0.5
-    """Share of the run at its end over which the rate falls to a fiftieth."""
-    kernels_from: float = 0.0
-    """Share of the run before kernels learn at the full rate; affine terms do from the start."""
-    adversarial_from: int = 1500
-    """Steps before the discriminator joins, unless the run starts from a checkpoint that has one."""
-    adversarial_ramp: int = 1000
-    """Steps over which its weight then rises."""
-    motion_from: int = 300
-    """Steps before the motion term joins."""
-    motion_ramp: int = 3000
-    """Steps over which its weight rises, from the start of the run."""
-    ema: float = 0.999
-    """Decay of the averaged weights."""
-    clip: float = 3.0
-    """Largest norm of the generator's gradient."""
-    patience: float = 0.0
-    """Go on to the final decay when val has not got better for this share of the run; 0 never does."""
+    steps: int = option(10000, "Steps of the run unless minutes end it before.")
+    minutes: float = option(0.0, "Time limit; 0 is none. The decay then ends with the time.")
+    rate: float = option(1e-3, "Adam's rate for the generator.")
+    rate_d: float = option(1e-3, "Adam's rate for the discriminator.")
+    betas: tuple[float, float] = option((0.9, 0.99), "Adam's moments for the generator.")
+    betas_d: tuple[float, float] = option((0.0, 0.99), "Adam's moments for the discriminator.")
+    warm_up: int = option(200, "Steps over which the rate rises.")
+    decay: float = option(0.5, "Share of the run at its end over which the rate falls to a fiftieth.")
+    kernels_from: float = option(
+        0.0, "Share of the run before kernels learn at the full rate; affine terms do from the start."
+    )
+    adversarial_from: int = option(
+        1500, "Steps before the discriminator joins, unless the run starts from a checkpoint that has one."
+    )
+    adversarial_ramp: int = option(1000, "Steps over which its weight then rises.")
+    motion_from: int = option(300, "Steps before the motion term joins.")
+    motion_ramp: int = option(3000, "Steps over which its weight rises, from the start of the run.")
+    ema: float = option(0.999, "Decay of the averaged weights.")
+    clip: float = option(3.0, "Largest norm of the generator's gradient.")
+    patience: float = option(
+        0.0, "Go on to the final decay when val has not got better for this share of the run; 0 never does."
+    )
 
     def __post_init__(self) -> None:
         _at_least("steps", self.steps, 1)
@@ -230,36 +210,33 @@ class ScheduleSettings:
 class RunSettings:
     """Machine, pace of evaluation, where things go."""
 
-    output: Path = Path("run")
-    """Folder of the run."""
-    vgg: Path | None = None
-    """Features file; by default the shipped one, by which alone a universal generator is trained."""
-    seed: int = 0
-    """Every random draw follows from it and the step."""
-    device: str = "auto"
-    """cpu, cuda, mps, or auto."""
-    precision: Literal["auto", "bf16", "f32"] = "auto"
-    """Networks' arithmetic; auto is bf16 where the machine multiplies in it; losses are in f32 always."""
-    compiled: bool = True
-    """Compile what normalises: half as long a step, after the first minute; on a CPU needs a C++ compiler."""
-    threads: int = 0
-    """CPU threads; 0 leaves the choice to torch."""
-    evaluate_every: int = 1000
-    """Steps between evaluations on val."""
-    evaluate_pairs: int = 12
-    """Pairs of content and style in an evaluation."""
-    evaluate_side: int = 256
-    """Side of evaluation pictures in pixels."""
-    composite_style: float = 5.0
-    """Weight of the style figure in the composite that chooses the best checkpoint."""
-    content_held: float = 0.0
-    """Share by which the best checkpoint's content figure may exceed the start's; 0 holds nothing."""
-    preview_seconds: float = 0.0
-    """Seconds between paintings of whole content pictures in `previews` (one style only); 0 makes none."""
-    save_minutes: float = 5.0
-    """Minutes between checkpoints."""
-    log_every: int = 20
-    """Steps between TensorBoard scalars."""
+    output: Path = option(Path("run"), "Folder of the run.")
+    vgg: Path | None = option(
+        None, "Features file; by default the shipped one, by which alone a universal generator is trained."
+    )
+    seed: int = option(0, "Every random draw follows from it and the step.")
+    device: str = option("auto", "cpu, cuda, mps, or auto.")
+    precision: Literal["auto", "bf16", "f32"] = option(
+        "auto", "Networks' arithmetic; auto is bf16 where the machine multiplies in it; losses are in f32 always."
+    )
+    compiled: bool = option(
+        True, "Compile what normalises: half as long a step, after the first minute; on a CPU needs a C++ compiler."
+    )
+    threads: int = option(0, "CPU threads; 0 leaves the choice to torch.")
+    evaluate_every: int = option(1000, "Steps between evaluations on val.")
+    evaluate_pairs: int = option(12, "Pairs of content and style in an evaluation.")
+    evaluate_side: int = option(256, "Side of evaluation pictures in pixels.")
+    composite_style: float = option(
+        5.0, "Weight of the style figure in the composite that chooses the best checkpoint."
+    )
+    content_held: float = option(
+        0.0, "Share by which the best checkpoint's content figure may exceed the start's; 0 holds nothing."
+    )
+    preview_seconds: float = option(
+        0.0, "Seconds between paintings of whole content pictures in `previews` (one style only); 0 makes none."
+    )
+    save_minutes: float = option(5.0, "Minutes between checkpoints.")
+    log_every: int = option(20, "Steps between TensorBoard scalars.")
 
     def __post_init__(self) -> None:
         for name in ("evaluate_every", "evaluate_pairs", "log_every"):

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from scumble.core.errors import BadInput, TrainingFailed
 from scumble.core.frames import Pixels
+from scumble.core.options import option
 from scumble.look.look import Look
 from scumble.network.baked import ShotStatistics
 from scumble.train.data.augment import disguise, random_motion, warp
@@ -47,42 +48,30 @@ ONE_IN = 9  # of them
 class MatchSettings:
     """How a look learns from painted key frames."""
 
-    minutes: float = 20.0
-    """Time limit; 0 is none."""
-    steps: int = 100000
-    """Step limit."""
-    patches: int = 3
-    """Patches of painted frames a step."""
-    free_patches: int = 1
-    """Patches of frames that nobody painted a step."""
-    patch: int = 96
-    """Side of a patch in pixels of the network's picture."""
-    pixels: float = 4.0
-    """Weight of the mean absolute difference from the painting."""
-    features: float = 6.0
-    """Weight of the difference of VGG features, each layer relative to the painting's own size."""
-    adversarial: float = 0.2
-    """Weight of the discriminator's verdict on patches."""
-    content: float = 1.0
-    """Weight of the plate's structure on frames that nobody painted."""
-    temporal: float = 20.0
-    """Weight of painting and moving against moving and painting, on frames that nobody painted."""
-    rate: float = 1.5e-3
-    """Adam's rate."""
-    ema: float = 0.995
-    """Decay of the averaged weights."""
-    check_every: int = 100
-    """Steps between looks at the held-out parts."""
-    patience: float = 0.35
-    """Share of the run without a better look after which it ends."""
-    seed: int = 0
-    """Every random draw follows from it and the step."""
-    device: str = "auto"
-    """cpu, cuda, mps, or auto."""
-    threads: int = 0
-    """CPU threads; 0 leaves the choice to torch."""
-    precision: str = "auto"
-    """Networks' arithmetic, bf16, f32 or auto (bf16 where the machine has it); losses are in f32 always."""
+    minutes: float = option(20.0, "Time limit; 0 is none.")
+    steps: int = option(100000, "Step limit.")
+    patches: int = option(3, "Patches of painted frames a step.")
+    free_patches: int = option(1, "Patches of frames that nobody painted a step.")
+    patch: int = option(96, "Side of a patch in pixels of the network's picture.")
+    pixels: float = option(4.0, "Weight of the mean absolute difference from the painting.")
+    features: float = option(
+        6.0, "Weight of the difference of VGG features, each layer relative to the painting's own size."
+    )
+    adversarial: float = option(0.2, "Weight of the discriminator's verdict on patches.")
+    content: float = option(1.0, "Weight of the plate's structure on frames that nobody painted.")
+    temporal: float = option(
+        20.0, "Weight of painting and moving against moving and painting, on frames that nobody painted."
+    )
+    rate: float = option(1.5e-3, "Adam's rate.")
+    ema: float = option(0.995, "Decay of the averaged weights.")
+    check_every: int = option(100, "Steps between looks at the held-out parts.")
+    patience: float = option(0.35, "Share of the run without a better look after which it ends.")
+    seed: int = option(0, "Every random draw follows from it and the step.")
+    device: str = option("auto", "cpu, cuda, mps, or auto.")
+    threads: int = option(0, "CPU threads; 0 leaves the choice to torch.")
+    precision: str = option(
+        "auto", "Networks' arithmetic, bf16, f32 or auto (bf16 where the machine has it); losses are in f32 always."
+    )
 
 
 class Key(NamedTuple):
