@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import typer
 
 from scumble.core.errors import BadSettings
-from scumble.core.options import defaults_of, flag_of, hint_of, options_of
+from scumble.core.options import defaults_of, flag_of, hint_of, options_of, read
+from scumble.rendering.options import RenderSettings
 
 
 def takes(
@@ -62,6 +63,15 @@ def given(settings: type[Any], options: dict[str, Any]) -> dict[str, Any]:
     """The options that depart from their defaults, for `scumble.core.options.read`."""
     defaults = defaults_of(settings)
     return {n: v for n, v in options.items() if v is not None and v != [] and v != defaults[n]}
+
+
+HOW_READ = ("layer", "in_space", "ocio")  # the options that say how a plate is to be read
+
+
+def how_read(options: dict[str, Any]) -> Any:
+    """The plate options among the flags of a command. Raises BadSettings."""
+    asked = given(RenderSettings, {name: options[name] for name in HOW_READ})
+    return read(RenderSettings, asked, "plate").plate_options
 
 
 def refuse_empty(ctx: typer.Context) -> None:

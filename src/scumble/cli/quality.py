@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from scumble.cli.checks import check_report_output, write_json
+from scumble.cli.options import HOW_READ, how_read, takes
 from scumble.cli.terminal import counting
 from scumble.core.errors import BadSettings
+from scumble.rendering.options import RenderSettings
 
 
 def evaluate(
@@ -70,6 +73,7 @@ def evaluate(
         print(f"{output}: {len(done.pairs)} pairs")
 
 
+@takes(RenderSettings, only=(*HOW_READ, "first_frame", "vectors", "cuts"))
 def qc(
     plate: Annotated[
         Path | None, typer.Argument(metavar="PLATE", help="Movie or sequence that was painted.", show_default=False)
@@ -90,36 +94,21 @@ def qc(
             "--motion", help="The plate's vector channels, or optical flow; auto takes vectors where they are."
         ),
     ] = "auto",
-    vectors: Annotated[
-        str, typer.Option("--vectors", metavar="LAYER[:forward|backward][:up|down]", help="As in scumble render.")
-    ] = "",
     frames: Annotated[
         str | None, typer.Option("--frames", metavar="RANGE", help="Frames to look at, as in 1001-1100.")
     ] = None,
-    cuts: Annotated[str | None, typer.Option("--cuts", metavar="auto|none|FILE", help="As in scumble render.")] = None,
-    first_frame: Annotated[
-        int | None, typer.Option("--first-frame", help="Number of the plate's first frame (movies: 1).")
-    ] = None,
-    layer: Annotated[
-        str, typer.Option("--layer", metavar="NAME", help="Colour layer of the plate, as in scumble render.")
-    ] = "",
     out_layer: Annotated[
         str, typer.Option("--out-layer", metavar="NAME", help="Layer of the painting in the render.")
-    ] = "",
-    in_space: Annotated[
-        str, typer.Option("--in-space", metavar="SPACE", help="Colour space of the plate, as in scumble render.")
     ] = "",
     out_space: Annotated[
         str, typer.Option("--out-space", metavar="SPACE", help="Colour space of the render; its tags otherwise.")
     ] = "",
-    ocio: Annotated[
-        str | None, typer.Option("--ocio", metavar="FILE|ocio://NAME", help="As in scumble render.")
-    ] = None,
     probe: Annotated[
         str | None, typer.Option("--probe", metavar="LOOK", help="Certify a look on this machine instead.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the report if it is there.")] = False,
+    **options: Any,
 ) -> None:
     """Measure a render against its plate: steadiness, sharpness, colour, broken and missing frames.
 
@@ -131,8 +120,6 @@ def qc(
         return
     from scumble.core.frames import parse_frames
     from scumble.core.settings import load
-    from scumble.media.ocio import Colours
-    from scumble.media.plate import PlateOptions
     from scumble.quality import html_report as report
     from scumble.quality import qc as q
 
@@ -140,6 +127,8 @@ def qc(
         raise BadSettings("give PLATE and RENDER, or --probe LOOK")
     if output is not None:
         check_report_output(output, overwrite)
+    of_plate = how_read(options)
+    same_layer = of_plate.layer if rendered.suffix.lower() == ".exr" else ""
     kept = load(limits, q.Limits) if limits else q.Limits()
     with counting() as tell:
         numbers = parse_frames(frames) if frames else None
@@ -148,12 +137,12 @@ def qc(
             rendered,
             motion,
             numbers,
-            vectors,
+            options["vectors"],
             lambda n, total: tell("frames", n, total),
-            cuts,
-            first_frame,
-            PlateOptions(layer, in_space, Colours(ocio)),
-            PlateOptions(out_layer or (layer if rendered.suffix.lower() == ".exr" else ""), out_space, Colours(ocio)),
+            options["cuts"],
+            options["first_frame"],
+            of_plate,
+            replace(of_plate, layer=out_layer or same_layer, in_space=out_space),
         )
     facts = q.as_json(done, kept)
     if output is not None:

@@ -18,7 +18,7 @@ from scumble.cli.grammar import (
     settings_dump,
     weighted,
 )
-from scumble.cli.options import Progress, given, refuse_empty, takes
+from scumble.cli.options import HOW_READ, Progress, given, how_read, refuse_empty, takes
 from scumble.cli.terminal import counting, note, render_progress, say
 from scumble.core.errors import BadInput, BadSettings
 from scumble.core.files import check_writable
@@ -135,9 +135,7 @@ def render(
 ) -> None:
     """Paint a shot with a look, or with style pictures directly."""
     from scumble.look.making import make_look
-    from scumble.media.ocio import Colours
     from scumble.media.open import open_plate
-    from scumble.media.plate import PlateOptions
     from scumble.rendering.plan import plan
     from scumble.rendering.run import run
     from scumble.shot.matte import NOWHERE
@@ -148,10 +146,7 @@ def render(
         return
     if (not look) == (not style) and (look or not matte_look):
         raise BadSettings("give either --look FILE|NAME or --style PICTURE")
-    colours = Colours(options["ocio"])
-    if options["ocio"] is not None:
-        colours.check()
-    plate_options = PlateOptions(options["layer"], options["in_space"], colours)
+    plate_options = how_read(options)
     plate = open_plate(source, options["first_frame"], plate_options)
     options["frames"] = frames_of(options["frames"], start, end, step, plate.frame_range)
     options["matte"] = one_matte(options["matte"] or None, matte_channel, crypto, auto_matte)
@@ -203,6 +198,7 @@ def _refined(
         )
 
 
+@takes(RenderSettings, only=(*HOW_READ, "first_frame", "invert_matte", "feather"))
 def matte(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="Movie, image sequence or still.")],
     output: Annotated[
@@ -228,46 +224,31 @@ def matte(
         list[str] | None,
         typer.Option("--crypto", metavar="OBJECT", help="Of these objects of the plate's Cryptomatte."),
     ] = None,
-    invert_matte: Annotated[bool, typer.Option("--invert-matte", help="Turn it around.")] = False,
-    feather: Annotated[
-        float, typer.Option("--feather", min=0.0, max=1000.0, metavar="PIXELS", help="Soften its edges.")
-    ] = 0.0,
     frames: Annotated[
         str | None, typer.Option("--frames", metavar="RANGE", help="Frames to write, as in 1001-1100.")
-    ] = None,
-    first_frame: Annotated[
-        int | None, typer.Option("--first-frame", help="Number of the plate's first frame (movies: 1).")
-    ] = None,
-    layer: Annotated[str, typer.Option("--layer", metavar="NAME", help="As in scumble render.")] = "",
-    in_space: Annotated[str, typer.Option("--in-space", metavar="SPACE", help="As in scumble render.")] = "",
-    ocio: Annotated[
-        str | None, typer.Option("--ocio", metavar="FILE|ocio://NAME", help="As in scumble render.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace mattes that are there.")] = False,
     progress: Annotated[
         Progress, typer.Option("--progress", help="A bar, one JSON line an event, or nothing.")
     ] = "bar",
+    **options: Any,
 ) -> None:
     """Write a shot's mattes as files, to be looked at, corrected, and given back with --matte."""
     from scumble.core.frames import parse_frames
-    from scumble.media.ocio import Colours
     from scumble.media.open import open_plate
-    from scumble.media.plate import PlateOptions
     from scumble.rendering.output import checked_output
     from scumble.rendering.run import FrameDone
     from scumble.shot.matte import shaped
     from scumble.shot.open_matte import noticed, parse_matte, prepare, write_mattes
 
-    colours = Colours(ocio)
-    if ocio is not None:
-        colours.check()
-    plate = open_plate(source, first_frame, PlateOptions(layer, in_space, colours))
+    words = one_matte(path, channel, crypto, auto) or "auto:person"
+    settings = read(RenderSettings, {**given(RenderSettings, options), "matte": words}, "matte")
+    plate = open_plate(source, settings.first_frame, settings.plate_options)
     numbers = parse_frames(frames) if frames else plate.numbers
     missing = next(iter(sorted(set(numbers) - set(plate.numbers))), None)
     if missing is not None:
         raise BadInput(f"{source}: frame {missing} is not in the plate's {plate.frame_range}; give --frames inside it")
-    words = one_matte(path, channel, crypto, auto) or "auto:person"
-    found = shaped(parse_matte(words, plate, numbers), invert_matte, feather)
+    found = shaped(parse_matte(words, plate, numbers), settings.invert_matte, settings.feather)
     output, files = checked_output(plate, output, numbers, overwrite, painting=False)
     check_writable(files[0])
     prepare(found)

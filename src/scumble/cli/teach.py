@@ -11,11 +11,13 @@ from typing import Annotated, Any, Literal
 import typer
 
 from scumble.cli.checks import check_look_output, check_sheet_output, needs_torch, override
+from scumble.cli.options import HOW_READ, how_read, takes
 from scumble.cli.terminal import counting, say
 from scumble.core.errors import BadInput, BadLook, BadSettings
-from scumble.rendering.options import lines_of
+from scumble.rendering.options import RenderSettings, lines_of
 
 
+@takes(RenderSettings, only=HOW_READ)
 def look_train(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="LOOK", help="Look file to write.")],
     content: Annotated[
@@ -60,11 +62,6 @@ def look_train(
     licence: Annotated[
         str, typer.Option("--licence", metavar="TEXT", help="Licence of pictures that no MANIFEST.csv speaks of.")
     ] = "",
-    layer: Annotated[str, typer.Option("--layer", metavar="NAME", help="As in scumble render.")] = "",
-    in_space: Annotated[str, typer.Option("--in-space", metavar="SPACE", help="As in scumble render.")] = "",
-    ocio: Annotated[
-        str | None, typer.Option("--ocio", metavar="FILE|ocio://NAME", help="As in scumble render.")
-    ] = None,
     vgg: Annotated[
         Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the shipped one.")
     ] = None,
@@ -89,6 +86,7 @@ def look_train(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the look and its run if they are there.")
     ] = False,
+    **options: Any,
 ) -> None:
     """Refine a look on a show's own footage and style pictures (needs the extra `train`).
 
@@ -97,8 +95,6 @@ def look_train(
     needs_torch()
     from scumble.core.settings import load
     from scumble.look.shipped import shipped
-    from scumble.media.ocio import Colours
-    from scumble.media.plate import PlateOptions
     from scumble.train.data.material import Material, gather
     from scumble.train.journal import JOURNAL
     from scumble.train.machine import device_of
@@ -113,9 +109,7 @@ def look_train(
         raise BadSettings("--from-scratch starts from no look; leave --start out")
     if generator and not from_scratch:
         raise BadSettings("--generator is for --from-scratch; a look that is started from has its own")
-    colours = Colours(ocio)
-    if ocio is not None:
-        colours.check()
+    plate_options = how_read(options)
     recipe = shipped("data") / ("classic_look.toml" if from_scratch else "look.toml")
     settings = load(config or recipe, TrainSettings, changes or ())
     if generator:
@@ -141,7 +135,7 @@ def look_train(
         "seed": settings.run.seed,
         "start": "scratch" if from_scratch else first.hash if first is not None else "instant",
     }
-    material = Material(content, pictures, PlateOptions(layer, in_space, colours), licence)
+    material = Material(content, pictures, plate_options, licence)
     with counting() as tell:
         gathered = gather(material, folder, begun_with, say, resume, tell)
     again = "the same command and --resume" + (" instead of --overwrite" if overwrite and not resume else "")
@@ -149,6 +143,7 @@ def look_train(
     print(f"{output}: look {made.name} ({made.hash}); {folder / 'report.html'}")
 
 
+@takes(RenderSettings, only=(*HOW_READ, "first_frame", "lines"))
 def look_match(
     plate: Annotated[
         Path, typer.Option("--plate", metavar="INPUT", help="The shot: movie or image sequence, as in scumble render.")
@@ -186,10 +181,6 @@ def look_match(
             "--painted-space", metavar="SPACE", help="Colour space of the painted frames; their tags otherwise."
         ),
     ] = "",
-    lines: Annotated[
-        str | None,
-        typer.Option("--lines", metavar="N|full", help="As in scumble render, which must have the same then."),
-    ] = None,
     carry: Annotated[
         bool,
         typer.Option(
@@ -200,14 +191,6 @@ def look_match(
     run: Annotated[
         Path | None,
         typer.Option("--run", help="Folder of previews, journal and checkpoint; beside the look by default."),
-    ] = None,
-    first_frame: Annotated[
-        int | None, typer.Option("--first-frame", help="Number of the plate's first frame (movies: 1).")
-    ] = None,
-    layer: Annotated[str, typer.Option("--layer", metavar="NAME", help="As in scumble render.")] = "",
-    in_space: Annotated[str, typer.Option("--in-space", metavar="SPACE", help="As in scumble render.")] = "",
-    ocio: Annotated[
-        str | None, typer.Option("--ocio", metavar="FILE|ocio://NAME", help="As in scumble render.")
     ] = None,
     vgg: Annotated[
         Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the shipped one.")
@@ -222,6 +205,7 @@ def look_match(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the look; a finished match begins anew, a stopped one goes on.")
     ] = False,
+    **options: Any,
 ) -> None:
     """Match a look to frames that an artist painted over (needs the extra `train`).
 
@@ -231,9 +215,7 @@ def look_match(
     needs_torch()
     from scumble.core.frames import key_number
     from scumble.look.shipped import find_look
-    from scumble.media.ocio import Colours
     from scumble.media.open import open_plate
-    from scumble.media.plate import PlateOptions
     from scumble.shot.open_matte import parse_matte
     from scumble.train.match.job import match_look
     from scumble.train.match.matcher import MatchSettings
@@ -242,10 +224,7 @@ def look_match(
     before = None if overwrite or start is not None else _matched_to_fewer(output, keys)
     if before is None:
         check_look_output(output, overwrite)
-    colours = Colours(ocio)
-    if ocio is not None:
-        colours.check()
-    shot = open_plate(plate, first_frame, PlateOptions(layer, in_space, colours))
+    shot = open_plate(plate, options["first_frame"], how_read(options))
     known = [number for number, _ in keys if number in set(shot.numbers)]
     settings = MatchSettings(device=device, threads=threads, precision=precision, seed=seed)
     if steps is not None:  # alone it is the only limit
@@ -262,7 +241,7 @@ def look_match(
         find_look(start) if start is not None else before,
         painted_space,
         name or output.stem,
-        lines_of(lines),
+        options["lines"] and lines_of(options["lines"]),
         vgg,
         say,
         overwrite,
@@ -288,6 +267,7 @@ def _matched_to_fewer(output: Path, keys: Sequence[tuple[int, Path]]) -> Any:
     return look
 
 
+@takes(RenderSettings, only=(*HOW_READ, "first_frame"))
 def look_suggest(
     plate: Annotated[
         Path, typer.Option("--plate", metavar="INPUT", help="The shot: movie or image sequence, as in scumble render.")
@@ -303,16 +283,12 @@ def look_suggest(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="PICTURE", help="Sheet of the suggested frames to write.")
     ] = None,
-    first_frame: Annotated[
-        int | None, typer.Option("--first-frame", help="Number of the plate's first frame (movies: 1).")
-    ] = None,
-    layer: Annotated[str, typer.Option("--layer", metavar="NAME", help="As in scumble render.")] = "",
-    in_space: Annotated[str, typer.Option("--in-space", metavar="SPACE", help="As in scumble render.")] = "",
     vgg: Annotated[
         Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the shipped one.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the sheet if it is there.")] = False,
+    **options: Any,
 ) -> None:
     """Say which frame of a shot to paint next: the one that shows most of what no key frame shows."""
     from scumble.core.colour import DISPLAY
@@ -321,14 +297,14 @@ def look_suggest(
     from scumble.look.shipped import find_look
     from scumble.media.open import open_plate
     from scumble.media.picture_writer import write_picture
-    from scumble.media.plate import PlateOptions, WriterSettings
+    from scumble.media.plate import WriterSettings
     from scumble.network.vgg import Features
     from scumble.rendering.contact_sheet import in_a_row
     from scumble.train.match.suggest import suggest
 
     if output is not None:
         check_sheet_output(output, overwrite)
-    shot = open_plate(plate, first_frame, PlateOptions(layer, in_space))
+    shot = open_plate(plate, options["first_frame"], how_read(options))
     numbers = [n if (n := frame_number(words)) is not None else key_number(words)[0] for words in painted or ()]
     if look is not None:
         known = [source.get("frame") for source in find_look(look).facts.get("sources", [])]
