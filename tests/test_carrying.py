@@ -21,11 +21,12 @@ from scumble.media.open import open_plate
 from scumble.media.picture_reader import read_picture
 from scumble.media.picture_writer import write_picture
 from scumble.media.plate import WriterSettings
-from scumble.rendering.carry import Carrier, Left
+from scumble.rendering.carry import Carrier, Residual
+from scumble.rendering.job import job_of
+from scumble.rendering.measure import measure
 from scumble.rendering.options import RenderSettings
-from scumble.rendering.plan import plan
 from scumble.rendering.run import render
-from scumble.rendering.schedule import Painters
+from scumble.rendering.schedule import Schedule
 
 HEIGHT, WIDTH, STEP = 96, 160, 3
 NUMBERS = range(1001, 1010)
@@ -221,17 +222,17 @@ def test_a_spoilt_key_frame_is_said(fault: str, look: Look, tmp_path: Path) -> N
 
 
 def test_a_plan_says_what_is_carried(plate: Path, look: Look, tmp_path: Path) -> None:
-    job = plan(plate, look, tmp_path / "o.####.png", RenderSettings(carry=0.5))
+    job = job_of(plate, look, tmp_path / "o.####.png", RenderSettings(carry=0.5))
     assert "carried    key frames 1003, 0.5 of them" in str(job)
-    assert "carried" not in str(plan(plate, look, tmp_path / "o.####.png", RenderSettings(carry=0)))
-    assert Painters(job).notes() == []
+    assert "carried" not in str(job_of(plate, look, tmp_path / "o.####.png", RenderSettings(carry=0)))
+    assert Schedule(job.plan, measure(job.plan)).notes() == []
     with pytest.raises(BadSettings, match="carry 2"):
         RenderSettings(carry=2)
 
 
 def test_far_and_near_keys_share_a_frame_by_their_distance(world: Pixels) -> None:
     still = frame(1001, world)
-    left = [Left(n, still, np.full_like(still, value)) for n, value in ((10, 0.0), (16, 1.0))]
+    left = [Residual(n, still, np.full_like(still, value)) for n, value in ((10, 0.0), (16, 1.0))]
     carrier = Carrier(left)
     nothing = np.zeros_like(still)
     inner = np.s_[20:-20, 20:-20]

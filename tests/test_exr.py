@@ -19,8 +19,8 @@ from scumble.core.colour import LINEAR, srgb_to_linear
 from scumble.look.shipped import identity_look
 from scumble.media.open import open_plate
 from scumble.media.plate import PlateOptions
+from scumble.rendering.job import job_of
 from scumble.rendering.options import RenderSettings
-from scumble.rendering.plan import plan
 from scumble.rendering.run import render
 
 HEIGHT, WIDTH = 48, 80
@@ -146,8 +146,8 @@ def test_structures_come_back(kind: str, tmp_path: Path) -> None:
 
 def test_a_layer_is_chosen_by_name_and_painted_beside_the_beauty(tmp_path: Path) -> None:
     own = layered(tmp_path / "p.exr")
-    chosen = plan(tmp_path / "p.exr", random_look(1), tmp_path / "o.exr", RenderSettings(layer="ViewLayer.AO"))
-    assert chosen.plate.has_alpha is False
+    chosen = job_of(tmp_path / "p.exr", random_look(1), tmp_path / "o.exr", RenderSettings(layer="ViewLayer.AO"))
+    assert chosen.plan.plate.has_alpha is False
     render(tmp_path / "p.exr", random_look(1), tmp_path / "o.exr", RenderSettings(layer="ViewLayer.AO"))
     ((_, written),) = read(tmp_path / "o.exr")
     assert {n for n in own if not same(own[n], written[n])} == {f"ViewLayer.AO.{c}" for c in "RGB"}

@@ -31,8 +31,8 @@ from scumble.media.picture_reader import read_picture
 from scumble.media.picture_writer import write_picture
 from scumble.media.plate import WriterSettings
 from scumble.media.timecode import later
+from scumble.rendering.job import job_of
 from scumble.rendering.options import RenderSettings
-from scumble.rendering.plan import plan
 from scumble.rendering.run import render
 
 PAGE = Path(__file__).parents[1] / "docs" / "formats.md"
@@ -191,7 +191,7 @@ def test_movies(name: str, tmp_path: Path) -> None:
         )
     output = tmp_path / f"o{codec.suffixes[-1]}"
     settings = RenderSettings(codec=name, frame_rate=RATE, quality=95)
-    job = plan(tmp_path / "p.####.png", identity_look(), output, settings)
+    job = job_of(tmp_path / "p.####.png", identity_look(), output, settings)
     assert f"{name}, {codec.bits} bits" in str(job)
     render(tmp_path / "p.####.png", identity_look(), output, settings)
     own = open_plate(output)
@@ -274,7 +274,7 @@ def test_a_varying_rate_is_kept_from_movie_to_movie(tmp_path: Path) -> None:
     for n in range(len(times) - 1):
         writer.write(Frame(n, shown(n), DISPLAY))
     writer.close()
-    job = plan(tmp_path / "p.mp4", identity_look(), tmp_path / "o.mp4", RenderSettings())
+    job = job_of(tmp_path / "p.mp4", identity_look(), tmp_path / "o.mp4", RenderSettings())
     assert "the plate's frame rate varies: the times of its frames are kept" in str(job)
     render(tmp_path / "p.mp4", identity_look(), tmp_path / "o.mp4", RenderSettings())
     for name in ("p", "o"):
@@ -334,7 +334,7 @@ def test_timecode_and_pixel_aspect_in_matroska(tmp_path: Path) -> None:
         assert open_plate(path).metadata(3).timecode == "10:00:00:02"
         if codec != "ffv1-16":
             assert open_plate(path).pixel_aspect == 2, codec
-    job = plan(tmp_path / "h264.mkv", identity_look(), tmp_path / "o.mkv", RenderSettings(codec="ffv1"))
+    job = job_of(tmp_path / "h264.mkv", identity_look(), tmp_path / "o.mkv", RenderSettings(codec="ffv1"))
     assert "pixel aspect 2 is lost: ffv1 in .mkv has no place for it" in str(job)
 
 
@@ -374,7 +374,7 @@ def test_interlace_is_said(tmp_path: Path) -> None:
 def test_odd_sides_are_even_only_where_they_must_be(name: str, coded: tuple[int, int], tmp_path: Path) -> None:
     write_picture(tmp_path / "p.png", Frame(1, shown(0)[:49, :65], DISPLAY), WriterSettings(bits=16))
     output = tmp_path / f"o{CODECS[name].suffixes[-1]}"
-    said = str(plan(tmp_path / "p.png", identity_look(), output, RenderSettings(codec=name)))
+    said = str(job_of(tmp_path / "p.png", identity_look(), output, RenderSettings(codec=name)))
     assert (f"the movie is {coded[0]}x{coded[1]}" in said) == (coded != (65, 49))
     render(tmp_path / "p.png", identity_look(), output, RenderSettings(codec=name))
     assert open_plate(output).size == coded

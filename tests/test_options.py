@@ -27,10 +27,11 @@ from scumble.media.picture_writer import write_picture
 from scumble.media.plate import WriterSettings
 from scumble.network.palette import Palette
 from scumble.quality.qc import Limits
+from scumble.rendering.job import job_of
+from scumble.rendering.measure import measure
 from scumble.rendering.options import PANELS, RenderSettings, settings_of
-from scumble.rendering.plan import plan
 from scumble.rendering.recipe import mark_of
-from scumble.rendering.schedule import Painters
+from scumble.rendering.schedule import Schedule
 
 ROOT = Path(__file__).parent.parent
 FRAME = 1003
@@ -106,9 +107,9 @@ def recipe(shot: Path, look: Look, settings: dict[str, Any]) -> str:
     known = {k: str(shot / v) if k in ("matte", "cuts", "stats") else v for k, v in settings.items()}
     asked = settings_of(known)
     plate = open_plate(shot / "p.####.exr", asked.first_frame, asked.plate_options)
-    job = plan(plate, look, shot / "out.####.exr", asked, ())
+    job = job_of(plate, look, shot / "out.####.exr", asked, ())
     number = plate.numbers[FRAME - 1001]
-    return mark_of(job, Painters(job), number).split()[3].rstrip(",")
+    return mark_of(job.plan, job.output, Schedule(job.plan, measure(job.plan)), number).split()[3].rstrip(",")
 
 
 @pytest.mark.parametrize("name", list(options_of(RenderSettings)))

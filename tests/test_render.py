@@ -23,8 +23,8 @@ from scumble.media.open import open_plate
 from scumble.media.picture_reader import read_picture
 from scumble.media.picture_writer import write_picture
 from scumble.media.plate import WriterSettings
+from scumble.rendering.job import job_of
 from scumble.rendering.options import RenderSettings
-from scumble.rendering.plan import plan
 from scumble.rendering.run import render
 
 
@@ -141,7 +141,7 @@ def test_strength_mixes_with_the_plate(plate: Path, tmp_path: Path) -> None:
 def test_stroke_and_lines_choose_the_networks_size(plate: Path, tmp_path: Path) -> None:
     def size(**more: object) -> tuple[int, int]:
         settings = RenderSettings(**more)  # type: ignore[arg-type]
-        return plan(plate, random_look(), tmp_path / "o.####.png", settings).network_size
+        return job_of(plate, random_look(), tmp_path / "o.####.png", settings).plan.network_size
 
     assert size() == (61, 46)
     assert size(stroke=2.0) == (round(61 / 2), 23)
@@ -239,14 +239,14 @@ def test_what_is_in_the_way_or_missing_is_named(plate: Path, tmp_path: Path) -> 
         render(plate, identity_look(), tmp_path / "out.####.png")
     assert (tmp_path / "out.1003.png").read_bytes() == b"mine"
     with pytest.raises(BadOutput, match="the plate itself"):
-        plan(plate, identity_look(), plate, RenderSettings(overwrite=True))
+        job_of(plate, identity_look(), plate, RenderSettings(overwrite=True)).output.check()
     with pytest.raises(BadPlate, match="frame 2000"):
-        plan(plate, identity_look(), tmp_path / "o.####.png", RenderSettings(frames=(1001, 2000)))
+        job_of(plate, identity_look(), tmp_path / "o.####.png", RenderSettings(frames=(1001, 2000)))
     (tmp_path / "plate.1004.png").unlink()
     with pytest.raises(BadPlate, match="frame 1004 is missing"):
-        plan(plate, identity_look(), tmp_path / "o.####.png", RenderSettings())
+        job_of(plate, identity_look(), tmp_path / "o.####.png", RenderSettings())
     with pytest.raises(BadOutput, match=r"o\.####\.png"):
-        plan(plate, identity_look(), tmp_path / "o.png", RenderSettings(frames=(1001, 1002)))
+        job_of(plate, identity_look(), tmp_path / "o.png", RenderSettings(frames=(1001, 1002)))
     with pytest.raises(BadSettings, match="from 0 to 1"):
         RenderSettings(strength=1.5)
 
@@ -371,7 +371,7 @@ def test_the_plate_is_never_overwritten_however_it_is_spelled(
         (tmp_path, tmp_path, again),
     ):
         with pytest.raises(BadOutput, match="the plate itself"):
-            plan(source, identity_look(), output, settings)
+            job_of(source, identity_look(), output, settings).output.check()
 
 
 def test_sound_keeps_its_place_when_the_picture_starts_late(tmp_path: Path) -> None:

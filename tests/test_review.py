@@ -13,7 +13,6 @@ from test_bad_input import scumble
 from test_exr import read
 from test_stabiliser import exr_with
 
-from scumble.cli.grammar import PANELS
 from scumble.core.colour import DISPLAY, LINEAR, converted, srgb_to_linear
 from scumble.core.errors import BadSettings
 from scumble.core.frames import Frame, Metadata
@@ -25,8 +24,8 @@ from scumble.media.open import open_plate
 from scumble.media.picture_reader import read_picture
 from scumble.media.picture_writer import write_picture
 from scumble.media.plate import WriterSettings
-from scumble.rendering.options import RenderSettings
-from scumble.rendering.plan import plan
+from scumble.rendering.job import job_of
+from scumble.rendering.options import PANELS, RenderSettings
 from scumble.rendering.review import burnt_in, font_for, missing_letters, reduced
 from scumble.rendering.run import _burn_in, render
 
@@ -66,12 +65,12 @@ def test_a_proxy_looks_like_the_final(proxy: Any, tmp_path: Path) -> None:
 
 
 def test_a_proxy_above_the_networks_lines_is_painted_at_its_own_size(tmp_path: Path) -> None:
-    job = plan(sequence(tmp_path), identity_look(), tmp_path / "a.####.png", RenderSettings(proxy=2, lines=24))
-    assert (job.frame_size, job.network_size, job.output_size) == ((80, 48), (40, 24), (80, 48))
-    job = plan(tmp_path / "p.####.png", identity_look(), tmp_path / "a.####.png", RenderSettings(proxy=4))
-    assert (job.frame_size, job.network_size, job.output_size) == ((160, 96), (160, 96), (40, 24))
-    whole = plan(tmp_path / "p.####.png", identity_look(), tmp_path / "a.####.png", RenderSettings(lines=24))
-    assert whole.frame_size == (160, 96)
+    job = job_of(sequence(tmp_path), identity_look(), tmp_path / "a.####.png", RenderSettings(proxy=2, lines=24))
+    assert (job.plan.frame_size, job.plan.network_size, job.output.size) == ((80, 48), (40, 24), (80, 48))
+    job = job_of(tmp_path / "p.####.png", identity_look(), tmp_path / "a.####.png", RenderSettings(proxy=4))
+    assert (job.plan.frame_size, job.plan.network_size, job.output.size) == ((160, 96), (160, 96), (40, 24))
+    whole = job_of(tmp_path / "p.####.png", identity_look(), tmp_path / "a.####.png", RenderSettings(lines=24))
+    assert whole.plan.frame_size == (160, 96)
 
 
 def test_a_proxy_of_an_exr_with_alpha_and_a_matte_and_vectors(tmp_path: Path) -> None:
@@ -243,9 +242,8 @@ def test_every_flag_of_render_stands_in_a_group_of_its_help() -> None:
     from scumble.cli.apps import app
 
     command = typer.main.get_command(app).commands["render"]  # type: ignore[attr-defined]
-    grouped = [name for names in PANELS.values() for name in names.split()]
-    assert len(grouped) == len(set(grouped))
-    assert {p.name for p in command.params if p.param_type_name == "option" and p.name != "help"} <= set(grouped)
+    options = [p for p in command.params if p.param_type_name == "option" and p.name != "help"]
+    assert all(p.rich_help_panel in PANELS for p in options)
     shown = scumble("render", "--help").stdout
     places = [shown.index(f" {panel} ") for panel in PANELS]
     assert places == sorted(places)
@@ -299,5 +297,5 @@ def test_a_plate_called_sheet_and_one_without_a_name(tmp_path: Path) -> None:
         write_picture(tmp_path / f"sheet.{n:04}.png", Frame(n, picture(48, 64, n), DISPLAY), WriterSettings())
     done = scumble("sheet", "sheet.####.png", "--looks", "identity", "--width", "64", "-o", "s.png", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    job = plan(tmp_path / "sh030", identity_look(), tmp_path / "a.####.png", RenderSettings(burn_in=True))
-    assert _burn_in(job, next(job.plate.read([2])))[:2] == ("sh030", "2")
+    job = job_of(tmp_path / "sh030", identity_look(), tmp_path / "a.####.png", RenderSettings(burn_in=True))
+    assert _burn_in(job.plan, next(job.plan.plate.read([2])))[:2] == ("sh030", "2")

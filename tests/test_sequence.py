@@ -22,10 +22,11 @@ from scumble.media.open import open_plate
 from scumble.media.picture_reader import read_picture
 from scumble.media.picture_writer import write_picture
 from scumble.media.plate import WriterSettings
-from scumble.rendering.neighbours import key_of, keys
+from scumble.rendering.job import job_of
+from scumble.rendering.neighbours import Neighbours
 from scumble.rendering.options import RenderSettings
-from scumble.rendering.plan import plan
 from scumble.rendering.run import render
+from scumble.shot.cuts import Shot
 from scumble.shot.grain import deviation, removed
 from scumble.shot.motion import warp
 
@@ -90,13 +91,13 @@ def test_looks_cross_fade_between_their_frames(plate: Path, tmp_path: Path) -> N
     inside = np.all([(p[1005] > 0.01) & (p[1005] < 0.99) for p in alone], axis=0)
     assert inside.mean() > 0.3
     np.testing.assert_allclose(mixed[1005][inside], (alone[0][1005] + alone[1][1005])[inside] / 2, atol=2 / 255)
-    job = plan(plate, [(1003, a), (1007, b)], tmp_path / "x.####.png", RenderSettings())
-    assert job.shares(1004) == [0.75, 0.25]
-    assert all(sum(job.shares(n)) == pytest.approx(1) for n in range(1000, 1010))
+    job = job_of(plate, [(1003, a), (1007, b)], tmp_path / "x.####.png", RenderSettings())
+    assert job.plan.shares(1004) == [0.75, 0.25]
+    assert all(sum(job.plan.shares(n)) == pytest.approx(1) for n in range(1000, 1010))
     with pytest.raises(BadSettings, match="two looks"):
-        plan(plate, [(1003, a), (1003, b)], tmp_path / "x.####.png", RenderSettings())
+        job_of(plate, [(1003, a), (1003, b)], tmp_path / "x.####.png", RenderSettings())
     with pytest.raises(BadSettings, match="--stats"):
-        plan(plate, [(1003, a), (1004, b)], tmp_path / "x.####.png", RenderSettings(stats=tmp_path / "s.json"))
+        job_of(plate, [(1003, a), (1004, b)], tmp_path / "x.####.png", RenderSettings(stats=tmp_path / "s.json"))
 
 
 def test_paintings_are_held_on_twos(plate: Path, tmp_path: Path) -> None:
@@ -110,7 +111,7 @@ def test_paintings_are_held_on_twos(plate: Path, tmp_path: Path) -> None:
     threes = painted(plate, tmp_path / "t.####.exr", look, on=3)
     for n, pixels in alone.items():
         np.testing.assert_array_equal(pixels, threes[n])
-        np.testing.assert_array_equal(pixels, every[key_of(n, 3, 1001)])
+        np.testing.assert_array_equal(pixels, every[n - (n - 1001) % 3])
 
 
 @pytest.mark.parametrize("along", ["vectors", "flow"])
@@ -132,10 +133,16 @@ def test_what_is_held_moves_with_the_plate(along: str, stabilised: str | None, p
 
 
 def test_only_what_is_shown_is_painted() -> None:
-    assert keys((1001, 1002, 1003, 1004), 2, lambda _: 1001, False) == (1001, 1003)
-    assert keys((1004,), 3, lambda _: 1001, False) == (1004,)
-    assert keys((1006,), 3, lambda _: 1001, True) == (1004, 1005, 1006)
-    assert keys((9, 10, 11), 4, lambda n: 10 if n >= 10 else 1, False) == (9, 10)  # begun anew with every shot
+    shot = (tuple(range(1001, 1011)), (Shot(1001, 1010),))
+    assert Neighbours(*shot, on=2).painted((1001, 1002, 1003, 1004)) == (1001, 1003)
+    assert Neighbours(*shot, on=3).painted((1004,)) == (1004,)
+    assert Neighbours(*shot, on=3, warped=True).painted((1006,)) == (1004, 1005, 1006)
+    assert Neighbours(*shot, on=3, window=1).painted((1006,)) == (1003, 1004, 1005)
+    assert Neighbours(*shot, on=3, window=1).sources(1006) == [1003, 1004, 1005, 1006]
+    edit = (tuple(range(1, 13)), (Shot(1, 9), Shot(10, 12)))
+    assert Neighbours(*edit, on=4).painted((9, 10, 11)) == (9, 10)  # begun anew with every shot
+    assert Neighbours(*edit, window=2).window_of(9) == [7, 8, 9]
+    assert Neighbours(*edit, window=2, missing=frozenset({3})).window_of(2) == [1, 2]
 
 
 def test_grain_is_measured_and_taken_off_but_edges_stay() -> None:
@@ -258,11 +265,11 @@ def test_settings_without_effect_are_refused_before_any_work(plate: Path, tmp_pa
         exr_with(tmp_path / f"a.{n:04d}.exr", shown, CONVENTIONS["arnold"][0])
     forward = tmp_path / "a.####.exr"
     with pytest.raises(BadSettings, match="--on-warp flow"):
-        plan(forward, random_look(1), tmp_path / "o.####.png", RenderSettings(on=2, on_warp="vectors"))
-    job = plan(forward, random_look(1), tmp_path / "o.####.png", RenderSettings(stabilize="vectors"))
+        job_of(forward, random_look(1), tmp_path / "o.####.png", RenderSettings(on=2, on_warp="vectors"))
+    job = job_of(forward, random_look(1), tmp_path / "o.####.png", RenderSettings(stabilize="vectors"))
     assert any("later frames only" in line for line in job.notes())
     assert "Vector" not in str(job)
     # a folder is a sequence as well
     assert "forward.u" in str(
-        plan(plate.parent, random_look(1), tmp_path / "o.####.png", RenderSettings(stabilize="vectors"))
+        job_of(plate.parent, random_look(1), tmp_path / "o.####.png", RenderSettings(stabilize="vectors"))
     )

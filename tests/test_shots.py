@@ -21,9 +21,10 @@ from scumble.media.picture_reader import read_picture
 from scumble.media.picture_writer import write_picture
 from scumble.media.plate import WriterSettings
 from scumble.rendering import run
+from scumble.rendering.measure import measure
 from scumble.rendering.options import RenderSettings
 from scumble.rendering.plan import plan
-from scumble.rendering.schedule import Painters
+from scumble.rendering.schedule import Schedule
 from scumble.shot.cuts import Shot, detect, own_frames, read_cuts, shots_of
 
 SIZE = (90, 160)
@@ -146,7 +147,8 @@ def test_every_shot_has_statistics_of_its_own_and_is_measured_once(
         assert (tmp_path / f"one.{number}.png").read_bytes() == whole.files[number - 1].read_bytes()
     assert len(counted) == 2
     # outside the dissolve a frame is painted as in a plate that holds its shot alone, inside by both
-    painters = Painters(plan(edit, look, tmp_path / "x.####.png", settings))
+    job = plan(edit, look, settings)
+    painters = Schedule(job, measure(job))
     assert [w.share for w in painters.of(1)] == [1.0]
     shares = [w.share for w in painters.of(middle)]
     assert len(shares) == 2

@@ -16,10 +16,11 @@ from scumble.core.frames import Frame, Pixels
 from scumble.media.picture_reader import read_picture
 from scumble.media.picture_writer import write_picture
 from scumble.media.plate import WriterSettings
+from scumble.rendering.job import job_of
+from scumble.rendering.measure import measure
 from scumble.rendering.options import RenderSettings
-from scumble.rendering.plan import plan
 from scumble.rendering.run import render
-from scumble.rendering.schedule import Painters
+from scumble.rendering.schedule import Schedule
 from scumble.rendering.stabiliser import Seen, steady
 from scumble.shot.motion import (
     Flow,
@@ -198,15 +199,14 @@ def test_chunks_equal_the_whole_and_any_frame_alone_its_frame_in_the_shot(
 
 
 def test_a_window_stays_inside_the_shot_and_off_holes(tmp_path: Path) -> None:
-    from scumble.rendering.neighbours import window
 
     for n, shown in zip((1, 2, 3, 5, 6, 7), moving(6), strict=True):
         write_picture(tmp_path / f"p.{n:04d}.png", Frame(n, shown, DISPLAY), WriterSettings())
     (tmp_path / "cuts.txt").write_text("6\n")
     settings = RenderSettings(stabilize="flow", frames=(1, 2, 3, 5, 6, 7), cuts=str(tmp_path / "cuts.txt"))
-    job = plan(tmp_path / "p.####.png", random_look(1), tmp_path / "o.####.png", settings)
-    painters = Painters(job)
-    assert [window(n, 2, painters.together) for n in (2, 5, 6)] == [[1, 2, 3], [5], [6, 7]]
+    job = job_of(tmp_path / "p.####.png", random_look(1), tmp_path / "o.####.png", settings)
+    near = Schedule(job.plan, measure(job.plan)).neighbours
+    assert [near.window_of(n) for n in (2, 5, 6)] == [[1, 2, 3], [5], [6, 7]]
 
 
 def test_motion_does_not_gather_what_is_past() -> None:

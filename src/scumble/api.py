@@ -22,9 +22,9 @@ from scumble.media import open as opening
 from scumble.media.ocio import Colours
 from scumble.media.plate import Plate, PlateOptions
 from scumble.network.engine import open_engine
-from scumble.rendering.frame import Weighted, paint_frame
+from scumble.rendering.frame import LookInFrame, paint_frame
+from scumble.rendering.job import job_of
 from scumble.rendering.options import LINES, settings_of
-from scumble.rendering.plan import plan
 from scumble.rendering.run import FrameDone, Rendered, run
 
 PathLike = str | os.PathLike[str]
@@ -98,7 +98,7 @@ def render(
         wanted = replace(wanted, layer=given.layer, in_space=given.in_space, ocio=given.colours.name)
     looks = [(number, _look(one)) for number, one in look.items()] if isinstance(look, Mapping) else _look(look)
     others = [(matte, _look(one)) for matte, one in (matte_looks or {}).items()]
-    return run(plan(opened, looks, Path(output), wanted, others), on_frame, watch)
+    return run(job_of(opened, looks, Path(output), wanted, others), on_frame, watch)
 
 
 def paint(pixels: Pixels, look: Look | PathLike, strength: float = 1.0, *, lines: int | str | None = None) -> Pixels:
@@ -123,7 +123,7 @@ def paint(pixels: Pixels, look: Look | PathLike, strength: float = 1.0, *, lines
         found, statistics.frame_statistics(found, [resized(to_working(frame.pixels, DISPLAY).pixels, size)], 1)
     )
     painter = open_engine("openvino").painter(baked, "f32")
-    return paint_frame([Weighted(baked, painter)], frame, size, strength)
+    return paint_frame([LookInFrame(baked, painter)], frame, size, strength)
 
 
 def _look(look: Look | PathLike) -> Look:

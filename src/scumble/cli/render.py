@@ -136,7 +136,7 @@ def render(
     """Paint a shot with a look, or with style pictures directly."""
     from scumble.look.making import make_look
     from scumble.media.open import open_plate
-    from scumble.rendering.plan import plan
+    from scumble.rendering.job import job_of
     from scumble.rendering.run import run
     from scumble.shot.matte import NOWHERE
 
@@ -161,20 +161,22 @@ def render(
         )
     pictures = [(Path(n), w) for n, w in map(weighted, style or [])]
     chosen: Any = keyed_looks(look) if look else make_look(pictures)
+    others = looks_in_mattes(matte_look or [])
     if refine is not None:
-        plan(plate, chosen, output, settings, looks_in_mattes(matte_look or []))  # refused before minutes are spent
+        job_of(plate, chosen, output, settings, others).output.check()  # refused before minutes are spent
         if not dry_run:
             chosen = _refined(source, pictures, output, refine, plate_options, options["overwrite"])
-    job = plan(plate, chosen, output, settings, looks_in_mattes(matte_look or []))
+    job = job_of(plate, chosen, output, settings, others)
+    job.output.check()
     if dry_run:
         print(job)
         return
-    with render_progress(progress, len(job.numbers), source.name) as tick:
+    with render_progress(progress, len(job.plan.numbers), source.name) as tick:
         done = run(job, tick)
     if progress != "none":
         note.print(
             f"{done.frames} frame{'s' * (done.frames != 1)} in {done.seconds:.1f} s"
-            f" ({done.frames / done.seconds:.2f} frames/s): {job.output}"
+            f" ({done.frames / done.seconds:.2f} frames/s): {job.output.path}"
             + (f"; {done.kept} were there already, made in the same way" if done.kept else ""),
             soft_wrap=True,
         )
@@ -236,7 +238,7 @@ def matte(
     """Write a shot's mattes as files, to be looked at, corrected, and given back with --matte."""
     from scumble.core.frames import parse_frames
     from scumble.media.open import open_plate
-    from scumble.rendering.output import checked_output
+    from scumble.rendering.output import check_files, named_output, output_files
     from scumble.rendering.run import FrameDone
     from scumble.shot.matte import shaped
     from scumble.shot.open_matte import noticed, parse_matte, prepare, write_mattes
@@ -249,7 +251,9 @@ def matte(
     if missing is not None:
         raise BadInput(f"{source}: frame {missing} is not in the plate's {plate.frame_range}; give --frames inside it")
     found = shaped(parse_matte(words, plate, numbers), settings.invert_matte, settings.feather)
-    output, files = checked_output(plate, output, numbers, overwrite, painting=False)
+    output = named_output(plate, output, painting=False)
+    files = output_files(output, numbers)
+    check_files(output, files, plate, overwrite, goes_on=False)
     check_writable(files[0])
     prepare(found)
     began = time.monotonic()

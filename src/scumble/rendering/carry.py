@@ -24,7 +24,7 @@ CHANGED = 0.15  # difference of the plates, in display code values, at which tru
 SOFT = 1.5  # pixels of flow over which trust fades, so that what is carried has no edge
 
 
-class Left(NamedTuple):
+class Residual(NamedTuple):
     """Of a key frame at the network's size: its plate, and what the network's painting of it lacks, (H, W, 3)."""
 
     number: int
@@ -39,7 +39,7 @@ class Carrier:
     painted: overscan is not carried to, nor looked at, so that the window's pixels do not hang on it.
     """
 
-    def __init__(self, left: Sequence[Left], amount: float = 1.0, corner: tuple[int, int] = (0, 0)) -> None:
+    def __init__(self, left: Sequence[Residual], amount: float = 1.0, corner: tuple[int, int] = (0, 0)) -> None:
         self.left, self.amount, self.corner = tuple(left), np.float32(amount), corner
         self.greys = [grey(key.plate) for key in self.left]
         self.small = [

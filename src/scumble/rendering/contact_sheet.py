@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -16,10 +14,11 @@ from scumble.core.working_space import to_working
 from scumble.look.look import Look
 from scumble.media.plate import Plate
 from scumble.rendering.frame import painting_of, strengthened
+from scumble.rendering.measure import measure
 from scumble.rendering.options import RenderSettings
 from scumble.rendering.plan import plan
 from scumble.rendering.review import labelled, reduced
-from scumble.rendering.schedule import Painters
+from scumble.rendering.schedule import Schedule
 
 GAP = 4  # pixels of black around a picture
 
@@ -51,14 +50,13 @@ def contact_sheet(
     for done, look in enumerate(looks):
         tell(look.name, done, len(looks))
         wanted = replace(settings, frames=tuple(numbers), precision="f32", overwrite=True)
-        with TemporaryDirectory() as folder:  # where nothing is written
-            job = plan(plate, look, Path(folder) / "sheet.####.png", wanted)
-        painters = Painters(job)
+        job = plan(plate, look, wanted)
+        schedule = Schedule(job, measure(job))
         size = job.network_size if job.network_size[1] < plate.size[1] else plate.size
         pictures = []
         for frame in plate.read(numbers):
             painting = painting_of(
-                painters.of(frame.number), reduced(frame, size), job.network_size, settings.grain, settings.hold_blacks
+                schedule.of(frame.number), reduced(frame, size), job.network_size, settings.grain, settings.hold_blacks
             )
             pictures.append(shown(strengthened(painting, job.strength_at(frame.number)), painting.frame))
         rows.append(row(look.name, pictures))

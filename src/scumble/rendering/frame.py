@@ -21,7 +21,7 @@ from scumble.shot.grain import removed
 
 
 @dataclass(frozen=True)
-class Weighted:
+class LookInFrame:
     """A baked look, what computes it, its share in a frame, and what brings its key frames along."""
 
     baked: BakedLook
@@ -54,13 +54,13 @@ class Painting:
         return self.frame.number if self.held_from is None else self.held_from
 
 
-def paint_frame(looks: Sequence[Weighted], frame: Frame, size: tuple[int, int], strength: float) -> Pixels:
+def paint_frame(looks: Sequence[LookInFrame], frame: Frame, size: tuple[int, int], strength: float) -> Pixels:
     """One frame (H, W, 3) in plate space to its painting in plate space; `size` is the network's."""
     return finished(painting_of(looks, frame, size), strength)
 
 
 def painting_of(
-    looks: Sequence[Weighted],
+    looks: Sequence[LookInFrame],
     frame: Frame,
     size: tuple[int, int],
     grain: Literal["keep", "remove"] | None = None,

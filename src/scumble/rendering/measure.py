@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+
 from scumble.core.errors import BadInput
 from scumble.look.look import Look
 from scumble.look.statistics import shot_statistics
 from scumble.look.statistics_file import Measured, load, save
+from scumble.network.baked import ShotStatistics
 from scumble.rendering.plan import Plan
-from scumble.shot.cuts import own_frames, shots_of
+from scumble.shot.cuts import Shot, own_frames, shots_of
+
+Measurements = Mapping[str, Sequence[Measured]]  # the shots of a plate with their statistics, by the look's hash
 
 
-def measured(job: Plan, look: Look) -> list[Measured]:
+def measure(plan: Plan) -> Measurements:
+    """The statistics that a plan paints with, each shot measured once for each look: the phase before painting."""
+    return {look.hash: _measured(plan, look) for look in plan.all_looks}
+
+
+def as_one_shot(plan: Plan, statistics: Callable[[Look], ShotStatistics]) -> Measurements:
+    """Statistics that are known: the plate is taken for one shot, and nothing is measured."""
+    shot = Shot(plan.plate.numbers[0], plan.plate.numbers[-1])
+    return {look.hash: [Measured(shot, statistics(look))] for look in plan.all_looks}
+
+
+def _measured(job: Plan, look: Look) -> list[Measured]:
     """Statistics of the shots that the render touches, from the file of statistics where there is one."""
     plate, settings = job.plate, job.settings
     made_with = {

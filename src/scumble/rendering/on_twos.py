@@ -1,37 +1,32 @@
-"""What happens between the frames of a shot: the stabiliser's window, and paintings that are held.
+"""Paintings that are held for several frames, as drawn animation is.
 
-Both are pure functions of the frames around, so that chunks equal the whole. `together(n, m)` says
-whether two frames stand in one shot of the plate without a hole between them.
+A pure function of the frames around, so that chunks equal the whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from scumble.rendering.frame import Painting
-from scumble.rendering.neighbours import key_of
+from scumble.rendering.neighbours import Neighbours
 from scumble.rendering.stabiliser import Seen, carried
 from scumble.shot.motion import Motion
 
 
 def held(
-    numbers: Sequence[int],
-    every: int,
-    first_of: Callable[[int], int],
-    motion: Motion | None,
-    paintings: Iterator[Painting],
+    numbers: Sequence[int], neighbours: Neighbours, motion: Motion | None, paintings: Iterator[Painting]
 ) -> Iterator[Painting]:
-    """Paintings held for `every` frames, as drawn animation is; `paintings` are of `keys(numbers, ...)`.
+    """The paintings that these frames show; `paintings` are those of `neighbours.steadied(numbers)`.
 
     With `motion` the held painting moves with the plate; where it cannot follow, the frame's own painting
     shows.
     """
     known: dict[int, Painting] = {}
     for number in numbers:
-        key = key_of(number, every, first_of(number))
+        key = neighbours.painted_for(number)
         last = key if motion is None else number
         while max(known, default=last - 1) < last:
             painting = next(paintings)

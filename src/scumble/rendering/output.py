@@ -1,24 +1,191 @@
-"""Where a render goes: checked before any work, named, sized, with the plate's sound and times."""
+"""Where a render goes: which files, in which colour space, with which of the plate's sound and times."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
 from scumble.core.colour import DISPLAY, ColourSpace
-from scumble.core.errors import BadOutput
-from scumble.core.version import __version__
-from scumble.media.aov import STROKE
+from scumble.core.errors import BadOutput, BadSettings
+from scumble.core.files import check_writable
+from scumble.media.aov import channels_of
+from scumble.media.codecs import Codec, codec_of
 from scumble.media.movie_reader import MoviePlate
 from scumble.media.pattern import output_pattern, parse_pattern
+from scumble.media.picture_reader import channel_names, part_names
+from scumble.media.picture_writer import space_of
 from scumble.media.plate import MOVIES, STILLS, Plate, WriterSettings, formats, is_movie
 from scumble.media.sequence import StillsPlate
+from scumble.rendering.options import RenderSettings
+from scumble.rendering.review import compared_size
 from scumble.rendering.stamp import is_ours
 
-if TYPE_CHECKING:
-    from scumble.rendering.plan import Plan
+Sound = Literal["none", "copied", "another rate", "frames left out"]
+
+
+@dataclass(frozen=True)
+class Output:
+    """Files for the frames of a plate; nothing of them is touched before `check`."""
+
+    path: Path
+    plate: Plate
+    numbers: tuple[int, ...]
+    files: tuple[Path, ...]
+    space: ColourSpace
+    settings: RenderSettings
+
+    @property
+    def is_movie(self) -> bool:
+        return is_movie(self.path)
+
+    @property
+    def is_sequence(self) -> bool:
+        return parse_pattern(self.path) is not None
+
+    @property
+    def is_exr(self) -> bool:
+        return self.path.suffix.lower() == ".exr"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of what is written."""
+        return compared_size(proxy_size(self.plate.size, self.settings.proxy), self.settings.compare)
+
+    @property
+    def codec(self) -> tuple[str, Codec]:
+        """A movie's codec with its name."""
+        return codec_of(self.path, self.plate.bits, self.settings.codec, self.size)
+
+    @cached_property
+    def configuration(self) -> str:
+        """What the colour spaces depend on, where they are not Scumble's own."""
+        own = self.plate.colour_space.conversion is None and self.space.conversion is None
+        return "" if own else self.settings.plate_options.colours.key
+
+    @property
+    def whole(self) -> bool:
+        """Whether no frame is left out between the first and the last."""
+        return self.numbers == tuple(range(self.numbers[0], self.numbers[-1] + 1))
+
+    @property
+    def sound(self) -> Sound:
+        """What becomes of the plate's sound."""
+        plate = self.plate
+        if not isinstance(plate, MoviePlate) or not plate.has_sound or not self.is_movie:
+            return "none"
+        if self.settings.frame_rate not in (None, plate.frame_rate):
+            return "another rate"
+        return "copied" if self.whole else "frames left out"
+
+    @property
+    def sound_span(self) -> tuple[Fraction, Fraction | None] | None:
+        """Seconds of the plate between which sound is copied; without an end, all of the rest."""
+        plate, numbers = self.plate, self.numbers
+        if self.sound != "copied" or not isinstance(plate, MoviePlate):
+            return None
+        end = None if numbers[-1] == plate.numbers[-1] else plate.seconds(numbers[-1] + 1)
+        return plate.seconds(numbers[0]), end
+
+    @property
+    def times(self) -> tuple[Fraction, ...]:
+        """Seconds at which a movie of varying rate shows its frames, from the first that is painted on."""
+        plate, numbers = self.plate, self.numbers
+        if not isinstance(plate, MoviePlate) or not plate.variable or self.settings.frame_rate is not None:
+            return ()
+        if not self.whole:
+            return ()
+        return tuple(plate.seconds(n) - plate.seconds(numbers[0]) for n in (*numbers, numbers[-1] + 1))
+
+    @property
+    def keeps_alpha(self) -> bool:
+        if self.is_movie:
+            return bool(self.codec[1].with_alpha)
+        return self.path.suffix.lower() not in (".jpg", ".jpeg", ".dpx")
+
+    @property
+    def loses_aspect(self) -> bool:
+        """FFmpeg writes Matroska's display size only for codecs that carry the aspect themselves."""
+        if self.path.suffix.lower() != ".mkv" or self.plate.pixel_aspect is None:
+            return False
+        return self.codec[1].encoder in ("ffv1", "prores_ks")
+
+    def check(self) -> None:
+        """Refuse, before any work, files that are in the way or cannot be written. Raises BadOutput."""
+        check_files(self.path, self.files, self.plate, self.settings.overwrite, self.is_sequence)
+        check_writable(self.files[0])
+
+    def writer_settings(self, breadth: float, mark: str, frame_mark: Callable[[int], str]) -> WriterSettings:
+        """How it is written: `breadth` of strokes in pixels, what the headers of file and frames say."""
+        plate, settings = self.plate, self.settings
+        times = self.times if self.is_movie else ()
+        return WriterSettings(
+            frame_rate=settings.frame_rate or plate.frame_rate or Fraction(24),
+            quality=settings.quality,
+            size=self.size,
+            bits=plate.bits,
+            out_space=self.space,
+            layer=settings.layer,
+            out_layer=settings.out_layer,
+            aovs=settings.aovs,
+            breadth=breadth,
+            sound_from=plate.path if self.sound_span else None,
+            sound_span=self.sound_span or (Fraction(0), None),
+            alpha=plate.has_alpha,
+            times=times,
+            time_base=plate.time_base if times and isinstance(plate, MoviePlate) else Fraction(1, 90000),
+            codec=settings.codec,
+            told=bool(settings.in_space),
+            metadata=plate.metadata(self.numbers[0]),
+            mark=mark,
+            frame_mark=frame_mark,
+        )
+
+
+def output_to(path: Path, plate: Plate, numbers: tuple[int, ...], settings: RenderSettings) -> Output:
+    """The output of a render of these frames. Raises BadOutput and BadSettings for what cannot be written so."""
+    path = named_output(plate, path)
+    if is_movie(path):
+        written = compared_size(proxy_size(plate.size, settings.proxy), settings.compare)
+        space = movie_space(plate.colour_space, codec_of(path, plate.bits, settings.codec, written)[1].bits)
+    else:
+        read_from = None if plate.kind == "movie" else plate.files_of(plate.numbers[:1])[0]
+        space = space_of(path, plate.colour_space, plate.bits, read_from)
+        if settings.codec:
+            raise BadSettings(f"{path}: --codec is for movies")
+    if settings.out_space:
+        space = settings.plate_options.colours.space(settings.out_space)
+    output = Output(path, plate, numbers, output_files(path, numbers), space, settings)
+    _check_layers(output)
+    return output
+
+
+def _check_layers(output: Output) -> None:
+    """Layers that are asked for have a place in the file, and none is there already. Raises BadSettings, BadOutput."""
+    settings, plate = output.settings, output.plate
+    if settings.out_layer:
+        first = plate.files_of(output.numbers)[0]
+        if not (output.is_exr and first.suffix.lower() == ".exr"):
+            raise BadSettings("--out-layer puts the painting beside the beauty of an EXR; give an EXR plate and output")
+        taken = next((c for c in channel_names(first) if c.startswith(f"{settings.out_layer}.")), None)
+        taken = taken or next((part for part in part_names(first) if part == settings.out_layer), None)
+        if taken:
+            raise BadOutput(f"{first}: the plate has a channel or part {taken}; give another --out-layer")
+    if settings.aovs:
+        if not (output.is_exr and output.space.is_linear):
+            raise BadSettings(
+                f"--aov: the parts of a painting are signed and sum in linear light; give an EXR output in a linear"
+                f" space, not {output.path.name} in {output.space}"
+            )
+        first = plate.files_of(output.numbers)[0]
+        is_layered = first.suffix.lower() == ".exr"
+        names = [*channel_names(first), *(f"{part}." for part in part_names(first))] if is_layered else []
+        taken = next((c for c in channels_of(settings.aovs) if c in names or f"{c.split('.')[0]}." in names), None)
+        if taken:
+            raise BadOutput(f"{first}: the plate has a channel {taken}; leave {taken.split('.')[0]} out of --aov")
 
 
 def proxy_size(size: tuple[int, int], proxy: int) -> tuple[int, int]:
@@ -33,13 +200,10 @@ def shot_name(plate: Plate) -> str:
     return plate.path.stem
 
 
-def checked_output(
-    plate: Plate, output: Path, numbers: Sequence[int], overwrite: bool, painting: bool = True
-) -> tuple[Path, tuple[Path, ...]]:
-    """The output with its name, where it is a folder, and the files that will be written.
+def named_output(plate: Plate, output: Path, painting: bool = True) -> Path:
+    """The output with its name, where it is a folder. A `painting` may be a movie; mattes may not.
 
-    A `painting` may be a movie, and goes on with frames that Scumble made; mattes do neither. Raises
-    BadOutput for a format that cannot be written, and for files that are in the way.
+    Raises BadOutput for a format that cannot be written.
     """
     if output.is_dir() or (not output.suffix and parse_pattern(output) is None):
         name = Path(same_name(plate))
@@ -48,7 +212,11 @@ def checked_output(
         raise BadOutput(f"{output}: {output.suffix} would change codes; give PNG, TIFF or EXR, as in roto.####.png")
     if not is_movie(output) and output.suffix.lower() not in STILLS:
         raise BadOutput(f"{output}: {output.suffix or 'no suffix'} is not a format that Scumble writes; {formats()}")
-    files = output_files(output, numbers)
+    return output
+
+
+def check_files(output: Path, files: Sequence[Path], plate: Plate, overwrite: bool, goes_on: bool) -> None:
+    """Refuse files that are in the way; `goes_on` leaves frames that Scumble made. Raises BadOutput."""
     for folder in {f.parent for f in files}:
         blocked = next((p for p in (folder, *folder.parents) if p.exists() and not p.is_dir()), None)
         if blocked is not None:
@@ -56,12 +224,10 @@ def checked_output(
     sources = {f.resolve() for f in (plate.files.values() if isinstance(plate, StillsPlate) else [plate.path])}
     if any(f.resolve() in sources for f in files):
         raise BadOutput(f"{output}: the output is the plate itself; choose another output")
-    sequence = painting and parse_pattern(output) is not None
-    foreign = next((f for f in files if f.exists() and not overwrite and not (sequence and is_ours(f))), None)
+    foreign = next((f for f in files if f.exists() and not overwrite and not (goes_on and is_ours(f))), None)
     if foreign is not None:
-        made = ", and was not made by Scumble" if sequence else ""
+        made = ", and was not made by Scumble" if goes_on else ""
         raise BadOutput(f"{foreign}: is there already{made}; give --overwrite to replace it")
-    return output, files
 
 
 def movie_space(plate: ColourSpace, bits: int) -> ColourSpace:
@@ -69,15 +235,6 @@ def movie_space(plate: ColourSpace, bits: int) -> ColourSpace:
     if plate.kind == "display":
         return plate
     return DISPLAY if plate.is_linear or bits < 10 else plate
-
-
-def times_of(job: Plan) -> tuple[Fraction, ...]:
-    """Seconds at which a movie of varying rate shows its frames, from the first that is painted on."""
-    plate, numbers = job.plate, job.numbers
-    whole = numbers == tuple(range(numbers[0], numbers[-1] + 1))
-    if not isinstance(plate, MoviePlate) or not plate.variable or job.settings.frame_rate is not None or not whole:
-        return ()
-    return tuple(plate.seconds(n) - plate.seconds(numbers[0]) for n in (*numbers, numbers[-1] + 1))
 
 
 def same_name(plate: Plate) -> str:
@@ -100,48 +257,3 @@ def output_files(output: Path, numbers: Sequence[int]) -> tuple[Path, ...]:
         return (output,)
     pattern = output_pattern(output)
     return tuple(pattern.path(n) for n in numbers)
-
-
-def sound_of(job: Plan) -> tuple[tuple[Fraction, Fraction | None] | None, str]:
-    """The span of the plate's sound that goes along, or None; and the words for the plan."""
-    plate, numbers = job.plate, job.numbers
-    if not isinstance(plate, MoviePlate) or not plate.has_sound or not is_movie(job.output):
-        return None, "none"
-    if job.settings.frame_rate not in (None, plate.frame_rate):
-        return None, "left out: the frame rate is another one"
-    if numbers != tuple(range(numbers[0], numbers[-1] + 1)):
-        return None, "left out: frames are left out"
-    end = None if numbers[-1] == plate.numbers[-1] else plate.seconds(numbers[-1] + 1)
-    return (plate.seconds(numbers[0]), end), "copied"
-
-
-def looks_in_words(job: Plan) -> str:
-    """Names and hashes of the looks, as headers have them."""
-    return " + ".join(f"{look.name} {look.hash}" for _, look in job.looks)
-
-
-def writer_settings(job: Plan, frame_mark: Callable[[int], str]) -> WriterSettings:
-    plate, settings = job.plate, job.settings
-    span, _ = sound_of(job)
-    times = times_of(job) if is_movie(job.output) else ()
-    return WriterSettings(
-        frame_rate=settings.frame_rate or plate.frame_rate or Fraction(24),
-        quality=settings.quality,
-        size=job.output_size,
-        bits=plate.bits,
-        out_space=job.space,
-        layer=settings.layer,
-        out_layer=settings.out_layer,
-        aovs=settings.aovs,
-        breadth=STROKE * job.plate.size[1] / job.network_size[1],
-        sound_from=plate.path if span else None,
-        sound_span=span or (Fraction(0), None),
-        alpha=plate.has_alpha,
-        times=times,
-        time_base=plate.time_base if times and isinstance(plate, MoviePlate) else Fraction(1, 90000),
-        codec=settings.codec,
-        told=bool(settings.in_space),
-        metadata=plate.metadata(job.numbers[0]),
-        mark=f"Scumble {__version__}, look {looks_in_words(job)}, {job.precision}, strength {settings.strength}",
-        frame_mark=frame_mark,
-    )

@@ -1,64 +1,122 @@
-"""The plan of a render in words, for `--dry-run` and the log."""
+"""A plan and its output in words: `--dry-run`, and notes of what was not asked for."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from scumble.core.errors import BadSettings
+from scumble.core.downloads import PERSON_WHEEL, has_person_models
 from scumble.core.frames import format_frames
-from scumble.media.codecs import codec_of
 from scumble.media.movie_reader import MoviePlate
-from scumble.media.plate import is_movie
-from scumble.media.sequence import StillsPlate
 from scumble.rendering.options import RenderSettings
-from scumble.rendering.output import times_of
+from scumble.rendering.output import Output, Sound
+from scumble.rendering.plan import Plan, vectors_in
+from scumble.rendering.review import missing_letters
 from scumble.shot.matte import NOWHERE
-from scumble.shot.motion import Vectors, vectors_of
 
-if TYPE_CHECKING:
-    from scumble.rendering.plan import Plan
-
-
-def carried_in_words(job: Plan) -> str:
-    numbers = sorted({key.number for look in job.all_looks for key in look.keys})
-    if not numbers or not job.settings.carry:
-        return ""
-    share = "" if job.settings.carry == 1 else f", {job.settings.carry:g} of them"
-    return f"key frames {format_frames(numbers)}{share}"
+SOUND: dict[Sound, str] = {
+    "none": "none",
+    "copied": "copied",
+    "another rate": "left out: the frame rate is another one",
+    "frames left out": "left out: frames are left out",
+}
 
 
-def notes_of_movie(job: Plan, plate: MoviePlate) -> list[str]:
+def in_words(plan: Plan, output: Output) -> str:
+    """The text of `--dry-run`."""
+    p, settings = plan.plate, plan.settings
+    rate = f", {p.frame_rate} frames/s" if p.frame_rate else ""
+    carried, review = _carried(plan), _review(output)
+    return "\n".join(
+        [
+            f"plate      {p.path} ({p.kind}, {p.size[0]}x{p.size[1]}, {p.bits} bits{rate})",
+            f"colour     {p.colour_space} ({p.colour_note}), written as {output.space}",
+            f"frames     {format_frames(plan.numbers)} ({len(plan.numbers)} of {len(p.numbers)})",
+            f"shots      {_cuts(plan)}",
+            *(
+                f"look       {look.name} ({look.hash})" + (f" at {frame}" if len(plan.looks) > 1 else "")
+                for frame, look in plan.looks
+            ),
+            *(f"look       {look.name} ({look.hash}) in {matte}" for matte, look in plan.matte_looks),
+            *([f"carried    {carried}"] if carried else []),
+            f"matte      {_matte(settings)}",
+            f"strength   {settings.strength}",
+            f"network    {plan.network_size[0]}x{plan.network_size[1]}, {settings.engine}, {plan.precision}",
+            *([f"review     {review}"] if review else []),
+            f"stabilise  {_stabiliser(plan)}",
+            f"painted    {_hold(plan)}",
+            f"sound      {SOUND[output.sound]}",
+            f"output     {output.path} ({_files(output)})",
+            *(f"note       {note}" for note in (*_notes_of_plan(plan), *_notes_of_output(plan, output))),
+        ]
+    )
+
+
+def notes_of(plan: Plan, output: Output) -> list[str]:
+    """What a user should know of the output that was not asked for."""
+    lost = output.sound not in ("none", "copied")
+    sound = [f"sound {SOUND[output.sound]}"] if lost else []
+    return [*sound, *_notes_of_plan(plan), *_notes_of_output(plan, output)]
+
+
+def _notes_of_plan(plan: Plan) -> list[str]:
+    plate, settings = plan.plate, plan.settings
     said = []
-    if plate.interlaced:
+    if plate.kind != "movie" and plate.colour_space.kind == "scene" and plate.colour_note.startswith("assumed"):
+        said.append(
+            f"the plate does not say its colour space: taken for {plate.colour_space}; --in-space names another"
+        )
+    repeated = sorted(plan.held & set(plan.numbers))
+    if repeated:
+        said.append(f"frames {format_frames(repeated)} are missing: each repeats the one before it")
+    if isinstance(plate, MoviePlate) and plate.interlaced:
         said.append("the plate is interlaced: its fields are painted as whole frames; deinterlace it first")
-    if plate.variable:
-        kept = "kept" if times_of(job) else "lost in a sequence or at another rate"
-        said.append(f"the plate's frame rate varies: the times of its frames are {kept}")
-    if plate.rotation:
-        said.append(f"the plate is turned by {plate.rotation} degrees for display: the output is upright")
-    if (
-        plate.has_alpha
-        and is_movie(job.output)
-        and not codec_of(job.output, plate.bits, job.settings.codec)[1].with_alpha
-    ):
-        said.append("the output's codec has no alpha; take prores-4444 to keep it")
+    asked = (settings.matte, *plan.matte_words)
+    if any(words.startswith("auto:") for words in asked) and not has_person_models():
+        said.append(f"the models that find people are fetched first (36 MB of {PERSON_WHEEL}, once)")
+    if settings.burn_in:
+        names = [plate.path.name, *(look.name for look in plan.all_looks)]
+        missing = missing_letters("".join(names))
+        if missing:
+            said.append(f"no font here has the letters {missing[:20]}: install one, such as Noto Sans CJK")
+    if settings.stabilize == "vectors":
+        vectors = vectors_in(plan)
+        if vectors.backward is None or vectors.forward is None:
+            side = "later" if vectors.backward is None else "earlier"
+            said.append(f"the vectors lead one way ({vectors}): the stabiliser sees {side} frames only")
     return said
 
 
-def aspect_is_lost(job: Plan) -> bool:
-    """FFmpeg writes Matroska's display size only for codecs that carry the aspect themselves."""
-    if job.output.suffix.lower() != ".mkv" or job.plate.pixel_aspect is None:
-        return False
-    return codec_of(job.output, job.plate.bits, job.settings.codec)[1].encoder in ("ffv1", "prores_ks")
+def _notes_of_output(plan: Plan, output: Output) -> list[str]:
+    plate = plan.plate
+    said = []
+    if isinstance(plate, MoviePlate):
+        if plate.variable:
+            kept = "kept" if output.times else "lost in a sequence or at another rate"
+            said.append(f"the plate's frame rate varies: the times of its frames are {kept}")
+        if plate.rotation:
+            said.append(f"the plate is turned by {plate.rotation} degrees for display: the output is upright")
+        if plate.has_alpha and output.is_movie and not output.keeps_alpha:
+            said.append("the output's codec has no alpha; take prores-4444 to keep it")
+    if output.loses_aspect:
+        name = output.codec[0]
+        said.append(f"pixel aspect {plate.pixel_aspect} is lost: {name} in .mkv has no place for it; take .mov")
+    if plate.has_alpha and not output.keeps_alpha:
+        said.append("the output has no alpha: what is transparent stands over black; prores-4444 or EXR keep it")
+    if output.is_movie and (output.size[0] % 2 or output.size[1] % 2):
+        coded = output.codec[1].coded(output.size)
+        if coded != output.size:
+            even = "x".join(map(str, coded))
+            said.append(f"the movie is {even}: its codec needs even sides, the last row or column is repeated")
+    return said
 
 
-def keeps_alpha(job: Plan) -> bool:
-    if is_movie(job.output):
-        return bool(codec_of(job.output, job.plate.bits, job.settings.codec)[1].with_alpha)
-    return job.output.suffix.lower() not in (".jpg", ".jpeg", ".dpx")
+def _carried(plan: Plan) -> str:
+    numbers = sorted({key.number for look in plan.all_looks for key in look.keys})
+    carry = plan.settings.carry
+    if not numbers or not carry:
+        return ""
+    return f"key frames {format_frames(numbers)}" + ("" if carry == 1 else f", {carry:g} of them")
 
 
-def matte_in_words(settings: RenderSettings) -> str:
+def _matte(settings: RenderSettings) -> str:
     if not settings.matte:
         return "none: all of the frame"
     if settings.matte == NOWHERE:
@@ -67,48 +125,43 @@ def matte_in_words(settings: RenderSettings) -> str:
     return f"{settings.matte}{', inverted' if settings.invert_matte else ''}{feather}"
 
 
-def review_in_words(job: Plan) -> str:
-    settings, size = job.settings, "x".join(map(str, job.output_size))
+def _review(output: Output) -> str:
+    settings = output.settings
     words = [f"proxy 1/{settings.proxy}"] if settings.proxy > 1 else []
     words += [f"plate and painting, {settings.compare}"] if settings.compare else []
     words += ["burn-in"] if settings.burn_in else []
-    return f"{', '.join(words)}, {size}" if words else ""
+    return f"{', '.join(words)}, {'x'.join(map(str, output.size))}" if words else ""
 
 
-def files_in_words(job: Plan) -> str:
-    count = f"{len(job.files)} file{'s' * (len(job.files) != 1)}"
-    if not is_movie(job.output):
+def _files(output: Output) -> str:
+    count = f"{len(output.files)} file{'s' * (len(output.files) != 1)}"
+    if not output.is_movie:
         return count
-    name, codec = codec_of(job.output, job.plate.bits, job.settings.codec)
+    name, codec = output.codec
     return f"{count}, {name}, {codec.bits} bits"
 
 
-def vectors_in(job: Plan) -> Vectors:
-    """The plate's motion channels. Raises BadSettings where it cannot have any."""
-    if not isinstance(job.plate, StillsPlate) or job.plate.files[job.numbers[0]].suffix.lower() != ".exr":
-        raise BadSettings(f"{job.plate.path}: motion vectors stand in EXR sequences; take flow instead")
-    return vectors_of(job.plate.files[job.numbers[0]], job.settings.vectors)
-
-
-def hold_in_words(job: Plan) -> str:
-    settings = job.settings
+def _hold(plan: Plan) -> str:
+    settings = plan.settings
     if settings.on == 1:
         return "every frame"
     along = {None: "", "flow": " along optical flow", "vectors": ""}[settings.on_warp]
     if settings.on_warp == "vectors":
-        along = f" along vectors: {vectors_in(job)}"
+        along = f" along vectors: {vectors_in(plan)}"
     return f"every {settings.on} frames, held{along}"
 
 
-def stabiliser_in_words(job: Plan) -> str:
-    if job.settings.stabilize is None:
+def _stabiliser(plan: Plan) -> str:
+    settings = plan.settings
+    if settings.stabilize is None:
         return "no"
-    along = "optical flow" if job.settings.stabilize == "flow" else f"vectors: {vectors_in(job)}"
-    return f"{job.settings.window} frames on each side, along {along}"
+    along = "optical flow" if settings.stabilize == "flow" else f"vectors: {vectors_in(plan)}"
+    return f"{settings.window} frames on each side, along {along}"
 
 
-def cuts_in_words(job: Plan) -> str:
-    if job.settings.stats is not None and job.settings.stats.exists():
-        return f"statistics of {job.settings.stats}"
-    cuts = job.settings.cuts or ("auto" if job.plate.kind == "movie" else "none")
+def _cuts(plan: Plan) -> str:
+    settings = plan.settings
+    if settings.stats is not None and settings.stats.exists():
+        return f"statistics of {settings.stats}"
+    cuts = settings.cuts or ("auto" if plan.plate.kind == "movie" else "none")
     return {"auto": "found when rendering", "none": "one"}.get(cuts, f"by {cuts}")

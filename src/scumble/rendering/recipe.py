@@ -11,22 +11,27 @@ import json
 
 from scumble.core.options import recipe_of
 from scumble.core.version import __version__
-from scumble.rendering.output import looks_in_words
+from scumble.rendering.output import Output
 from scumble.rendering.plan import Plan
-from scumble.rendering.schedule import Painters
+from scumble.rendering.schedule import Schedule
 from scumble.rendering.stamp import HASH, digest
 from scumble.shot.open_matte import is_named
 
 
-def mark_of(job: Plan, painters: Painters, number: int) -> str:
+def looks_in_words(plan: Plan) -> str:
+    """Names and hashes of the looks, as headers have them."""
+    return " + ".join(f"{look.name} {look.hash}" for _, look in plan.looks)
+
+
+def mark_of(plan: Plan, output: Output, schedule: Schedule, number: int) -> str:
     """What a frame's header says: a hash of all that its pixels hang on, and how it was made, in words.
 
     The hash comes first: DPX cuts the text after 100 characters.
     """
-    settings, sources = job.settings, painters.sources(number)
-    looks = painters.of_words(number)
-    strength = job.strength_at(number)
-    words = f"look {looks_in_words(job)}, {job.precision}, strength {strength:g}" + "".join(
+    settings, sources = plan.settings, schedule.neighbours.sources(number)
+    looks = schedule.of_words(number)
+    strength = plan.strength_at(number)
+    words = f"look {looks_in_words(plan)}, {plan.precision}, strength {strength:g}" + "".join(
         f", {name} {value}"
         for name, value in (
             ("keep_color", settings.keep_color),
@@ -37,7 +42,7 @@ def mark_of(job: Plan, painters: Painters, number: int) -> str:
             ("proxy", settings.proxy if settings.proxy > 1 else None),
             ("compare", settings.compare),
             ("on", settings.on if settings.on > 1 else None),
-            ("space", job.space),
+            ("space", output.space),
         )
         if value
     )
@@ -47,16 +52,16 @@ def mark_of(job: Plan, painters: Painters, number: int) -> str:
         "strength": strength,
         "options": recipe_of(settings),
         "colours": settings.colouring.as_values(),
-        "burn_in": [job.plate.path.name, looks_in_words(job)] if settings.burn_in else None,
-        "spaces": [str(job.plate.colour_space), str(job.space), job.configuration],
-        "size": [job.network_size, job.margin, job.plate.size, job.plate.bits, job.precision],
-        "plate": [digest(file) for file in job.plate.files_of(sources)],
+        "burn_in": [plan.plate.path.name, looks_in_words(plan)] if settings.burn_in else None,
+        "spaces": [str(plan.plate.colour_space), str(output.space), output.configuration],
+        "size": [plan.network_size, plan.margin, plan.plate.size, plan.plate.bits, plan.precision],
+        "plate": [digest(file) for file in plan.plate.files_of(sources)],
         "frames": [n - number for n in sources],
         # files count by their contents alone
-        "mattes": [words if is_named(words) else "" for words in (settings.matte, *job.matte_words)],
-        "matte_looks": [other.of_words(number) for other in painters.others],
-        "matte_files": [digest(f) for matte in job.mattes for n in sources for f in matte.files_of(n)],
-        "place": number - job.plate.numbers[0] if job.plate.kind == "movie" else 0,
+        "mattes": [words if is_named(words) else "" for words in (settings.matte, *plan.matte_words)],
+        "matte_looks": [other.of_words(number) for other in schedule.others],
+        "matte_files": [digest(f) for matte in plan.mattes for n in sources for f in matte.files_of(n)],
+        "place": number - plan.plate.numbers[0] if plan.plate.kind == "movie" else 0,
     }
     render = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:HASH]
     return f"Scumble {__version__} render {render}, {words}"

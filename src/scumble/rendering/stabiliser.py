@@ -16,26 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scumble.rendering.frame import Painting
-from scumble.rendering.neighbours import Together, window
+from scumble.rendering.neighbours import Neighbours
 from scumble.shot.motion import Flow, Motion, consistent, inside, resized_flow, speed, warp
-
-
-def steadied(
-    numbers: Sequence[int], reach: int, together: Together, motion: Motion, paintings: Iterator[Painting]
-) -> Iterator[Painting]:
-    """These frames' paintings, each as soon as its window is complete; `paintings` are of `windows(numbers, ...)`."""
-    known: dict[int, Painting] = {}
-    for number in numbers:
-        wanted = window(number, reach, together)
-        while max(known, default=wanted[-1] - 1) < wanted[-1]:
-            painting = next(paintings)
-            known[painting.frame.number] = painting
-            motion.see(painting.frame.number, painting.working.pixels)
-        seen = {n: Seen(known[n].working.pixels, known[n].pixels) for n in wanted}
-        yield replace(known[number], pixels=steady(number, seen, motion))
-        known = {n: p for n, p in known.items() if n > number - reach}
-        motion.forget(number - reach)
-
 
 Pixels = NDArray[np.float32]
 
@@ -105,3 +87,20 @@ def trusted(picture: Pixels, other: Pixels, there: Flow, back: Flow | None, fram
     fast = np.sqrt(speed(there)) / (FAST * there.shape[1] * frames)
     trust = np.exp(-np.square(apart / CHANGED)) * np.clip(2 - fast, 0, 1) * holds
     return np.nan_to_num(np.asarray(trust, np.float32))
+
+
+def steadied(
+    numbers: Sequence[int], neighbours: Neighbours, motion: Motion, paintings: Iterator[Painting]
+) -> Iterator[Painting]:
+    """These frames' paintings, each as soon as its window is complete; `paintings` are those of their windows."""
+    known: dict[int, Painting] = {}
+    for number in numbers:
+        wanted = neighbours.window_of(number)
+        while max(known, default=wanted[-1] - 1) < wanted[-1]:
+            painting = next(paintings)
+            known[painting.frame.number] = painting
+            motion.see(painting.frame.number, painting.working.pixels)
+        seen = {n: Seen(known[n].working.pixels, known[n].pixels) for n in wanted}
+        yield replace(known[number], pixels=steady(number, seen, motion))
+        known = {n: p for n, p in known.items() if n > number - neighbours.window}
+        motion.forget(number - neighbours.window)

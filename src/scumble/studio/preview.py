@@ -7,8 +7,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
@@ -25,12 +23,13 @@ from scumble.look.statistics import known_statistics, reference_picture, referen
 from scumble.media.plate import Plate
 from scumble.network.baked import ShotStatistics
 from scumble.network.engine import open_engine
-from scumble.rendering.frame import Painting, Weighted, paint_frame
+from scumble.rendering.frame import LookInFrame, Painting, paint_frame
+from scumble.rendering.measure import as_one_shot, measure
 from scumble.rendering.options import settings_of
 from scumble.rendering.plan import Plan, plan
 from scumble.rendering.review import reduced
 from scumble.rendering.run import frame_alone, painting_alone
-from scumble.rendering.schedule import Painters
+from scumble.rendering.schedule import Schedule
 from scumble.studio.desk import Desk
 from scumble.studio.requests import Preview
 from scumble.studio.work import fitting, shown
@@ -87,13 +86,12 @@ class Previews:
             look = self._look(asked)
             settings = settings_of({**self.desk.settings(asked), "frames": (frame,), "precision": "fast"})
             settings = replace(settings, proxy=_proxy(plate.size[0]))
-            with TemporaryDirectory() as folder:  # where nothing is written
-                job = plan(plate, look, Path(folder) / "preview.png", settings)
+            job = plan(plate, look, settings)
             known = _known(job, plate)
             key = _key(asked, job, frame, known)
             if key not in self.kept:
-                painters = Painters(job, (lambda look: known[look.hash] or _reference(look)) if known else None)
-                self.kept[key] = painting_alone(job, painters, frame)
+                at_once = as_one_shot(job, lambda look: known[look.hash] or _reference(look)) if known else measure(job)
+                self.kept[key] = painting_alone(job, Schedule(job, at_once), frame)
             self.kept.move_to_end(key)
             painting = self.kept[key]
             while len(self.kept) > KEPT:
@@ -132,7 +130,7 @@ class Previews:
         baked = bake(look, _reference(look))
         painter = open_engine("openvino").painter(baked, "fast")
         height, width = pixels.shape[:2]
-        return paint_frame([Weighted(baked, painter)], Frame(1, pixels, DISPLAY), (width, height), 1.0).clip(0, 1)
+        return paint_frame([LookInFrame(baked, painter)], Frame(1, pixels, DISPLAY), (width, height), 1.0).clip(0, 1)
 
 
 def _known(job: Plan, plate: Plate) -> dict[str, ShotStatistics | None]:

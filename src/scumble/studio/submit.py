@@ -6,7 +6,6 @@ import re
 import shlex
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from scumble.core.errors import BadInput, NotInstalled
@@ -14,9 +13,9 @@ from scumble.core.options import flag_of, options_of
 from scumble.look.look import Look
 from scumble.look.shipped import shipped_looks
 from scumble.media.plate import MOVIES, Plate
+from scumble.rendering.job import job_of
 from scumble.rendering.options import RenderSettings, settings_of
 from scumble.rendering.output import shot_name
-from scumble.rendering.plan import plan
 from scumble.studio.desk import Desk, is_mixed
 from scumble.studio.requests import KINDS, Match, Qc, Render, Train
 from scumble.studio.store import Job, Store
@@ -41,8 +40,7 @@ def submit(desk: Desk, asked: Render | Match | Train | Qc) -> Job:
     if isinstance(asked, Render):
         plate, made, settings = desk.plate(asked), desk.look(asked), desk.settings(asked)
         output = output_name(asked, plate, made)
-        with TemporaryDirectory() as folder:  # what a render would refuse is refused at once
-            plan(plate, made, Path(folder) / output, settings_of(settings), ())
+        job_of(plate, made, Path(output), settings_of(settings))  # what a render would refuse is refused at once
     elif isinstance(asked, Match):
         own_name(desk.store, asked.name)
         plate = desk.plate(asked)

@@ -13,7 +13,7 @@ from scumble.core.pixels import resized
 from scumble.look.painted_frame import PaintedKey
 from scumble.media.picture_writer import write_picture
 from scumble.media.plate import Plate, WriterSettings
-from scumble.rendering.carry import Carrier, Left
+from scumble.rendering.carry import Carrier, Residual
 from scumble.train.match.check_keys import at_network_size
 from scumble.train.match.matcher import Matcher
 from scumble.train.nn.generator import Generator
@@ -65,7 +65,7 @@ class Shows:
                 painted, weight = (resized(p, size).reshape(*size[::-1], -1) for p in (key.painted, key.weight))
                 height, width = own.shape[:2]  # cut to the stride
                 missing = weight[:height, :width] * (painted[:height, :width] - own)
-                left.append(Left(key.number, plate[:height, :width], missing))
+                left.append(Residual(key.number, plate[:height, :width], missing))
         carrier = Carrier(left)
 
         def paint(number: int, pixels: Pixels) -> Pixels:
