@@ -113,7 +113,7 @@ def _cuts(data: bytes, folder: Path) -> None:
 
 
 def _statistics(data: bytes, folder: Path) -> None:
-    from corpus import tiny_look
+    from helpers.corpus import tiny_look
 
     from scumble.look.bake import bake
     from scumble.look.statistics_file import cached_statistics, keep_statistics, load
@@ -128,7 +128,7 @@ def _statistics(data: bytes, folder: Path) -> None:
 
 def _cached(data: bytes, folder: Path) -> None:
     """What a cache may hold after a crash."""
-    from corpus import tiny_look
+    from helpers.corpus import tiny_look
 
     from scumble.core.cache import keep
     from scumble.look.statistics_file import cached_statistics
@@ -196,9 +196,9 @@ def seeds(folder: Path) -> None:
     """The valid files to start from."""
     import zipfile
 
-    from conftest import random_statistics
-    from corpus import tiny_look, write_valid
-    from test_matte import crypto
+    from helpers.corpus import tiny_look, write_valid
+    from helpers.cryptomattes import crypto
+    from helpers.pictures import random_statistics
 
     from scumble.look.statistics_file import Measured, save
     from scumble.network.shape import SIZES

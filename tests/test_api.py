@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SAMPLES, picture, random_look
-from test_bad_input import scumble
+from helpers.command import scumble
+from helpers.pictures import SAMPLES, picture, random_look
 
 import scumble as public
 from scumble import open_plate, paint, render

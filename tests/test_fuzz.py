@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("torch")
 
 import fuzz
-from corpus import split_look
+from helpers.corpus import split_look
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import SAMPLES
+from helpers.pictures import SAMPLES
 
 from scumble.look.shipped import shipped
 

@@ -1,0 +1,141 @@
+"""One contract for both back ends; strips equal the frame; the graph agrees with training's arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+from helpers.pictures import PAINTER, SMALL, picture, random_look, random_statistics
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scumble.core.errors import BadSettings
+from scumble.look.bake import bake
+from scumble.network import tiling
+from scumble.network.engine import ENGINES, open_engine
+from scumble.network.openvino_engine import OpenVinoEngine
+from scumble.network.shape import Architecture
+
+needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
+ARCHITECTURES = st.sampled_from([SMALL, replace(SMALL, form="resnet"), PAINTER])
+SHAPES = st.tuples(st.integers(9, 70), st.integers(9, 90))
+
+
+def painting(name: str, seed: int, shape: tuple[int, int], architecture: Architecture = SMALL) -> np.ndarray:
+    look = random_look(seed, architecture)
+    baked = bake(look, random_statistics(look, seed))
+    painter = open_engine(name).painter(baked, "f32")
+    return tiling.paint(picture(*shape, seed), painter, architecture.stride, baked.halo)
+
+
+@needs_torch
+@given(seed=st.integers(0, 10_000), shape=SHAPES, architecture=ARCHITECTURES)
+def test_engines_agree(seed: int, shape: tuple[int, int], architecture: Architecture) -> None:
+    one, two = (painting(name, seed, shape, architecture) for name in ("openvino", "torch"))
+    assert one.shape == (*shape, 3)
+    np.testing.assert_allclose(one, two, atol=1e-3)
+
+
+@needs_torch
+@given(seed=st.integers(0, 10_000), architecture=ARCHITECTURES)
+def test_baking_agrees_with_the_generator_that_was_trained(seed: int, architecture: Architecture) -> None:
+    """Statistics measured by the graph and folded give what torch gives with its own instance statistics."""
+    import torch
+
+    from scumble.train.nn.generator import Generator
+
+    look = random_look(seed, architecture)
+    pixels = picture(32, 48, seed)
+    statistics = random_statistics(look, seed)
+    baked = bake(look, statistics)
+    mean, variance = OpenVinoEngine().measure(
+        look, pixels[None], np.ones(1, np.float32), baked.matrix.astype(float), baked.offset.astype(float)
+    )
+    baked = bake(look, replace(statistics, mean=mean, variance=variance))
+    ours = open_engine("openvino").painter(baked, "f32")(pixels)
+    generator = Generator(architecture, "none").requires_grad_(False)
+    generator.load_state_dict({k: torch.from_numpy(v) for k, v in look.weights.items()})
+    p = torch.from_numpy(pixels @ baked.matrix.T + baked.offset).permute(2, 0, 1)[None]
+    for theirs in (generator(p, generator.look()), generator.measured(p, generator.look())[0]):
+        np.testing.assert_allclose(ours, theirs[0].permute(1, 2, 0).numpy(), atol=1e-3)
+
+
+def test_pooled_statistics_weigh_the_views() -> None:
+    look = random_look(1)
+    crops = np.stack([picture(16, 16, i) for i in range(3)])
+    share = np.array([0.5, 0.3, 0.2], np.float32)
+    mean, variance = OpenVinoEngine().measure(look, crops, share, np.eye(3), np.zeros(3))
+    kernel = look.weights["kernel.stem"]
+    padded = np.pad(crops, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))  # (N, H, W, C, 3, 3)
+    response = np.einsum("nhwcij,ocij->nohw", windows, kernel).reshape(3, SMALL.widths[0], -1)
+    expected = np.einsum("n,nop->o", share, response) / response.shape[2]
+    spread = np.einsum("n,nop->o", share, (response - expected[:, None]) ** 2) / response.shape[2]
+    np.testing.assert_allclose(mean["stem"], expected, atol=1e-4)
+    np.testing.assert_allclose(variance["stem"], spread, rtol=1e-3)
+
+
+@pytest.mark.parametrize("precision", ["f32", "fast"])
+@pytest.mark.parametrize("rows", [1, 3, 10])
+@pytest.mark.parametrize("architecture", [SMALL, PAINTER], ids=["unet", "painter"])
+def test_strips_equal_the_frame_to_the_bit(precision: str, rows: int, architecture: Architecture) -> None:
+    look = random_look(3, architecture)
+    baked = bake(look, random_statistics(look, 3))
+    painter = open_engine("openvino").painter(baked, precision)  # type: ignore[arg-type]
+    pixels = picture(203, 61, 3)
+    stride = architecture.stride
+    whole = tiling.paint(pixels, painter, stride, baked.halo, strip_pixels=1 << 30)
+    strips = tiling.paint(pixels, painter, stride, baked.halo, strip_pixels=rows * stride * 64)
+    assert np.array_equal(whole, strips)
+
+
+def test_a_short_halo_would_be_noticed() -> None:
+    """The test above can fail: with half the halo, strips differ."""
+    look = random_look(3)
+    baked = bake(look, random_statistics(look, 3))
+    painter = open_engine("openvino").painter(baked, "f32")
+    pixels = picture(203, 61, 3)
+    whole = tiling.paint(pixels, painter, SMALL.stride, baked.halo, strip_pixels=1 << 30)
+    strips = tiling.paint(pixels, painter, SMALL.stride, 8, strip_pixels=8 * 64)
+    assert not np.array_equal(whole, strips)
+
+
+@given(height=st.integers(1, 60), rows=st.integers(1, 70), halo=st.integers(0, 5))
+def test_strips_cover_every_row_once_on_the_grid(height: int, rows: int, halo: int) -> None:
+    stride = 8
+    covered = []
+    for first, last, top, bottom in tiling.strips(height * stride, rows, halo * stride, stride):
+        covered += range(first, last)
+        assert top % stride == bottom % stride == 0
+        assert top == max(0, first - halo * stride)
+        assert bottom == min(height * stride, last + halo * stride)
+    assert covered == list(range(height * stride))
+
+
+def test_unknown_engine() -> None:
+    with pytest.raises(BadSettings, match=", ".join(ENGINES)):
+        open_engine("abacus")
+
+
+def test_the_painter_takes_no_more_detail_away_than_there_is() -> None:
+    """Whatever the head says, bands of the plate are kept, taken away, or something between; never sharpened, never turned."""
+    look = random_look(2, PAINTER)
+    wild = {k: (v * 50 if k in ("kernel.head", "gamma.head") else v) for k, v in look.weights.items()}
+    # strokes of nothing: what is left is the plate under its gates
+    for part in ("kernel", "gamma", "beta"):
+        wild[f"{part}.head"] = wild[f"{part}.head"].copy()
+        wild[f"{part}.head"][:3] = 0
+    look = replace(look, weights=wild)
+    statistics = random_statistics(look, 2)
+    baked = replace(bake(look, statistics), matrix=np.eye(3, dtype=np.float32), offset=np.zeros(3, np.float32))
+    flat = np.full((64, 64, 3), 0.4, np.float32)
+    edge = flat.copy()
+    edge[:, 32:] = 0.7
+    painter = open_engine("openvino").painter(baked, "f32")
+    np.testing.assert_allclose(painter(flat), flat, atol=1e-5)
+    painted = painter(edge)
+    assert painted.min() > 0.4 - 1e-4
+    assert painted.max() < 0.7 + 1e-4
+    assert np.abs(painted - edge).max() > 0.01
