@@ -20,7 +20,7 @@ from scumble.media.open import open_plate
 from scumble.media.picture_writer import write_picture
 from scumble.media.plate import WriterSettings
 from scumble.network.engine import open_engine
-from scumble.rendering.frame import Weighted, paint_frame
+from scumble.rendering.frame import LookInFrame, paint_frame
 from scumble.rendering.options import RenderSettings
 from scumble.rendering.plan import plan
 
@@ -30,7 +30,7 @@ def contact_sheet(plate_path: Path, looks: list[str], count: int, width: int, co
     cells = []
     for name in looks:
         look = find_look(name)
-        job = plan(plate_path, look, Path("unused.####.png"), RenderSettings())
+        job = plan(plate_path, look, RenderSettings())
         statistics = shot_statistics(look, job.plate, job.network_size)
         baked = bake(look, statistics)
         painter = open_engine("openvino").painter(baked, "f32")
@@ -38,7 +38,7 @@ def contact_sheet(plate_path: Path, looks: list[str], count: int, width: int, co
         height = round(width * job.plate.size[1] / job.plate.size[0])
         painted = [
             np.clip(
-                resized(paint_frame([Weighted(baked, painter)], frame, job.network_size, 1.0), (width, height)), 0, 1
+                resized(paint_frame([LookInFrame(baked, painter)], frame, job.network_size, 1.0), (width, height)), 0, 1
             )
             for frame in job.plate.read(numbers)
         ]

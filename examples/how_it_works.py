@@ -22,7 +22,7 @@ from scumble.media.picture_reader import read_picture
 from scumble.media.picture_writer import write_picture
 from scumble.media.plate import WriterSettings
 from scumble.network.engine import open_engine
-from scumble.rendering.frame import Weighted, paint_frame
+from scumble.rendering.frame import LookInFrame, paint_frame
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
         name, _, picture = words.partition("=")
         look = find_look(name)
         baked = bake(look, shot_statistics(look, plate, plate.size))
-        painting = paint_frame([Weighted(baked, engine.painter(baked, "f32"))], frame, plate.size, 1.0)
+        painting = paint_frame([LookInFrame(baked, engine.painter(baked, "f32"))], frame, plate.size, 1.0)
         recoloured = working @ baked.matrix.T + baked.offset
         style, _ = read_picture(Path(picture))
         width = round(style.shape[1] * cell[1] / style.shape[0])

@@ -123,7 +123,7 @@ CASES: dict[str, tuple[str, str]] = {
     "keep exposure": (render("good.png", "--keep-exposure 2"), "keep-exposure from 0 to 1"),
     "aov of words": (render("good.exr", "--aov luma,depth"), "depth luma, chroma, detail, matte"),
     "aov of png": (render("good.png", "--aov luma"), "--aov EXR output linear"),
-    "proxy 3": (render("good.png", "--proxy 3"), "--proxy 3 2 or 4"),
+    "proxy 3": (render("good.png", "--proxy 3"), "--proxy 1, 2, 4"),
     "compare": (render("good.png", "--compare upside"), "upside side stack"),
     "auto matte": (render("good.png", "--auto-matte dog"), "dog person"),
     "two mattes": (render("good.png", "--auto-matte person --matte {c}/good.png"), "one of --auto-matte --matte"),

@@ -79,7 +79,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, vgg: Path, dataset: Path, p
     (folder / "cache").mkdir()
     shutil.copy(vgg, folder / "cache" / "vgg_features.safetensors")
     for model in person_models.iterdir():
-        shutil.copy(model, folder / "cache")
+        if model.is_file():
+            shutil.copy(model, folder / "cache")
     return folder
 
 

@@ -76,8 +76,11 @@ def how_read(options: dict[str, Any]) -> Any:
 
 def refuse_empty(ctx: typer.Context) -> None:
     """A flag that was given without a name is a script's mistake. Raises BadSettings."""
+    declared = options_of(RenderSettings)
     for parameter in ctx.command.params:
         name = parameter.name or ""
+        if name in declared and declared[name].read not in (None, str):
+            continue  # whose reader has a better sentence
         source = ctx.get_parameter_source(name)
         if ctx.params.get(name) == "" and source is not None and source.name == "COMMANDLINE":
             raise BadSettings(f"--{name.replace('_', '-')}: empty; give a name, or leave it out")

@@ -21,7 +21,7 @@ from scumble.cli.studio import studio
 from scumble.cli.teach import look_match, look_suggest, look_train
 from scumble.cli.terminal import refuse
 from scumble.cli.train import data_prepare, train, weights_fetch
-from scumble.core.errors import ScumbleError
+from scumble.core.errors import BadOption, ScumbleError
 
 for _name, _group in (("look", look_app), ("data", data_app), ("weights", weights_app)):
     app.add_typer(_group, name=_name)
@@ -54,7 +54,7 @@ def main() -> None:
     try:
         sys.exit(app(standalone_mode=False))
     except ScumbleError as error:
-        refuse(str(error), error.exit_code)
+        refuse(f"--{error}" if isinstance(error, BadOption) else str(error), error.exit_code)
     except ClickException as error:
         if not str(error):  # a group without a command shows its help
             error.show()

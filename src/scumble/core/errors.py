@@ -40,6 +40,10 @@ class BadSettings(BadInput):
     """A wrong key, type or range; the message names the key, the file and the nearest right key."""
 
 
+class BadOption(BadSettings):
+    """The value of one option, named by its flag without dashes: the command line puts them before it."""
+
+
 class BadLook(BadInput):
     """A look or weights file that cannot be used."""
 

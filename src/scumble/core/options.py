@@ -17,7 +17,7 @@ import types
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from scumble.core.errors import BadSettings
+from scumble.core.errors import BadOption, BadSettings
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -118,7 +118,7 @@ def describe(settings: type[Any]) -> dict[str, str]:
 
 
 def check(settings: Any) -> None:
-    """Every value is one of its words and within its ends. Raises BadSettings naming the flag and what it takes."""
+    """Every value is one of its words and within its ends. Raises BadOption naming the flag and what it takes."""
     kind = type(settings)
     for name, declared in options_of(kind).items():
         value, flag = getattr(settings, name), flag_of(name, declared)
@@ -127,12 +127,12 @@ def check(settings: Any) -> None:
             values = getattr(value, "values", (value,))  # of keys over frames
             if not all(v is None or least <= v <= most for v in values):
                 count = f"a number of {declared.unit}" if declared.unit else "a number"
-                raise BadSettings(f"{flag} {value}: give {count} from {least:g} to {most:g}")
+                raise BadOption(f"{flag} {value}: give {count} from {least:g} to {most:g}")
         elif declared.text is None or choices_of(declared.text) or not declared.read:
             hint = hint_of(kind, name)
             words = choices_of(hint)
             if words and value not in words and not (value is None and type(None) in get_args(hint)):
-                raise BadSettings(f"{flag} {value!r}: give one of {', '.join(map(str, words))}")
+                raise BadOption(f"{flag} {value!r}: give one of {', '.join(map(str, words))}")
 
 
 def read(settings: type[T], given: Mapping[str, Any], what: str) -> T:

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from openvino import opset13 as op
 
-from scumble.core.silent_openvino import ov
+from scumble.core.silent_openvino import op, ov
 from scumble.network.baked import BakedLook, NetworkWeights
 from scumble.network.engine import Painter, Precision
 from scumble.network.shape import BLUR, CENTRE, CONTRAST, EPSILON, MOMENT_EPSILON, PICTURE_BLUR, SEEN, VGG_LAYERS, Node

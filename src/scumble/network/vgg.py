@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from openvino import opset13 as op
 from safetensors import SafetensorError, safe_open
 
 from scumble.core.errors import BadLook
-from scumble.core.silent_openvino import ov
+from scumble.core.silent_openvino import op, ov
 from scumble.network.openvino_engine import OpenVinoEngine, vgg
 
 Pixels = NDArray[np.float32]
