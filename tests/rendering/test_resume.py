@@ -85,6 +85,8 @@ def test_a_second_run_paints_what_is_missing_not_whole_or_another(
     assert run(tmp_path, looks[0], suffix).returncode == 0
     assert renewed(before, times(tmp_path)) == {1002, 1005} | ({1004} if suffix != "tif" else set())
     assert contents(tmp_path, suffix) == whole
+    if suffix in ("tif", "dpx", "jpg"):  # what follows asks for the hash, which is the same in every format
+        return
     # another look, other settings: all of it; and back
     for flags in ((looks[1],), (looks[0], suffix, "--strength", "0.5"), (looks[0], suffix, "--keep-color", "1")):
         before = times(tmp_path)
