@@ -11,7 +11,7 @@ SMALL = [
     "run.precision=f32",
     "run.compiled=false",
     "run.evaluate_every=1000",
-    "run.evaluate_pairs=2",
+    "run.evaluate_pairs=1",
     "run.evaluate_side=160",
     "schedule.minutes=0",
 ]

@@ -187,6 +187,7 @@ def test_a_photo_and_a_painting_one_click(window: Callable[..., Any], server: Se
     assert np.abs(after(page) - before).max() < 2.5 / 255
 
 
+@pytest.mark.full
 def test_a_clip_is_rendered_as_on_the_command_line(window: Callable[..., Any], clip: Path, tmp_path: Path) -> None:
     page = window()
     drop(page, "#plate", clip)
@@ -217,6 +218,7 @@ def test_a_clip_is_rendered_as_on_the_command_line(window: Callable[..., Any], c
     report.locator("a", has_text="Report").wait_for()
 
 
+@pytest.mark.full
 def test_a_frame_is_scrubbed_to_and_a_named_plate_opened(window: Callable[..., Any], clip: Path) -> None:
     page = window()
     page.fill("#named input", str(clip))
@@ -236,6 +238,7 @@ def test_a_frame_is_scrubbed_to_and_a_named_plate_opened(window: Callable[..., A
     assert "not in a folder" in page.locator(".toast-body").first.inner_text()
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the worker in /proc")
 def test_cancel_and_a_killed_worker(window: Callable[..., Any], server: Server, clip: Path) -> None:
     page = window()
@@ -255,6 +258,7 @@ def test_cancel_and_a_killed_worker(window: Callable[..., Any], server: Server, 
     card(page, "done")
 
 
+@pytest.mark.full
 def test_two_windows_at_once(window: Callable[..., Any], photo: Path) -> None:
     first, second = window(), window("zh-CN")
     for page in (first, second):
@@ -272,6 +276,7 @@ def test_two_windows_at_once(window: Callable[..., Any], photo: Path) -> None:
     card(second, "done")  # both see the queue
 
 
+@pytest.mark.full
 def test_looks_are_kept_found_used_and_deleted(window: Callable[..., Any], photo: Path, tmp_path: Path) -> None:
     page = window()
     drop(page, "#plate", photo)
@@ -301,6 +306,7 @@ def test_looks_are_kept_found_used_and_deleted(window: Callable[..., Any], photo
     page.wait_for_function("document.querySelectorAll('#gallery img').length === 0")
 
 
+@pytest.mark.full
 def test_a_match_is_begun_on_the_page_and_its_previews_come(window: Callable[..., Any], tmp_path: Path) -> None:
     pytest.importorskip("torch")
     plate = []
@@ -329,6 +335,7 @@ def test_a_match_is_begun_on_the_page_and_its_previews_come(window: Callable[...
     page.wait_for_selector('#gallery :text("hand")')
 
 
+@pytest.mark.full
 def test_broken_files_are_one_sentence_on_the_page(window: Callable[..., Any], tmp_path: Path) -> None:
     page = window()
     (tmp_path / "lying.png").write_text("no picture")
@@ -355,6 +362,7 @@ def shots(name: str, tmp_path: Path) -> Iterator[Callable[[Any, str], None]]:
     yield take
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("locale", "name"), [("en-US", "en"), ("zh-CN", "zh")])
 def test_every_tab_fits_a_laptop(
     locale: str, name: str, window: Callable[..., Any], photo: Path, clip: Path, tmp_path: Path

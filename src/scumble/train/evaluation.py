@@ -10,7 +10,7 @@ Figures (PerceptualFeatures' backbone, `side` pixels square):
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ from scumble.train.data.dataset import Dataset, Pixels, centre_crop, to_batch, t
 from scumble.train.data.one_style import pictures_of
 from scumble.train.nn import losses
 from scumble.train.nn.fused import Fused
-from scumble.train.nn.generator import Generator, Terms
+from scumble.train.nn.generator import Generator
 from scumble.train.nn.perceptual import PerceptualFeatures
 
 PAN_MARGIN = 64  # columns left out of both views of a pan: a multiple of every total stride
@@ -40,18 +40,41 @@ class Evaluation(NamedTuple):
     grid: Tensor
 
 
+class Pair:
+    """A content (H, W, 3) and a style as `look make` sees it. What features see of them is measured once in a run."""
+
+    def __init__(self, content: Pixels, style: Pixels) -> None:
+        self.content, self.style = content, style
+        self._moments: Tensor | None = None
+        self._structure: Tensor | None = None
+
+    def moments(self, features: PerceptualFeatures, device: torch.device) -> Tensor:
+        """Moments (1, MOMENTS) of the style."""
+        if self._moments is None:
+            of_layers = features(torch.from_numpy(to_batch([self.style])).to(device), LAYERS)
+            self._moments = losses.stacked_moments([Fused().moments(of_layers[name]) for name in LAYERS])
+        return self._moments
+
+    def structure(self, features: PerceptualFeatures, device: torch.device) -> Tensor:
+        """The content's relu4_1, instance-normalised."""
+        if self._structure is None:
+            x = torch.from_numpy(to_batch([self.content])).to(device)
+            self._structure = losses.instance_normalised(features(x.clamp(0, 1), LAYERS)["relu4_1"])
+        return self._structure
+
+
 @torch.no_grad()
 def evaluate(
     generator: Generator,
     features: PerceptualFeatures,
-    pairs: Sequence[tuple[Pixels, Pixels]],
+    pairs: Sequence[Pair],
     palette: bool = True,
     style_weight: float = 5.0,
     rows: int = 8,
     style_palette: Palette | None = None,
     goal: Tensor | None = None,
 ) -> Evaluation:
-    """Paint each content with its style and measure. Contents (H, W, 3) are of one size, styles of any.
+    """Paint each content with its style and measure. Contents are of one size.
 
     `style_palette` are colours to paint in, `goal` moments (1, MOMENTS) to measure the style by, instead of each
     style picture's own.
@@ -59,23 +82,23 @@ def evaluate(
     device = next(generator.parameters()).device
     sums = {"content": 0.0, "style": 0.0, "pan": 0.0}
     shown: list[Tensor] = []
-    for content, style in pairs:
-        x = torch.from_numpy(to_batch([content])).to(device)
-        s = torch.from_numpy(to_batch([style])).to(device)
-        matrix, offset = recolouring(Palette.measure(content), style_palette or Palette.measure(style))
+    for pair in pairs:
+        x = torch.from_numpy(to_batch([pair.content])).to(device)
+        matrix, offset = recolouring(Palette.measure(pair.content), style_palette or Palette.measure(pair.style))
         if not palette:
             matrix, offset = np.eye(3), np.zeros(3)
         t, o = (torch.from_numpy(a.astype(np.float32)).to(device) for a in (matrix, offset))
-        look = _look(generator, features, style)
+        conditioned = generator.conditioning != "none"
+        look = generator.look(pair.moments(features, device)) if conditioned else generator.look()
         p = torch.einsum("ij,njhw->nihw", t, x) + o.view(1, 3, 1, 1)
         y, used = generator.measured(p, look)
         here, there = (generator.measured(p[..., i : i - PAN_MARGIN], look, used)[0] for i in (0, 1))
         inner = (slice(None), slice(None), slice(32, -32), slice(32, -32))
         error = (here[..., 1:] - there[..., :-1])[inner].square().mean().sqrt()
-        f_y, f_x = (features(v.clamp(0, 1), LAYERS) for v in (y, x))
-        of_style = _moments(features, s) if goal is None else goal.to(device)
+        f_y = features(y.clamp(0, 1), LAYERS)
+        of_style = pair.moments(features, device) if goal is None else goal.to(device)
         sums["content"] += float(
-            losses.content(losses.instance_normalised(f_y["relu4_1"]), losses.instance_normalised(f_x["relu4_1"]))
+            losses.content(losses.instance_normalised(f_y["relu4_1"]), pair.structure(features, device))
         )
         sums["style"] += sum(
             float(losses.moment_difference(losses.moments(f_y[k]), b) / (b[0].square().mean() + b[1].square().mean()))
@@ -83,6 +106,7 @@ def evaluate(
         ) / len(LAYERS)
         sums["pan"] += float(error) * 255
         if len(shown) < rows:
+            s = torch.from_numpy(to_batch([pair.style])).to(device)
             seen = F.interpolate(s, size=x.shape[2:], mode="area")  # squashed, but all of it
             shown.append(torch.cat([x[0], seen[0], y[0].clamp(0, 1)], dim=2).cpu())
     figures = {name: value / len(pairs) for name, value in sums.items()}
@@ -90,22 +114,7 @@ def evaluate(
     return Evaluation(figures, torch.cat(shown, dim=1))
 
 
-def _look(generator: Generator, features: PerceptualFeatures, style: Pixels) -> Mapping[str, Terms]:
-    """The look of a style picture, as `look make` makes it."""
-    if generator.conditioning == "none":
-        return generator.look()
-    shown = torch.from_numpy(to_batch([as_style(style)])).to(next(generator.parameters()).device)
-    return generator.look(_moments(features, shown))
-
-
-def _moments(features: PerceptualFeatures, pictures: Tensor) -> Tensor:
-    of_layers = features(pictures, LAYERS)
-    return losses.stacked_moments([Fused().moments(of_layers[name]) for name in LAYERS])
-
-
-def evaluation_pairs(
-    dataset: Dataset, split: str, count: int, side: int, style: Path | None
-) -> list[tuple[Pixels, Pixels]]:
+def evaluation_pairs(dataset: Dataset, split: str, count: int, side: int, style: Path | None) -> list[Pair]:
     """`count` pairs of a content of `side` and a style as `look make` sees it, the same at every call."""
     contents = dataset.of("content", split)
     if style is not None:
@@ -116,5 +125,5 @@ def evaluation_pairs(
     pairs = []
     for i in range(count):
         content = centre_crop(dataset.picture(contents[i * 7 % len(contents)]), side)
-        pairs.append((content, as_style(to_pixels(shown[i % len(shown)]))))
+        pairs.append(Pair(content, as_style(to_pixels(shown[i % len(shown)]))))
     return pairs
