@@ -155,9 +155,9 @@ def test_footage_and_pictures_become_a_look(show: Path, run: Callable[..., Done]
 def test_a_seed_and_a_number_of_steps_are_one_look(show: Path, run: Callable[..., Done]) -> None:
     """Two runs give the same bits, and so does one that was stopped and went on."""
     for name in ("a", "b"):
-        done = run(*command(*FOOTAGE, "-o", f"{name}.look", "--steps", "16", "--seed", "3"))
+        done = run(*command(*FOOTAGE, "-o", f"{name}.look", "--steps", "10", "--seed", "3"))
         assert done.returncode == 0, done.stderr
-    words = command(*FOOTAGE, "-o", "c.look", "--steps", "16", "--seed", "3")
+    words = command(*FOOTAGE, "-o", "c.look", "--steps", "10", "--seed", "3")
     _kill_once(words, show, show / "c.run", 0.0, signal.SIGTERM)
     assert not (show / "c.look").exists()  # or nothing was tried
     done = run(*words, "--resume")

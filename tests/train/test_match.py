@@ -155,7 +155,7 @@ def test_a_match_that_was_stopped_goes_on_to_the_same_look(moment: float, shot: 
         "--painted",
         "key.1004.png",
         "--steps",
-        "24",
+        "12",
         "--threads",
         "1",
         "--precision",

@@ -285,9 +285,6 @@ def test_the_critics_gradient_is_a_share_of_what_the_others_ask_for(
     assert torch.allclose(share, torch.full_like(share, 0.25), rtol=1e-2)
 
 
-@pytest.mark.full
-@pytest.mark.skipif(shutil.which("g++") is None, reason="compiling needs g++")
-@pytest.mark.filterwarnings("ignore")  # the compiler of torch warns of torch itself
 def test_bfloat16_is_taken_only_where_the_processor_multiplies_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = torch.device("cpu")
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
@@ -298,6 +295,9 @@ def test_bfloat16_is_taken_only_where_the_processor_multiplies_in_it(monkeypatch
         assert dtype_of("f32", cpu) == torch.float32
 
 
+@pytest.mark.full
+@pytest.mark.skipif(shutil.which("g++") is None, reason="compiling needs g++")
+@pytest.mark.filterwarnings("ignore")  # the compiler of torch warns of torch itself
 def test_compiled_it_takes_the_same_steps(dataset: Path, tmp_path: Path) -> None:
     found = []
     for compiled in ("false", "true"):
