@@ -102,6 +102,7 @@ def test_sigkill_at_random_moments(kills: int, steps: int, undisturbed: Path, tm
     assert not list((tmp_path / "run").glob(".*.part*"))
 
 
+@pytest.mark.full
 def test_killed_before_the_first_checkpoint_was_whole(undisturbed: Path, tmp_path: Path, dataset: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
