@@ -112,7 +112,17 @@ def test_there_are_commands_to_run() -> None:
     assert found["docs/quickstart.md"] >= 14
 
 
-@pytest.mark.parametrize("document", [d for d in DOCUMENTS if commands(d) and d != "README.zh-CN.md"])
+LONG = ("docs/show.md", "docs/quickstart.md")  # which train, match and evaluate again and again
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        pytest.param(d, marks=pytest.mark.full) if d in LONG else d
+        for d in DOCUMENTS
+        if commands(d) and d != "README.zh-CN.md"
+    ],
+)
 def test_every_command_runs(
     document: str, inputs: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

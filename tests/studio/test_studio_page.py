@@ -46,6 +46,8 @@ KEPT = {("paint", "en"), ("paint", "zh"), ("queue", "en"), ("looks", "en"), ("lo
 PATIENCE = 90_000  # milliseconds for what takes two seconds on an idle machine
 STYLE = SAMPLES / "hiroshige_mackerel.jpg"
 
+pytestmark = pytest.mark.full  # a real browser
+
 
 @pytest.fixture(scope="module")
 def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -187,7 +189,6 @@ def test_a_photo_and_a_painting_one_click(window: Callable[..., Any], server: Se
     assert np.abs(after(page) - before).max() < 2.5 / 255
 
 
-@pytest.mark.full
 def test_a_clip_is_rendered_as_on_the_command_line(window: Callable[..., Any], clip: Path, tmp_path: Path) -> None:
     page = window()
     drop(page, "#plate", clip)
@@ -218,7 +219,6 @@ def test_a_clip_is_rendered_as_on_the_command_line(window: Callable[..., Any], c
     report.locator("a", has_text="Report").wait_for()
 
 
-@pytest.mark.full
 def test_a_frame_is_scrubbed_to_and_a_named_plate_opened(window: Callable[..., Any], clip: Path) -> None:
     page = window()
     page.fill("#named input", str(clip))
@@ -238,7 +238,6 @@ def test_a_frame_is_scrubbed_to_and_a_named_plate_opened(window: Callable[..., A
     assert "not in a folder" in page.locator(".toast-body").first.inner_text()
 
 
-@pytest.mark.full
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the worker in /proc")
 def test_cancel_and_a_killed_worker(window: Callable[..., Any], server: Server, clip: Path) -> None:
     page = window()
@@ -258,7 +257,6 @@ def test_cancel_and_a_killed_worker(window: Callable[..., Any], server: Server, 
     card(page, "done")
 
 
-@pytest.mark.full
 def test_two_windows_at_once(window: Callable[..., Any], photo: Path) -> None:
     first, second = window(), window("zh-CN")
     for page in (first, second):
@@ -276,7 +274,6 @@ def test_two_windows_at_once(window: Callable[..., Any], photo: Path) -> None:
     card(second, "done")  # both see the queue
 
 
-@pytest.mark.full
 def test_looks_are_kept_found_used_and_deleted(window: Callable[..., Any], photo: Path, tmp_path: Path) -> None:
     page = window()
     drop(page, "#plate", photo)
@@ -306,7 +303,6 @@ def test_looks_are_kept_found_used_and_deleted(window: Callable[..., Any], photo
     page.wait_for_function("document.querySelectorAll('#gallery img').length === 0")
 
 
-@pytest.mark.full
 def test_a_match_is_begun_on_the_page_and_its_previews_come(window: Callable[..., Any], tmp_path: Path) -> None:
     pytest.importorskip("torch")
     plate = []
@@ -335,7 +331,6 @@ def test_a_match_is_begun_on_the_page_and_its_previews_come(window: Callable[...
     page.wait_for_selector('#gallery :text("hand")')
 
 
-@pytest.mark.full
 def test_broken_files_are_one_sentence_on_the_page(window: Callable[..., Any], tmp_path: Path) -> None:
     page = window()
     (tmp_path / "lying.png").write_text("no picture")
@@ -362,7 +357,6 @@ def shots(name: str, tmp_path: Path) -> Iterator[Callable[[Any, str], None]]:
     yield take
 
 
-@pytest.mark.full
 @pytest.mark.parametrize(("locale", "name"), [("en-US", "en"), ("zh-CN", "zh")])
 def test_every_tab_fits_a_laptop(
     locale: str, name: str, window: Callable[..., Any], photo: Path, clip: Path, tmp_path: Path

@@ -42,7 +42,8 @@ def assert_equal(run: Path, other: Path) -> None:
     assert grids[0] == grids[1]
 
 
-@pytest.mark.parametrize("at", [pytest.param(1, marks=pytest.mark.full), 17])
+@pytest.mark.full
+@pytest.mark.parametrize("at", [1, 17])
 def test_n_steps_and_the_rest_are_all_steps(at: int, undisturbed: Path, tmp_path: Path, dataset: Path) -> None:
     command = [*arguments(tmp_path, dataset), "-o", str(tmp_path / "run")]
     first = scumble(*command, "--stop-at", at)
