@@ -59,8 +59,11 @@ def on_a_small_disk(folder: Path, size: int, *words: str) -> tuple[subprocess.Co
     return done, out
 
 
+ALIKE = [pytest.param(suffix, marks=pytest.mark.full) for suffix in ("jpg", "webp", "tif", "dpx", "mkv")]
+
+
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs Linux namespaces")
-@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "exr", "tif", "dpx", "mp4", "mkv"])
+@pytest.mark.parametrize("suffix", ["png", "exr", "mp4", *ALIKE])
 def test_a_full_disk(suffix: str, tmp_path: Path) -> None:
     output = "{disk}/out." + (suffix if suffix in ("mp4", "mkv") else f"####.{suffix}")
     # some pictures fit, not all; a movie of noise would fit only in part
@@ -126,7 +129,7 @@ def test_a_plate_that_breaks_under_way_keeps_what_was_done(tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs Linux namespaces")
-@pytest.mark.parametrize("size", [40, 1000, 3000])
+@pytest.mark.parametrize("size", [1000, *(pytest.param(size, marks=pytest.mark.full) for size in (40, 3000))])
 def test_a_disk_that_fills_while_training(size: int, tmp_path: Path, dataset: Path) -> None:
     pytest.importorskip("torch")
     from helpers.killing import arguments

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-STEPS = 40
+STEPS = 26
 TINY = f"""
 [data]
 crop = 32

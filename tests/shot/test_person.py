@@ -60,6 +60,7 @@ def test_she_is_found_and_the_snow_is_not(walk: Path) -> None:
 
 
 @pytest.mark.usefixtures("found")
+@pytest.mark.full
 def test_a_frames_matte_does_not_hang_on_who_was_asked_before(walk: Path) -> None:
     matte = PersonMatte(open_plate(walk))
     whole = {n: matte.of(n) for n in range(20, 28)}

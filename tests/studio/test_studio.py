@@ -191,6 +191,7 @@ def test_cancelling_ends_a_job_and_the_next_one_runs(server: Server) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the worker in /proc")
+@pytest.mark.full
 def test_a_killed_worker_is_said_and_the_studio_goes_on(server: Server) -> None:
     job = server.submit("render", plate="pan.####.png", look="auvers", lines=480, name="killed")
     server.until(job, "running", least=1)
@@ -203,6 +204,7 @@ def test_a_killed_worker_is_said_and_the_studio_goes_on(server: Server) -> None:
     assert server.until(job, "done")["done"] == 40
 
 
+@pytest.mark.full
 def test_a_job_goes_on_after_the_server_was_killed(plates: Path, tmp_path: Path) -> None:
     with studio(tmp_path / "data", "--folder", str(plates)) as first:
         job = first.submit("render", plate="pan.####.png", look="auvers", lines=480)

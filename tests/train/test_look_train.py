@@ -152,6 +152,7 @@ def test_footage_and_pictures_become_a_look(show: Path, run: Callable[..., Done]
     assert Look.load(show / "b.look").facts["training"]["step"] == 12
 
 
+@pytest.mark.full
 def test_a_seed_and_a_number_of_steps_are_one_look(show: Path, run: Callable[..., Done]) -> None:
     """Two runs give the same bits, and so does one that was stopped and went on."""
     for name in ("a", "b"):
@@ -230,6 +231,7 @@ def test_from_scratch_is_the_classic_recipe(kind: str, show: Path, run: Callable
     assert any("d_real" in line and "d_fake" in line for line in lines)  # the report's curves of D
 
 
+@pytest.mark.full
 def test_a_style_may_be_a_sequence_or_a_packed_set(show: Path, dataset: Path, run: Callable[..., Done]) -> None:
     for name, style in (("q", "shot/s.####.png"), ("p", str(dataset))):
         done = scumble(
@@ -312,6 +314,7 @@ def test_no_checkpoint_beyond_the_content_limit_is_taken(show: Path, run: Callab
     assert training["val"]["content"] <= training["start"]["val"]["content"] * (1 + 1e-6)
 
 
+@pytest.mark.full
 def test_it_ends_when_val_gets_no_better(show: Path, run: Callable[..., Done]) -> None:
     still = ["--set", "schedule.rate=0.0", "--set", "schedule.patience=0.3"]
     done = run(*command(*FOOTAGE, "-o", "still.look", "--steps", "40", *still))

@@ -199,6 +199,7 @@ def test_classic_is_the_textbook_recipe(dataset: Path, tmp_path: Path) -> None:
     assert 0 < report["d"] < 3
 
 
+@pytest.mark.full
 def test_mismatched_style_counts_as_fake(dataset: Path, tmp_path: Path) -> None:
     """With the switch the condition matters: D ends up preferring a crop under its own style's name."""
     settings = recipe(
@@ -461,6 +462,7 @@ def test_a_look_is_fine_tuned_on_its_picture(dataset: Path, tmp_path: Path) -> N
     assert not np.array_equal(trained, Look.load(tmp_path / "start.look").weights["kernel.head"])
 
 
+@pytest.mark.full
 def test_a_look_goes_on_from_its_own_run_only(dataset: Path, tmp_path: Path) -> None:
     from helpers.command import scumble
     from helpers.pictures import SAMPLES, picture, random_look
