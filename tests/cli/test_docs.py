@@ -112,7 +112,12 @@ def test_there_are_commands_to_run() -> None:
     assert found["docs/quickstart.md"] >= 14
 
 
-LONG = ("docs/show.md", "docs/quickstart.md", "docs/steadiness.md")  # minutes of training, matching, measuring
+LONG = (
+    "docs/show.md",
+    "docs/quickstart.md",
+    "docs/steadiness.md",
+    "docs/studio.md",
+)  # minutes of training, matching, measuring
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,7 @@ def _plate(server: Server, folder: Path) -> Path:
     return path
 
 
+@pytest.mark.full
 def test_cancelling_ends_a_job_and_the_next_one_runs(server: Server) -> None:
     long = server.submit("render", plate="pan.####.png", look="auvers", lines=480, name="long")
     waiting = server.submit("render", plate="good.png", look="auvers")
@@ -396,6 +397,7 @@ def test_a_link_from_elsewhere_opens_the_page(server: Server) -> None:
     assert "default-src 'self'" in answer.headers["content-security-policy"]
 
 
+@pytest.mark.full
 def test_the_whole_corpus_is_taken_or_refused_in_one_sentence(server: Server, plates: Path) -> None:
     seen = set()
     for file in sorted(

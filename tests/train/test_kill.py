@@ -117,6 +117,7 @@ def test_killed_before_the_first_checkpoint_was_whole(undisturbed: Path, tmp_pat
     assert not list(run.glob(".*"))
 
 
+@pytest.mark.full
 def test_a_run_goes_on_in_another_folder_and_is_whole_there(undisturbed: Path, tmp_path: Path, dataset: Path) -> None:
     command = [*arguments(tmp_path, dataset)]
     first, second = tmp_path / "first", tmp_path / "second"
@@ -134,6 +135,7 @@ def test_a_run_goes_on_in_another_folder_and_is_whole_there(undisturbed: Path, t
     assert_equal(first, undisturbed)
 
 
+@pytest.mark.full
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
 def test_sigterm_saves_after_the_step_in_hand(undisturbed: Path, tmp_path: Path, dataset: Path) -> None:
     run = tmp_path / "run"

@@ -286,6 +286,7 @@ def test_a_shot_of_one_frame_is_said(shot: Path, vgg: Path) -> None:
     assert any("no frame that nobody painted" in line for line in said), said
 
 
+@pytest.mark.full
 def test_a_further_key_goes_on_and_says_what_changed(shot: Path, vgg: Path) -> None:
     def match(*more: str) -> Any:
         flags = ["--plate", "p.####.png", "--steps", "20", "--threads", "1", "--precision", "f32", "--vgg", vgg]

@@ -67,7 +67,9 @@ def steps(settings: TrainSettings, count: int) -> tuple[Trainer, list[dict[str, 
     return trainer, reports, verdicts
 
 
-@pytest.mark.parametrize(("name", "factor"), [("classic", 0.75), ("universal", 0.75)])
+@pytest.mark.parametrize(
+    ("name", "factor"), [pytest.param("classic", 0.75, marks=pytest.mark.full), ("universal", 0.75)]
+)
 def test_the_total_falls_and_d_tells_real_from_fake(name: str, factor: float, dataset: Path, tmp_path: Path) -> None:
     """In 60 steps of seed 0 the terms that are there at every step with a constant weight fall to `factor` of what
     they were, and D's verdicts on real and fake move apart."""
