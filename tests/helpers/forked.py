@@ -57,9 +57,16 @@ class Forks:
         return subprocess.CompletedProcess(["scumble", *arguments], code, *said)
 
 
-@cache
+AT_IMPORT = ("TORCH_COMPILE_DISABLE", "PYTHONPATH")  # read when modules are imported: a copy would not see a change
+
+
 def forks() -> Forks:
-    """The process of this process."""
+    """The process for the environment of this moment."""
+    return _forks(tuple(os.environ.get(name) for name in AT_IMPORT))
+
+
+@cache
+def _forks(at_import: tuple[str | None, ...]) -> Forks:
     return Forks()
 
 
