@@ -67,7 +67,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "in_space": ("ACEScg", {}),
     "out_space": ("ACEScg", {}),
     "ocio": ("ocio://cg-config-v2.1.0_aces-v1.3_ocio-v2.3", {"in_space": "ACEScg"}),
-    "codec": ("", {}),
+    "codec": ("prores-4444", {}),
     "quality": (50, {}),
     "compare": ("side", {}),
     "burn_in": (True, {}),
@@ -76,6 +76,10 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "engine": ("torch", {}),
     "first_frame": (FRAME + 4, {}),
 }
+
+
+# the options that leave the pixels of a frame as they are; a movie's codec does not, but movies are never gone on with
+KEEPS = {"frames", "frame_rate", "missing", "overwrite", "codec"}
 
 
 @pytest.fixture(scope="module")
@@ -102,12 +106,12 @@ def look() -> Look:
     return replace(random_look(), keys=(key,))
 
 
-def recipe(shot: Path, look: Look, settings: dict[str, Any]) -> str:
+def recipe(shot: Path, look: Look, settings: dict[str, Any], output: str = "out.####.exr") -> str:
     """The hash of one frame under these settings."""
     known = {k: str(shot / v) if k in ("matte", "cuts", "stats") else v for k, v in settings.items()}
     asked = settings_of(known)
     plate = open_plate(shot / "p.####.exr", asked.first_frame, asked.plate_options)
-    job = job_of(plate, look, shot / "out.####.exr", asked, ())
+    job = job_of(plate, look, shot / output, asked, ())
     number = plate.numbers[FRAME - 1001]
     return mark_of(job.plan, job.output, Schedule(job.plan, measure(job.plan)), number).split()[3].rstrip(",")
 
@@ -119,8 +123,10 @@ def test_an_option_that_changes_pixels_makes_frames_anew_and_no_other_does(name:
         pytest.importorskip("torch")
     if name == "stats":  # statistics of something else
         recipe(shot, look, {"stats": "stats.json", "cuts": "cuts.txt"})
-    before, after = (recipe(shot, look, settings) for settings in (beside, {**beside, name: changed}))
-    assert (before != after) == bool(options_of(RenderSettings)[name].recipe)
+    output = "out.mov" if name == "codec" else "out.####.exr"
+    before, after = (recipe(shot, look, settings, output) for settings in (beside, {**beside, name: changed}))
+    assert (before == after) == (name in KEEPS)
+    assert (name in KEEPS) == (not options_of(RenderSettings)[name].recipe)
 
 
 def test_the_same_options_are_the_same_recipe(shot: Path, look: Look) -> None:
