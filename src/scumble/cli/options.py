@@ -13,15 +13,17 @@ from scumble.core.errors import BadSettings
 from scumble.core.options import defaults_of, flag_of, hint_of, options_of, read
 from scumble.rendering.options import RenderSettings
 
+Progress = Literal["bar", "json", "none"]
+
 
 def takes(
-    settings: type[Any], but: Collection[str] = (), only: Collection[str] | None = None
+    settings: type[Any], only: Collection[str] | None = None
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A command whose `**options` are the flags of a settings class: all, all `but` some, or `only` some.
+    """A command whose `**options` are the flags of a settings class: all, or `only` some.
 
     They arrive by field name, as they stood on the command line; `given` makes settings of them.
     """
-    names = [n for n in options_of(settings) if n not in but and (only is None or n in only)]
+    names = [n for n in options_of(settings) if only is None or n in only]
 
     def made(command: Callable[..., None]) -> Callable[..., None]:
         signature = inspect.signature(command, eval_str=True)
@@ -84,6 +86,3 @@ def refuse_empty(ctx: typer.Context) -> None:
         source = ctx.get_parameter_source(name)
         if ctx.params.get(name) == "" and source is not None and source.name == "COMMANDLINE":
             raise BadSettings(f"--{name.replace('_', '-')}: empty; give a name, or leave it out")
-
-
-Progress = Literal["bar", "json", "none"]

@@ -167,8 +167,8 @@ def render(
         if not dry_run:
             chosen = _refined(source, pictures, output, refine, plate_options, options["overwrite"])
     job = job_of(plate, chosen, output, settings, others)
-    job.output.check()
     if dry_run:
+        job.output.check()  # as a render does
         print(job)
         return
     with render_progress(progress, len(job.plan.numbers), source.name) as tick:

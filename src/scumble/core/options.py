@@ -128,7 +128,7 @@ def check(settings: Any) -> None:
             if not all(v is None or least <= v <= most for v in values):
                 count = f"a number of {declared.unit}" if declared.unit else "a number"
                 raise BadOption(f"{flag} {value}: give {count} from {least:g} to {most:g}")
-        elif declared.text is None or choices_of(declared.text) or not declared.read:
+        elif declared.read is None:  # a reader knows its words
             hint = hint_of(kind, name)
             words = choices_of(hint)
             if words and value not in words and not (value is None and type(None) in get_args(hint)):

@@ -26,12 +26,12 @@ def as_one_shot(plan: Plan, statistics: Callable[[Look], ShotStatistics]) -> Mea
     return {look.hash: [Measured(shot, statistics(look))] for look in plan.all_looks}
 
 
-def _measured(job: Plan, look: Look) -> list[Measured]:
+def _measured(plan: Plan, look: Look) -> list[Measured]:
     """Statistics of the shots that the render touches, from the file of statistics where there is one."""
-    plate, settings = job.plate, job.settings
+    plate, settings = plan.plate, plan.settings
     made_with = {
         **settings.colouring.as_values(),
-        "lines": job.network_size[1],
+        "lines": plan.network_size[1],
         "without_grain": settings.grain is not None,
         "space": str(plate.colour_space),
     }
@@ -41,20 +41,20 @@ def _measured(job: Plan, look: Look) -> list[Measured]:
             raise BadInput(f"{settings.stats}: measured without black points; measure again into another file")
         if len(found) == 1:  # one shot's, shared by all of the plate
             return [Measured(shot, found[0].statistics) for shot in shots_of(plate, settings.cuts)]
-        missing = next((n for n in job.numbers if not any(n in m.shot for m in found)), None)
+        missing = next((n for n in plan.numbers if not any(n in m.shot for m in found)), None)
         if missing is not None:
             raise BadInput(f"{settings.stats}: frame {missing} is in none of its shots; measure again")
         return found
     shots = shots_of(plate, settings.cuts)
-    own = own_frames(shots, [n for n in plate.numbers if n not in job.held])
+    own = own_frames(shots, [n for n in plate.numbers if n not in plan.held])
     # neighbours that the stabiliser sees, and frames that are held, may stand in the shot beside
     around = (settings.window if settings.stabilize else 0) + settings.on - 1
     without_grain = settings.grain is not None
     wanted = []
     for shot, mine in zip(shots, own, strict=True):
         # a file is for other renders too: all shots; else only what is painted
-        if settings.stats is not None or any(shot.first - around <= n <= shot.last + around for n in job.numbers):
-            statistics = shot_statistics(look, plate, job.network_size, settings.colouring, shot, mine, without_grain)
+        if settings.stats is not None or any(shot.first - around <= n <= shot.last + around for n in plan.numbers):
+            statistics = shot_statistics(look, plate, plan.network_size, settings.colouring, shot, mine, without_grain)
             wanted.append(Measured(shot, statistics))
     if settings.stats is not None:
         save(settings.stats, look, wanted, made_with)
