@@ -1,4 +1,4 @@
-"""Shared makings: small pictures, clips, random looks, a narrow perceptual network with fixed random weights."""
+"""Fixtures that all tests share; plain helpers are in `helpers/`."""
 
 from __future__ import annotations
 

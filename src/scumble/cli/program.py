@@ -1,4 +1,4 @@
-"""The command line: every command calls one function of the package and says what became of it."""
+"""Where the command line begins: its commands in the order of `--help`, and errors as one sentence with an exit code."""
 
 from __future__ import annotations
 

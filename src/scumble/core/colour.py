@@ -1,10 +1,4 @@
-"""Between plate space, where files live, and working space, where the network sees.
-
-Working space is display-like sRGB, about [0, 1]. Display-referred plates (8- and 16-bit pictures,
-movies) are in it already. Scene-referred plates go to linear Rec. 709 and through a gain map: channels
-above 0.8 are softly compressed, painted, and multiplied back by plate / compressed in linear light, so
-that a lamp at 12.0 stays a lamp and the order of highlights is kept.
-"""
+"""Colour spaces: display-referred or scene-linear, by name or by chromaticities, and the sRGB curve."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bringing a painting made at proxy size to the plate's full size, with the plate's detail.
+"""Pictures resized, and a painting made at proxy size brought to the plate's full size with the plate's detail.
 
 Joint upsampling by the fast guided filter [He and Sun 1505.00996]: at proxy size the painting is
 locally a linear function of the plate's luma; those functions, interpolated, are applied to the

@@ -1,4 +1,4 @@
-"""A look: one style as a plain convolutional network. Load, save, mix, bake; never pickle.
+"""A look: one style as a plain convolutional network. Loaded and saved; never pickle.
 
 File: safetensors, arrays in float16 (statistics and palettes in float32), and JSON facts with a
 `schema` number in the header. Names: `kernel.NODE` (O, I, 3, 3), `gamma.NODE`, `beta.NODE` (C,),

@@ -15,7 +15,7 @@ from scumble.network.universal import Universal, blend
 
 
 def mix_looks(looks: Sequence[Look], weights: Sequence[float]) -> Look:
-    """`scumble.look.mix` with the shipped generator of these looks, and reference statistics measured anew."""
+    """`mix` with the shipped generator of these looks, and reference statistics measured anew."""
     look = mix(looks, weights, load_universal())
     return with_reference(look, reference_statistics(look))
 

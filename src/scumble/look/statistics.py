@@ -1,4 +1,4 @@
-"""Looks out of style pictures, and shot and look made one: what is measured before the first frame is painted."""
+"""What a look must know of a shot: its colours, and mean and variance of every layer, measured before painting."""
 
 from __future__ import annotations
 

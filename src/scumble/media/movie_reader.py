@@ -1,4 +1,4 @@
-"""Movies in and out through PyAV: every frame found by its time stamp, sound copied."""
+"""Movies read through PyAV: every frame is found by its time stamp."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Still pictures and numbered sequences of them, read and written through OpenImageIO."""
+"""One picture file read through OpenImageIO: pixels, channels, windows, headers."""
 
 from __future__ import annotations
 

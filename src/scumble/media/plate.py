@@ -1,4 +1,4 @@
-"""Plates and writers: movies, image sequences and stills, opened by suffix and pattern."""
+"""What a plate and a writer are, whatever their files: the contract of movies, sequences and stills."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class WriterSettings:
     time_base: Fraction = Fraction(1, 90000)
     """Seconds of which those are whole multiples."""
     codec: str = ""
-    """Name in `scumble.media.movie.CODECS`; by suffix and bits otherwise."""
+    """Name in `scumble.media.codecs.CODECS`; by suffix and bits otherwise."""
     metadata: Metadata = field(default_factory=Metadata)
     """Of a movie's first frame."""
     mark: str = ""

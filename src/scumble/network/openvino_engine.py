@@ -26,7 +26,7 @@ VGG_MEAN = (123.68, 116.779, 103.939)  # ImageNet's mean colour, RGB in [0, 255]
 
 
 class OpenVinoEngine:
-    """See `scumble.engine.Engine`."""
+    """See `scumble.network.engine.Engine`."""
 
     name = "openvino"
 
@@ -81,7 +81,7 @@ class OpenVinoEngine:
 
 
 def engine() -> OpenVinoEngine:
-    """Called by `scumble.engine.open_engine`."""
+    """Called by `scumble.network.engine.open_engine`."""
     return OpenVinoEngine()
 
 

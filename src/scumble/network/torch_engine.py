@@ -74,7 +74,7 @@ def painted(head: Tensor, picture: Tensor, blurred: Tensor | None = None, blurre
 
 
 class TorchEngine:
-    """See `scumble.engine.Engine`; picks CUDA, then MPS, then the CPU."""
+    """See `scumble.network.engine.Engine`; picks CUDA, then MPS, then the CPU."""
 
     name = "torch"
 
@@ -111,5 +111,5 @@ class TorchEngine:
 
 
 def engine() -> TorchEngine:
-    """Called by `scumble.engine.open_engine`."""
+    """Called by `scumble.network.engine.open_engine`."""
     return TorchEngine()

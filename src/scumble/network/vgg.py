@@ -1,6 +1,6 @@
-"""How alike two pictures look to a network that learned to see: VGG features without torch.
+"""VGG features in the render engine, without torch: by them evaluation and suggestions compare pictures.
 
-The features file is that of `scumble weights fetch`; the arithmetic is `scumble.nn.perceptual`'s.
+The features file is that of `scumble weights fetch`; the arithmetic is `scumble.train.nn.perceptual`'s.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The HTTP API of the studio, and the server that carries it and the page."""
+"""The application that carries the API and the page, and turns errors into answers."""
 
 from __future__ import annotations
 

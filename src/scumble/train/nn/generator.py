@@ -1,4 +1,4 @@
-"""The painter in training: the network of `scumble.network` with what makes it follow a style.
+"""The painter in training: the network of `scumble.network.shape` with what makes it follow a style.
 
 One set of kernels serves all looks. A look is its affine terms, a gain and a shift for every channel of every
 convolution [AdaIN 1703.06868, MSG-Net 1703.06953], and its weights of the look kernels: layers with 32 channels or
@@ -45,7 +45,7 @@ class Terms(NamedTuple):
 
 
 class Generator(nn.Module):
-    """See the module's head. Kernels OIHW; parameters have the names that `scumble.look` reads without torch."""
+    """See the module's head. Kernels OIHW; parameters have the names that `scumble.look.look` reads without torch."""
 
     usual: Tensor
     spread: Tensor

@@ -1,4 +1,4 @@
-"""Generators as files: the same names and facts that `scumble.look` reads without torch."""
+"""Generators as files: the same names and facts that `scumble.look.look` reads without torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How alike two pictures look to a network that learned to see: VGG features from a file.
+"""VGG features in torch: what the losses of training compare, from a file.
 
 The file holds `conv{block}_{index}.weight|bias` (OIHW) for RGB in [0, 255] minus `MEAN`
 (`scumble weights fetch` writes it, from VGG-16 or VGG-19). ReLU after each convolution, 2x2 max
