@@ -52,13 +52,14 @@ def test_vgg19s_normalisation_is_folded_into_its_first_layer(tmp_path: Path) -> 
             fan_in, index = 4, index + 2
         index += 1
     torch.save(state, tmp_path / "vgg19.pth")
-    from scumble.train.nn import perceptual, vgg19
+    from scumble.network.shape import VGG_MEAN
+    from scumble.train.nn import vgg19
 
     arrays = vgg19.arrays(tmp_path / "vgg19.pth")
     picture = torch.rand(1, 3, 8, 8, generator=rng)
     mean, deviation = (torch.tensor(v).view(1, 3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
     theirs = functional.conv2d((picture - mean) / deviation, state["features.0.weight"], state["features.0.bias"])
-    fed = picture * 255 - torch.tensor(perceptual.MEAN).view(1, 3, 1, 1)
+    fed = picture * 255 - torch.tensor(VGG_MEAN).view(1, 3, 1, 1)
     kernel, bias = (torch.from_numpy(arrays[f"conv1_1.{p}"].astype(np.float32)) for p in ("weight", "bias"))
     assert torch.allclose(functional.conv2d(fed, kernel, bias), theirs, atol=0.02)
 

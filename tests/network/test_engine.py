@@ -30,6 +30,43 @@ def painting(name: str, seed: int, shape: tuple[int, int], architecture: Archite
     return tiling.paint(picture(*shape, seed), painter, architecture.stride, baked.halo)
 
 
+@pytest.mark.parametrize("architecture", [SMALL, PAINTER], ids=["unet", "painter"])
+@pytest.mark.parametrize("engine", ["openvino", pytest.param("torch", marks=needs_torch)])
+class TestEngine:
+    """What every engine promises to whoever paints with it."""
+
+    def test_a_window_comes_back_in_its_own_shape(self, engine: str, architecture: Architecture) -> None:
+        look = random_look(5, architecture)
+        painter = open_engine(engine).painter(bake(look, random_statistics(look, 5)), "f32")
+        for shape in ((64, 96), (32, 32)):
+            painted = painter(picture(*shape, 5))
+            assert painted.shape == (*shape, 3)
+            assert painted.dtype == np.float32
+
+    def test_it_is_one_fixed_function(self, engine: str, architecture: Architecture) -> None:
+        """The same window again, after another one, gives the same bits: nothing is kept between calls."""
+        look = random_look(6, architecture)
+        painter = open_engine(engine).painter(bake(look, random_statistics(look, 6)), "f32")
+        first = painter(picture(64, 64, 1))
+        painter(picture(64, 64, 2))
+        assert np.array_equal(painter(picture(64, 64, 1)), first)
+
+    def test_a_window_on_the_grid_is_a_part_of_the_frame(self, engine: str, architecture: Architecture) -> None:
+        look = random_look(7, architecture)
+        baked = bake(look, random_statistics(look, 7))
+        painter = open_engine(engine).painter(baked, "f32")
+        pixels = picture(4 * baked.halo, 64, 7)
+        top = architecture.stride * (baked.halo // architecture.stride)
+        part = painter(np.ascontiguousarray(pixels[top:]))
+        np.testing.assert_allclose(part[baked.halo :], painter(pixels)[top + baked.halo :], atol=1e-5)
+
+    def test_the_fast_precision_is_near(self, engine: str, architecture: Architecture) -> None:
+        look = random_look(8, architecture)
+        baked = bake(look, random_statistics(look, 8))
+        exact, fast = (open_engine(engine).painter(baked, p)(picture(64, 64, 8)) for p in ("f32", "fast"))
+        assert np.abs(exact - fast).mean() < 0.02
+
+
 @needs_torch
 @given(seed=st.integers(0, 10_000), shape=SHAPES, architecture=ARCHITECTURES)
 def test_engines_agree(seed: int, shape: tuple[int, int], architecture: Architecture) -> None:

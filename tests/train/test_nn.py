@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from scumble.look.look import Look  # noqa: E402
 from scumble.look.making import as_style, look_of_pixels  # noqa: E402
 from scumble.look.shipped import vgg_slice  # noqa: E402
 from scumble.network.openvino_engine import OpenVinoEngine  # noqa: E402
-from scumble.network.shape import MOMENTS, RANK, SIZES, Architecture  # noqa: E402
+from scumble.network.shape import MOMENT_LIMIT, MOMENTS, RANK, SIZES, Architecture  # noqa: E402
 from scumble.network.universal import Universal  # noqa: E402
 from scumble.train.nn import checkpoint, generator_file, losses  # noqa: E402
 from scumble.train.nn.discriminator import PlainDiscriminator, StyleDiscriminator  # noqa: E402
@@ -160,14 +161,47 @@ def test_receptive_field_is_not_understated(architecture: Architecture) -> None:
         assert int(reached.max()) - row <= halo
 
 
+Collapse = Callable[[np.ndarray], dict[str, np.ndarray]]
+
+
+@pytest.mark.parametrize("kind", ["trained", "without torch"])
+class TestCollapse:
+    """What a generator makes of a style's moments, in training and in a render."""
+
+    def collapse(self, kind: str, folder: Path) -> tuple[Generator, Collapse]:
+        g = shaken()
+        generator_file.save_generator(folder / "u.safetensors", g, {})
+        generator_file.load_generator_into(g, folder / "u.safetensors")  # rounded to float16 as the file is
+        if kind == "without torch":
+            return g, Universal.load(folder / "u.safetensors").collapse
+        return g, lambda moments: {k: v.numpy() for k, v in g.collapse(torch.from_numpy(moments)).items()}
+
+    def test_it_is_the_plain_network_that_a_look_holds(self, kind: str, tmp_path: Path) -> None:
+        g, collapse = self.collapse(kind, tmp_path)
+        plain = Generator(g.architecture, "none").state_dict()
+        weights = collapse(STYLES[0].numpy())
+        assert {name: a.shape for name, a in weights.items()} == {name: tuple(t.shape) for name, t in plain.items()}
+
+    def test_it_paints_as_the_generator_does_in_that_style(self, kind: str, tmp_path: Path) -> None:
+        g, collapse = self.collapse(kind, tmp_path)
+        plain = Generator(g.architecture, "none").requires_grad_(False)
+        plain.load_state_dict({k: torch.from_numpy(v) for k, v in collapse(STYLES[0].numpy()).items()})
+        theirs = g(CONTENT, g.look(STYLES[:1].expand(len(CONTENT), -1)))
+        assert torch.allclose(plain(CONTENT, plain.look()), theirs, atol=1e-4)
+
+    def test_a_style_beyond_all_others_is_taken_for_the_farthest(self, kind: str, tmp_path: Path) -> None:
+        g, collapse = self.collapse(kind, tmp_path)
+        usual, spread = g.usual.numpy(), g.spread.numpy()
+        far, farther = (collapse((usual + by * spread).astype(np.float32)) for by in (MOMENT_LIMIT, 3 * MOMENT_LIMIT))
+        for name, value in far.items():
+            np.testing.assert_allclose(farther[name], value, atol=1e-6, err_msg=name)
+
+
 def test_the_look_without_torch_collapses_to_the_same_weights(tmp_path: Path) -> None:
-    g = shaken()
-    generator_file.save_generator(tmp_path / "u.safetensors", g, {})
-    generator_file.load_generator_into(g, tmp_path / "u.safetensors")  # rounded to float16 as the file is
-    universal = Universal.load(tmp_path / "u.safetensors")
-    theirs = universal.collapse(STYLES[0].numpy())
-    for name, value in g.collapse(STYLES[0]).items():
-        np.testing.assert_allclose(theirs[name], value.numpy(), atol=2e-5, err_msg=name)
+    both = TestCollapse()
+    theirs = both.collapse("without torch", tmp_path)[1](STYLES[0].numpy())
+    for name, value in both.collapse("trained", tmp_path)[1](STYLES[0].numpy()).items():
+        np.testing.assert_allclose(theirs[name], value, atol=2e-5, err_msg=name)
 
 
 def test_moments_without_torch_are_those_of_training() -> None:

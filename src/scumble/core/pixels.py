@@ -26,6 +26,12 @@ def resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     return np.asarray(result, np.float32)
 
 
+def box_mean(x: Pixels, radius: int) -> Pixels:
+    """The mean over a square of 2 radius + 1 pixels, edges replicated; what guided filters are made of [He 2013]."""
+    window = (2 * radius + 1, 2 * radius + 1)
+    return np.asarray(cv2.blur(x, window, borderType=cv2.BORDER_REPLICATE), np.float32)
+
+
 def joint_upsample(painted: Pixels, proxy: Pixels, plate: Pixels, radius: int = 2, epsilon: float = 4e-3) -> Pixels:
     """`painted` and `proxy` (h, w, 3), `plate` (H, W, 3): the painting at (H, W, 3).
 
@@ -35,10 +41,9 @@ def joint_upsample(painted: Pixels, proxy: Pixels, plate: Pixels, radius: int = 
     weights = np.asarray(LUMA, np.float32)
     low = (proxy @ weights)[:, :, None]
     high = (plate @ weights)[:, :, None]
-    window = (2 * radius + 1, 2 * radius + 1)
 
     def mean(x: Pixels) -> Pixels:
-        y = np.asarray(cv2.blur(x, window, borderType=cv2.BORDER_REPLICATE), np.float32)
+        y = box_mean(x, radius)
         return y[:, :, None] if y.ndim == 2 else y
 
     mean_low, mean_painted = mean(low), mean(painted)

@@ -35,8 +35,6 @@ class Painter(Protocol):
 class Engine(Protocol):
     """Makes painters. `precision` f32 agrees between engines within 1e-3; fast is bf16 or f16."""
 
-    name: str
-
     def painter(self, baked: BakedLook, precision: Precision) -> Painter: ...
 
 

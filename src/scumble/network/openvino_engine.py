@@ -6,7 +6,7 @@ looks are made and baked without torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,20 +15,17 @@ from numpy.typing import NDArray
 from scumble.core.silent_openvino import op, ov
 from scumble.network.baked import BakedLook, NetworkWeights
 from scumble.network.engine import Painter, Precision
-from scumble.network.shape import BLUR, CENTRE, CONTRAST, EPSILON, MOMENT_EPSILON, PICTURE_BLUR, SEEN, VGG_LAYERS, Node
+from scumble.network.run import run, vgg
+from scumble.network.shape import CENTRE, CONTRAST, EPSILON, MOMENT_EPSILON, SEEN, VGG_LAYERS, VGG_MEAN, Node
 from scumble.network.weights_file import Array
 
 Pixels = NDArray[np.float32]
 
 PLACES = (2, 3)  # rows and columns of (N, C, H, W)
 
-VGG_MEAN = (123.68, 116.779, 103.939)  # ImageNet's mean colour, RGB in [0, 255]
-
 
 class OpenVinoEngine:
     """See `scumble.network.engine.Engine`."""
-
-    name = "openvino"
 
     def __init__(self) -> None:
         self.core = ov.Core()
@@ -94,7 +91,7 @@ def paint_model(baked: BakedLook, shape: Sequence[int]) -> ov.Model:
         y = _convolution(x, baked.kernel[node.name]) + _per_channel(baked.bias[node.name])
         return op.relu(y) if node.relu else y
 
-    return ov.Model([_to_rows(_run(baked.architecture.nodes(), p, conv))], [picture], "paint")
+    return ov.Model([_to_rows(run(baked.architecture.nodes(), p, conv, Graph()))], [picture], "paint")
 
 
 def measure_model(
@@ -104,7 +101,7 @@ def measure_model(
     pictures = op.parameter(list(shape), np.float32)
     p = _recoloured(pictures, matrix.astype(np.float32), offset.astype(np.float32))
     weight = op.constant(share.astype(np.float32).reshape(-1, 1, 1, 1))
-    found: list[Any] = []
+    outputs: list[Any] = []
     names: list[str] = []
 
     def pooled(x: Any) -> Any:
@@ -117,7 +114,7 @@ def measure_model(
             mean = pooled(y)
             y = y - mean
             variance = pooled(y * y)
-            found.extend((mean, variance))
+            outputs.extend((mean, variance))
             names.append(node.name)
             scale = scale / op.sqrt(variance + _number(EPSILON))
         y = y * scale + _per_channel(look.weights[f"beta.{node.name}"])
@@ -125,78 +122,77 @@ def measure_model(
 
     nodes = look.architecture.nodes()
     last = max(i for i, node in enumerate(nodes) if node.op == "conv" and node.normed)
-    _run(nodes[: last + 1], p, conv)
-    return ov.Model(found, [pictures], "measure"), names
+    run(nodes[: last + 1], p, conv, Graph())
+    return ov.Model(outputs, [pictures], "measure"), names
 
 
 def moments_model(vgg_weights: dict[str, Array], shape: Sequence[int]) -> ov.Model:
     """VGG's slice: outputs mean and standard deviation of each layer of `network.SEEN`."""
     picture = op.parameter([1, *shape], np.float32)
     layers = [(name, vgg_weights[f"{name}.weight"], vgg_weights[f"{name}.bias"]) for name, _, _ in VGG_LAYERS]
-    seen = dict(vgg(_to_channels(picture), layers))
-    found: list[Any] = []
+    seen = vgg_maps(_to_channels(picture), layers)
+    outputs: list[Any] = []
     for name, _ in SEEN:
         mean = op.reduce_mean(seen[name], np.array(PLACES), True)
         away = seen[name] - mean
         variance = op.reduce_mean(away * away, np.array(PLACES), True)
-        found += [mean, op.sqrt(variance + _number(MOMENT_EPSILON))]
-    return ov.Model(found, [picture], "moments")
+        outputs += [mean, op.sqrt(variance + _number(MOMENT_EPSILON))]
+    return ov.Model(outputs, [picture], "moments")
 
 
-def vgg(picture: Any, layers: Iterable[tuple[str, Array, Array]]) -> list[tuple[str, Any]]:
-    """VGG's relu outputs (N, C, h, w) for a picture (N, 3, H, W) in [0, 1], by name.
+def vgg_maps(picture: Any, layers: Sequence[tuple[str, Array, Array]]) -> dict[str, Any]:
+    """VGG's relu outputs (N, C, h, w) by name, for a picture (N, 3, H, W) in [0, 1].
 
     `layers` are names (conv{block}_{index}), kernels and biases in order.
     """
-    mean = op.constant(np.asarray(VGG_MEAN, np.float32).reshape(1, 3, 1, 1))
-    x = picture * _number(255) - mean
-    found = []
-    block = "1"
-    for name, kernel, bias in layers:
-        if name[4] != block:
-            block = name[4]
-            x = op.max_pool(x, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
+    weights = {name: (kernel, bias) for name, kernel, bias in layers}
+
+    def conv(name: str, x: Any) -> Any:
+        kernel, bias = weights[name]
         x = op.convolution(x, op.constant(np.ascontiguousarray(kernel)), [1, 1], [1, 1], [1, 1], [1, 1])
-        x = op.relu(x + _per_channel(bias))
-        found.append((name.replace("conv", "relu"), x))
-    return found
+        return op.relu(x + _per_channel(bias))
+
+    def pool(x: Any) -> Any:
+        return op.max_pool(x, [2, 2], [1, 1], [0, 0], [0, 0], [2, 2]).output(0)
+
+    mean = op.constant(np.asarray(VGG_MEAN, np.float32).reshape(1, 3, 1, 1))
+    return dict(vgg(picture * _number(255) - mean, list(weights), conv, pool))
 
 
-def _run(nodes: Sequence[Node], p: Any, conv: Callable[[Node, Any], Any]) -> Any:
-    """Build the nodes one by one; the last one's output."""
-    found = {"input": p}
-    channels = {"input": 3}
-    for node in nodes:
-        x, *others = (found[name] for name in node.inputs)
-        if node.op == "conv":
-            y = conv(node, x)
-        elif node.op == "centre":
-            y = (x - _number(CENTRE)) * _number(CONTRAST)
-        elif node.op in ("down", "shrink"):
-            y = _halved(x, channels[node.inputs[0]], BLUR if node.op == "down" else PICTURE_BLUR)
-        elif node.op == "energy":
-            y = _halved(op.abs(x - others[0]) * _number(CONTRAST), node.channels, PICTURE_BLUR)
-        elif node.op == "up":
-            y = _up(x)
-        elif node.op == "join":
-            y = op.concat([x, *others], 1)
-        elif node.op == "add":
-            y = op.relu(x + others[0]) if node.relu else x + others[0]
-        else:
-            y = _painted(x, *others)
-        found[node.name], channels[node.name] = y, node.channels
-    return found[nodes[-1].name]
+class Graph:
+    """See `scumble.network.run.BackEnd`: operations become nodes of an OpenVINO graph."""
 
+    def centred(self, x: Any) -> Any:
+        return (x - _number(CENTRE)) * _number(CONTRAST)
 
-def _painted(head: Any, p: Any, blurred: Any = None, blurred_more: Any = None) -> Any:
-    """The head's strokes on the picture, whose bands of detail it takes away as far as it says."""
-    if blurred is None:
-        return p + head
-    strokes, middle, fine = op.split(head, op.constant(np.int64(1)), 3).outputs()
-    y = op.add(p, strokes)
-    for taken, band in ((middle, blurred - blurred_more), (fine, p - blurred)):
-        y = y - op.clamp(taken, 0.0, 1.0) * band
-    return y
+    def halved(self, x: Any, channels: int, blur: Sequence[float]) -> Any:
+        taps = np.asarray(blur, np.float32)
+        kernel = np.broadcast_to(np.outer(taps, taps) / taps.sum() ** 2, (channels, 1, 1, len(taps), len(taps)))
+        weights = op.constant(np.ascontiguousarray(kernel, np.float32))
+        return op.group_convolution(_replicate(x, len(taps) // 2 - 1), weights, [2, 2], [0, 0], [0, 0], [1, 1])
+
+    def detail(self, x: Any, blurred: Any) -> Any:
+        return op.abs(x - blurred) * _number(CONTRAST)
+
+    def doubled(self, x: Any) -> Any:
+        twice = op.constant(np.array([2, 2], np.float32))
+        return op.interpolate(x, twice, "linear_onnx", "scales", axes=np.array(PLACES))
+
+    def joined(self, parts: Sequence[Any]) -> Any:
+        return op.concat(list(parts), 1)
+
+    def added(self, x: Any, y: Any, relu: bool) -> Any:
+        return op.relu(x + y) if relu else x + y
+
+    def painted(self, head: Any, picture: Any, blurred: Sequence[Any]) -> Any:
+        if not blurred:
+            return picture + head
+        once, twice = blurred
+        strokes, middle, fine = op.split(head, op.constant(np.int64(1)), 3).outputs()
+        y = op.add(picture, strokes)
+        for taken, band in ((middle, once - twice), (fine, picture - once)):
+            y = y - op.clamp(taken, 0.0, 1.0) * band
+        return y
 
 
 def _to_channels(x: Any) -> Any:
@@ -223,18 +219,6 @@ def _replicate(x: Any, reach: int = 1) -> Any:
 def _convolution(x: Any, kernel: Array) -> Any:
     weights = op.constant(np.ascontiguousarray(kernel, np.float32))
     return op.convolution(_replicate(x), weights, [1, 1], [0, 0], [0, 0], [1, 1])
-
-
-def _halved(x: Any, channels: int, blur: Sequence[float]) -> Any:
-    taps = np.asarray(blur, np.float32)
-    kernel = np.broadcast_to(np.outer(taps, taps) / taps.sum() ** 2, (channels, 1, 1, len(taps), len(taps)))
-    weights = op.constant(np.ascontiguousarray(kernel, np.float32))
-    return op.group_convolution(_replicate(x, len(taps) // 2 - 1), weights, [2, 2], [0, 0], [0, 0], [1, 1])
-
-
-def _up(x: Any) -> Any:
-    twice = op.constant(np.array([2, 2], np.float32))
-    return op.interpolate(x, twice, "linear_onnx", "scales", axes=np.array(PLACES))
 
 
 def _number(value: float) -> Any:

@@ -45,6 +45,8 @@ VGG_LAYERS = (
     ("conv4_1", 256, 512),
 )
 
+VGG_MEAN = (123.68, 116.779, 103.939)  # ImageNet's mean colour, RGB in [0, 255], which VGG takes out
+
 SEEN = (("relu1_1", 64), ("relu2_1", 128), ("relu3_1", 256), ("relu4_1", 512))
 
 MOMENTS = 2 * sum(channels for _, channels in SEEN)  # per layer its means, then its standard deviations

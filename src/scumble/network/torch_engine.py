@@ -12,7 +12,8 @@ from torch import Tensor
 
 from scumble.network.baked import BakedLook
 from scumble.network.engine import Painter, Precision
-from scumble.network.shape import BLUR, CENTRE, CONTRAST, PICTURE_BLUR, Node
+from scumble.network.run import run
+from scumble.network.shape import CENTRE, CONTRAST, Node
 
 Pixels = NDArray[np.float32]
 
@@ -39,44 +40,51 @@ def halved(x: Tensor, blur: Sequence[float]) -> Tensor:
     return F.conv2d(padded, dense, stride=2)
 
 
-def run(nodes: Sequence[Node], picture: Tensor, conv: Callable[[Node, Tensor], Tensor], dtype: torch.dtype) -> Tensor:
-    """The painting (N, 3, H, W) of a recoloured picture. Layers are in `dtype`, the picture itself in float32."""
-    found = {"input": picture.float()}
-    for node in nodes:
-        x, *others = (found[name] for name in node.inputs)
-        if node.op == "conv":
-            y = conv(node, x.to(dtype, memory_format=torch.channels_last))
-        elif node.op == "centre":
-            y = ((x - CENTRE) * CONTRAST).to(dtype)
-        elif node.op in ("down", "shrink"):
-            y = halved(x, BLUR if node.op == "down" else PICTURE_BLUR)
-        elif node.op == "energy":
-            y = halved((CONTRAST * (x - others[0])).abs().to(dtype), PICTURE_BLUR)
-        elif node.op == "up":
-            y = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-        elif node.op == "join":
-            y = torch.cat([x, *others], 1)
-        elif node.op == "add":
-            y = F.relu(x + others[0]) if node.relu else x + others[0]
-        else:
-            y = painted(x.float(), *others)
-        found[node.name] = y
-    return found[nodes[-1].name]
+class Tensors:
+    """See `scumble.network.run.BackEnd`: layers are in `dtype`, the picture itself is in float32."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        self.dtype = dtype
+
+    def centred(self, x: Tensor) -> Tensor:
+        return ((x - CENTRE) * CONTRAST).to(self.dtype)
+
+    def halved(self, x: Tensor, channels: int, blur: Sequence[float]) -> Tensor:
+        return halved(x, blur)
+
+    def detail(self, x: Tensor, blurred: Tensor) -> Tensor:
+        return (CONTRAST * (x - blurred)).abs().to(self.dtype)
+
+    def doubled(self, x: Tensor) -> Tensor:
+        return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+    def joined(self, parts: Sequence[Tensor]) -> Tensor:
+        return torch.cat(list(parts), 1)
+
+    def added(self, x: Tensor, y: Tensor, relu: bool) -> Tensor:
+        return F.relu(x + y) if relu else x + y
+
+    def painted(self, head: Tensor, picture: Tensor, blurred: Sequence[Tensor]) -> Tensor:
+        head = head.float()
+        if not blurred:
+            return picture + head
+        once, twice = blurred
+        strokes, middle, fine = torch.split(head, 3, 1)
+        detail = middle.clamp(0, 1) * (once - twice)
+        return picture + strokes - detail - fine.clamp(0, 1) * (picture - once)
 
 
-def painted(head: Tensor, picture: Tensor, blurred: Tensor | None = None, blurred_more: Tensor | None = None) -> Tensor:
-    """The head's strokes on the picture, whose bands of detail it takes away as far as it says."""
-    if blurred is None or blurred_more is None:
-        return picture + head
-    strokes, middle, fine = torch.split(head, 3, 1)
-    detail = middle.clamp(0, 1) * (blurred - blurred_more)
-    return picture + strokes - detail - fine.clamp(0, 1) * (picture - blurred)
+def paint(nodes: Sequence[Node], picture: Tensor, conv: Callable[[Node, Tensor], Tensor], dtype: torch.dtype) -> Tensor:
+    """The painting (N, 3, H, W) of a recoloured picture, in float32."""
+
+    def of_layer(node: Node, x: Tensor) -> Tensor:
+        return conv(node, x.to(dtype, memory_format=torch.channels_last))
+
+    return run(nodes, picture.float(), of_layer, Tensors(dtype))
 
 
 class TorchEngine:
     """See `scumble.network.engine.Engine`; picks CUDA, then MPS, then the CPU."""
-
-    name = "torch"
 
     def __init__(self) -> None:
         mps = torch.backends.mps.is_available()
@@ -101,13 +109,13 @@ class TorchEngine:
             return F.relu(y) if node.relu else y
 
         @torch.inference_mode()
-        def paint(window: Pixels) -> Pixels:
+        def painted(window: Pixels) -> Pixels:
             x = torch.from_numpy(np.ascontiguousarray(window)).to(self.device)
             p = (x @ matrix.T + offset).permute(2, 0, 1)[None]
-            result: Pixels = run(nodes, p, conv, dtype)[0].permute(1, 2, 0).cpu().numpy()
+            result: Pixels = paint(nodes, p, conv, dtype)[0].permute(1, 2, 0).cpu().numpy()
             return result
 
-        return paint
+        return painted
 
 
 def engine() -> TorchEngine:

@@ -79,14 +79,14 @@ class Universal:
         x = x.clip(-MOMENT_LIMIT, MOMENT_LIMIT)
         for layer in (0, 2):
             x = gelu(self.arrays[f"terms.{layer}.weight"] @ x + self.arrays[f"terms.{layer}.bias"])
-        found: Array = self.arrays["terms.4.weight"] @ x + self.arrays["terms.4.bias"]
-        return found
+        terms: Array = self.arrays["terms.4.weight"] @ x + self.arrays["terms.4.bias"]
+        return terms
 
 
 def gelu(x: NDArray[Any]) -> NDArray[Any]:
     """x times the normal distribution function, as torch has it [Hendrycks 1606.08415]."""
-    found: NDArray[Any] = x * 0.5 * (1 + np.vectorize(math.erf, otypes=[np.float64])(x / math.sqrt(2)))
-    return found
+    y: NDArray[Any] = x * 0.5 * (1 + np.vectorize(math.erf, otypes=[np.float64])(x / math.sqrt(2)))
+    return y
 
 
 def blend(arrays: Sequence[Array], share: Sequence[float]) -> Array:

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 from scumble.core.errors import BadLook
 from scumble.core.silent_openvino import op, ov
-from scumble.network.openvino_engine import OpenVinoEngine, vgg
+from scumble.network.openvino_engine import OpenVinoEngine, vgg_maps
 
 Pixels = NDArray[np.float32]
 
@@ -51,11 +51,11 @@ class Features:
             if len(self._compiled) == KEPT:
                 del self._compiled[next(iter(self._compiled))]
             self._compiled[shape] = self._engine.compile(self._model(shape), "f32")
-        found = self._compiled[shape](np.ascontiguousarray(picture.clip(0, 1))[None])
-        return {name: np.asarray(found[i])[0] for i, name in enumerate(LAYERS)}
+        maps = self._compiled[shape](np.ascontiguousarray(picture.clip(0, 1))[None])
+        return {name: np.asarray(maps[i])[0] for i, name in enumerate(LAYERS)}
 
     def _model(self, shape: tuple[int, ...]) -> ov.Model:
         picture = op.parameter(list(shape), np.float32)
         x = op.transpose(picture, np.array([0, 3, 1, 2]))
-        found = [features for name, features in vgg(x, self._layers) if name in LAYERS]
-        return ov.Model(found, [picture], "features")
+        maps = vgg_maps(x, self._layers)
+        return ov.Model([maps[name] for name in LAYERS], [picture], "features")

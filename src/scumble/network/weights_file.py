@@ -81,5 +81,5 @@ def check_weights(path: Path, architecture: Architecture, weights: Arrays) -> No
         for part, shape in wanted.items():
             key = f"{part}.{node.name}"
             if key not in weights or weights[key].shape != shape:
-                found = weights[key].shape if key in weights else "nothing"
-                raise BadLook(f"{path}: {key} should have shape {shape} and has {found}; make the look again")
+                has = weights[key].shape if key in weights else "nothing"
+                raise BadLook(f"{path}: {key} should have shape {shape} and has {has}; make the look again")

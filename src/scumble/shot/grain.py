@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scumble.core.colour import LUMA
+from scumble.core.pixels import box_mean
 
 Pixels = NDArray[np.float32]
 
@@ -25,20 +26,15 @@ def deviation(picture: Pixels) -> float:
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
     left = cv2.filter2D(luma, cv2.CV_32F, kernel)[1:-1, 1:-1]
     # clipped and graphic parts have no grain at all, and say nothing of the others'
-    found = np.abs(left[left != 0])
-    return float(np.median(found) / 0.6745) if found.size else 0.0
+    differences = np.abs(left[left != 0])
+    return float(np.median(differences) / 0.6745) if differences.size else 0.0
 
 
 def removed(picture: Pixels, grain: float) -> Pixels:
     """The picture (H, W, 3) without grain of that deviation: a guided filter by itself [He 2013]; edges stay."""
     if grain <= 0:
         return picture
-    window, epsilon = (2 * RADIUS + 1, 2 * RADIUS + 1), np.float32((STRENGTH * grain) ** 2)
-
-    def mean(x: Pixels) -> Pixels:
-        return np.asarray(cv2.blur(x, window, borderType=cv2.BORDER_REPLICATE), np.float32)
-
-    local = mean(picture)
-    variance = np.maximum(mean(picture * picture) - local * local, 0)
-    slope = np.asarray(variance / (variance + epsilon), np.float32)
-    return np.asarray(mean(slope) * picture + mean(local - slope * local), np.float32)
+    local = box_mean(picture, RADIUS)
+    variance = np.maximum(box_mean(picture * picture, RADIUS) - local * local, 0)
+    slope = np.asarray(variance / (variance + np.float32((STRENGTH * grain) ** 2)), np.float32)
+    return np.asarray(box_mean(slope, RADIUS) * picture + box_mean(local - slope * local, RADIUS), np.float32)

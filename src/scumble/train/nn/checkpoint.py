@@ -54,11 +54,11 @@ def half(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def adam_tensors(module: nn.Module, optimiser: optim.Adam) -> dict[str, Tensor]:
     """Adam's moments and step by parameter name."""
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     for name, parameter in module.named_parameters():
         for key, value in optimiser.state.get(parameter, {}).items():
-            found[f"{key}/{name}"] = torch.as_tensor(value)
-    return found
+            tensors[f"{key}/{name}"] = torch.as_tensor(value)
+    return tensors
 
 
 def load_adam(module: nn.Module, optimiser: optim.Adam, tensors: Mapping[str, Tensor]) -> None:

@@ -55,13 +55,13 @@ class StyleDiscriminator(nn.Module):
 
     def kernels(self) -> list[tuple[Tensor, Tensor]]:
         """The convolutions' kernels and biases, normalised once for all pictures of a step."""
-        found = []
+        kernels = []
         for conv in self.convs:
             assert isinstance(conv.weight, Tensor)
             assert isinstance(conv.bias, Tensor)
             kernel = conv.weight.to(self.dtype, memory_format=torch.channels_last)
-            found.append((kernel, conv.bias.to(self.dtype)))
-        return found
+            kernels.append((kernel, conv.bias.to(self.dtype)))
+        return kernels
 
     def forward(self, pictures: Tensor, moments: Tensor, kernels: list[tuple[Tensor, Tensor]] | None = None) -> Tensor:
         code = self.code(((moments - self.usual) / self.spread).clamp(-MOMENT_LIMIT, MOMENT_LIMIT))

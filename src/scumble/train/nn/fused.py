@@ -127,23 +127,23 @@ class Fused:
 
     def normalise(self, x: Tensor, gamma: Tensor, beta: Tensor, relu: bool, views: int = 1) -> Tensor:
         """Instance normalisation, pooled over `views`, affine terms and perhaps ReLU."""
-        found: Tensor = _Normalise.apply(x, gamma, beta, relu, views, self.compiled)  # type: ignore[no-untyped-call]
-        return found
+        y: Tensor = _Normalise.apply(x, gamma, beta, relu, views, self.compiled)  # type: ignore[no-untyped-call]
+        return y
 
     def affine(self, x: Tensor, gamma: Tensor, beta: Tensor, relu: bool) -> Tensor:
         """Affine terms and perhaps ReLU."""
-        found: Tensor = _Affine.apply(x, gamma, beta, relu, self.compiled)  # type: ignore[no-untyped-call]
-        return found
+        y: Tensor = _Affine.apply(x, gamma, beta, relu, self.compiled)  # type: ignore[no-untyped-call]
+        return y
 
     def moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation (N, C) of features, in float32."""
-        found: tuple[Tensor, Tensor] = _Moments.apply(x, self.compiled)  # type: ignore[no-untyped-call]
-        return found
+        moments: tuple[Tensor, Tensor] = _Moments.apply(x, self.compiled)  # type: ignore[no-untyped-call]
+        return moments
 
     def instance_normalised(self, x: Tensor) -> Tensor:
         """See the function of that name."""
-        found: Tensor = passes(self.compiled)["instance_normalised"](x)
-        return found
+        y: Tensor = passes(self.compiled)["instance_normalised"](x)
+        return y
 
 
 def _places(x: Tensor) -> Tensor:

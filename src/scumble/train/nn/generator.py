@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scumble.network.shape import EPSILON, MOMENT_LIMIT, MOMENTS, Architecture, Node
-from scumble.network.torch_engine import replicate, run
+from scumble.network.torch_engine import paint, replicate
 from scumble.train.nn.fused import Fused
 
 Conditioning = Literal["style", "none"]
@@ -88,27 +88,27 @@ class Generator(nn.Module):
             return {n.name: Terms(self.gamma[n.name][None], self.beta[n.name][None], none) for n in self.convolutions}
         assert moments is not None
         z = self.terms(((moments - self.usual) / self.spread).clamp(-MOMENT_LIMIT, MOMENT_LIMIT))
-        found: dict[str, Terms] = {}
+        terms: dict[str, Terms] = {}
         at = 0
         for n in self.convolutions:
             own = z[:, at : at + 2 * n.channels + n.rank]
             gain, shift, shares = torch.split(own, [n.channels, n.channels, n.rank], 1)
-            found[n.name] = Terms(1 + gain, shift, shares)
+            terms[n.name] = Terms(1 + gain, shift, shares)
             at += 2 * n.channels + n.rank
-        return found
+        return terms
 
     def collapse(self, moments: Tensor | None = None) -> dict[str, Tensor]:
         """The plain network of one style (MOMENTS,), named as a look holds it: kernel, gamma and beta of each node."""
         terms = self.look(None if moments is None else moments[None])
-        found: dict[str, Tensor] = {}
+        weights: dict[str, Tensor] = {}
         for n in self.convolutions:
             kernel, own = self.kernel[n.name], terms[n.name]
             if own.shares.shape[1]:
                 kernel = kernel + torch.einsum(
                     "or,rihw->oihw", self.direction[n.name] * own.shares, self.varied[n.name]
                 )
-            found |= {f"kernel.{n.name}": kernel, f"gamma.{n.name}": own.gamma[0], f"beta.{n.name}": own.beta[0]}
-        return found
+            weights |= {f"kernel.{n.name}": kernel, f"gamma.{n.name}": own.gamma[0], f"beta.{n.name}": own.beta[0]}
+        return weights
 
     def forward(self, recoloured: Tensor, terms: Mapping[str, Terms], views: int = 1) -> Tensor:
         """The paintings (N, 3, H, W), float32, each under its own terms and statistics.
@@ -124,7 +124,7 @@ class Generator(nn.Module):
                 return self.fused.normalise(y, gamma, beta, node.relu, views)
             return self.fused.affine(y, gamma, beta, node.relu)
 
-        return run(self.nodes, recoloured, conv, self.dtype)
+        return paint(self.nodes, recoloured, conv, self.dtype)
 
     def measured(
         self,
@@ -150,7 +150,7 @@ class Generator(nn.Module):
             y = torch.addcmul(shift[:, :, None, None], y, scale[:, :, None, None])
             return (F.relu(y) if node.relu else y).to(self.dtype)
 
-        return run(self.nodes, recoloured, conv, self.dtype), used
+        return paint(self.nodes, recoloured, conv, self.dtype), used
 
     def _convolved(self, node: Node, x: Tensor, terms: Terms) -> Tensor:
         """A layer's kernels and, where the look has them, its look kernels: one convolution and a small product."""

@@ -1,6 +1,6 @@
 """VGG features in torch: what the losses of training compare, from a file.
 
-The file holds `conv{block}_{index}.weight|bias` (OIHW) for RGB in [0, 255] minus `MEAN`
+The file holds `conv{block}_{index}.weight|bias` (OIHW) for RGB in [0, 255] minus `VGG_MEAN`
 (`scumble weights fetch` writes it, from VGG-16 or VGG-19). ReLU after each convolution, 2x2 max
 pooling between blocks [Simonyan and Zisserman 1409.1556].
 """
@@ -16,8 +16,8 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from scumble.core.errors import BadLook
-
-MEAN = (123.68, 116.779, 103.939)  # ImageNet's mean colour, RGB in [0, 255]
+from scumble.network.run import vgg
+from scumble.network.shape import VGG_MEAN
 
 
 class PerceptualFeatures(nn.Module):
@@ -40,7 +40,7 @@ class PerceptualFeatures(nn.Module):
                 if f"{name}.{part}" not in weights:
                     raise BadLook(f"the perceptual weights lack {name}.{part}; fetch them again: scumble weights fetch")
                 self.register_buffer(f"{name}_{part}", weights[f"{name}.{part}"], persistent=False)
-        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1) / 255, persistent=False)
+        self.register_buffer("mean", torch.tensor(VGG_MEAN).view(1, 3, 1, 1) / 255, persistent=False)
 
     @classmethod
     def load(cls, path: Path, deepest: str = "relu4_1", dtype: torch.dtype = torch.float32) -> PerceptualFeatures:
@@ -68,15 +68,17 @@ class PerceptualFeatures(nn.Module):
 
     def forward(self, pictures: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         x = ((pictures - self.mean) * 255).to(self.dtype).contiguous(memory_format=torch.channels_last)
-        found: dict[str, Tensor] = {}
-        block = "1"
-        for name in self.order:
-            if name[4] != block:
-                block, x = name[4], F.max_pool2d(x, 2)
-            x = F.relu(F.conv2d(x, getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias"), padding=1))
-            relu = name.replace("conv", "relu")
-            if relu in layers:
-                found[relu] = x
-                if len(found) == len(set(layers)):
-                    return found
+        wanted, maps = set(layers), {}
+        for name, features in vgg(x, self.order, self._convolved, _pooled):
+            if name in wanted:
+                maps[name] = features
+                if len(maps) == len(wanted):
+                    return maps
         raise KeyError(f"no such layer among {layers}; this network has {self.order}")
+
+    def _convolved(self, name: str, x: Tensor) -> Tensor:
+        return F.relu(F.conv2d(x, getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias"), padding=1))
+
+
+def _pooled(x: Tensor) -> Tensor:
+    return F.max_pool2d(x, 2)
