@@ -17,6 +17,7 @@ from scumble.look.look import Look, with_reference
 from scumble.look.painted_frame import PaintedKey
 from scumble.look.shipped import identity_look
 from scumble.look.statistics import reference_statistics
+from scumble.media.movie_writer import MovieWriter
 from scumble.media.open import open_plate
 from scumble.media.picture_reader import read_picture
 from scumble.media.picture_writer import write_picture
@@ -75,6 +76,25 @@ def look(world: Pixels, painted_world: Pixels) -> Look:
 
 def pictures(files: tuple[Path, ...]) -> list[Pixels]:
     return [read_picture(f)[0] for f in files]
+
+
+def test_painted_frames_of_a_movie_come_along_into_a_sequence(
+    world: Pixels, painted_world: Pixels, tmp_path: Path
+) -> None:
+    """All frames of a movie are in one file: a second render keeps every frame, another painted frame makes them anew."""
+    writer = MovieWriter(tmp_path / "shot.mkv", WriterSettings(size=(WIDTH, HEIGHT), codec="ffv1"))
+    for n in NUMBERS:
+        writer.write(Frame(n, frame(n, world), DISPLAY))
+    writer.close()
+    shot = tmp_path / "shot.mkv"
+    plates = {f.number: f.pixels for f in open_plate(shot).read(range(1, 10))}
+    weight = np.ones((HEIGHT, WIDTH), np.float32)
+    keys = [PaintedKey.of(n, plates[n], frame(1000 + n, painted_world), weight) for n in (2, 7)]
+    look, settings = matched(*keys), RenderSettings(frames=(1, 2, 3))
+    done = render(shot, look, tmp_path / "a.####.png", settings)
+    np.testing.assert_allclose(pictures(done.files)[1], frame(1002, painted_world), atol=1.01 / 255)
+    assert render(shot, look, tmp_path / "a.####.png", settings).kept == 3
+    assert render(shot, matched(keys[1]), tmp_path / "a.####.png", settings).kept == 0
 
 
 def test_marks_come_along_that_no_network_could_know(

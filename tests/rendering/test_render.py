@@ -179,7 +179,7 @@ def movie(path: Path, count: int = 10, sound: bool = True, rate: Fraction = Frac
 def test_a_movie_keeps_its_rate_length_and_sound(tmp_path: Path, suffix: str) -> None:
     source = movie(tmp_path / f"in{suffix}")
     seen: list[int] = []
-    render(source, identity_look(), tmp_path / f"out{suffix}", on_event=lambda e: seen.append(e.number))
+    render(source, identity_look(), tmp_path / f"out{suffix}", tell=lambda e: seen.append(e.number))
     one, two = open_plate(source), open_plate(tmp_path / f"out{suffix}")
     assert seen == list(range(1, 11))
     assert (one.frame_rate, one.size, len(one.numbers)) == (two.frame_rate, two.size, len(two.numbers))

@@ -71,7 +71,7 @@ def test_a_frames_matte_does_not_hang_on_who_was_asked_before(walk: Path) -> Non
     # a frame that is held says nothing new
     plate = open_plate(walk)
     assert isinstance(plate, StillsPlate)
-    holding = StillsPlate(plate.path, "sequence", {n: f for n, f in plate.files.items() if n != 25}).holding([25])
+    holding = StillsPlate(plate.path, "sequence", {n: f for n, f in plate.files.items() if n != 25}).repeating([25])
     alone = PersonMatte(StillsPlate(plate.path, "sequence", {n: f for n, f in plate.files.items() if n != 25}))
     np.testing.assert_array_equal(PersonMatte(holding).of(23), alone.of(23))
     # neighbours are averaged in, and the files that a frame hangs on are all named

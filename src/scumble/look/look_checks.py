@@ -38,13 +38,13 @@ def painted_frames_of(path: Path, arrays: Arrays) -> tuple[PaintedKey, ...]:
     try:
         if len(names) > MOST_KEYS:
             raise BadInput(f"{len(names)} key frames are more than a look has")
-        found = [
+        keys = [
             PaintedKey.read(int(name), {part: arrays[f"key.{name}.{part}"] for part in ("painted", "plate")})
             for name in names
         ]
     except (BadInput, KeyError, ValueError) as error:
         raise BadLook(f"{path}: its key frames are not in order ({error}); match it again") from error
-    return tuple(sorted(found, key=lambda key: key.number))
+    return tuple(sorted(keys, key=lambda key: key.number))
 
 
 def check_statistics(path: Path, look: Look) -> None:
@@ -87,8 +87,8 @@ def check_facts(path: Path, facts: Mapping[str, Any]) -> None:
 
 
 def palette_arrays(prefix: str, colours: Palette) -> dict[str, NDArray[Any]]:
-    found = {"mean": colours.mean, "covariance": colours.covariance}
-    return {f"{prefix}.{part}": array.astype(np.float32) for part, array in found.items()}
+    arrays = {"mean": colours.mean, "covariance": colours.covariance}
+    return {f"{prefix}.{part}": array.astype(np.float32) for part, array in arrays.items()}
 
 
 def palette_of(arrays: Arrays, prefix: str) -> Palette:

@@ -55,13 +55,13 @@ class PaintedKey:
         sides = [int.from_bytes(png[i : i + 4].tobytes(), "big") for i in (16, 20)]
         if png.ndim != 1 or png.size < 33 or not all(1 <= side <= MOST_SIDE for side in sides):
             raise BadInput(f"the painting of key frame {number} is no picture")
-        found = cv2.imdecode(png, cv2.IMREAD_UNCHANGED)
-        if found is None or found.dtype != np.uint16 or found.ndim != 3 or found.shape[2] != 4:
+        decoded = cv2.imdecode(png, cv2.IMREAD_UNCHANGED)
+        if decoded is None or decoded.dtype != np.uint16 or decoded.ndim != 3 or decoded.shape[2] != 4:
             raise BadInput(f"the painting of key frame {number} cannot be read")
         plate = np.asarray(arrays["plate"], np.float32)
         if plate.shape != (THUMBNAIL[1], THUMBNAIL[0], 3):
             raise BadInput(f"key frame {number} has a thumbnail of shape {plate.shape}")
-        codes = found.astype(np.float32)
+        codes = decoded.astype(np.float32)
         painted = np.ascontiguousarray(codes[:, :, 2::-1] / np.float32(STEP) - np.float32(0.5))
         return cls(number, painted, codes[:, :, 3:] / np.float32(255), plate)
 

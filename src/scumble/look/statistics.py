@@ -63,8 +63,8 @@ def shot_statistics(
     """
     shot = shot or Shot(plate.numbers[0], plate.numbers[-1])
     sampled, key = _sampled(look, plate, size, colouring, numbers, without_grain)
-    found = cached_statistics(key, look)
-    if found is None:
+    known = cached_statistics(key, look)
+    if known is None:
         facts: dict[str, Any] = {"of": str(plate.path.name), "frames": list(sampled)}
         if without_grain:  # the deviation first: all frames lose the same
             facts["grain"] = float(np.median([deviation(p) for p in _working(plate, sampled)]))
@@ -77,10 +77,10 @@ def shot_statistics(
                 points.append(black_points.points(frame))
                 yield frame
 
-        found = frame_statistics(look, seen(), len(sampled), colouring, facts)
-        found.facts["points"] = [float(point) for point in np.median(points, axis=0)]
-        keep_statistics(key, shot, found)
-    return found
+        known = frame_statistics(look, seen(), len(sampled), colouring, facts)
+        known.facts["points"] = [float(point) for point in np.median(points, axis=0)]
+        keep_statistics(key, shot, known)
+    return known
 
 
 def known_statistics(
@@ -165,11 +165,11 @@ def _crops(pixels: Pixels, count: int, side: int, seed: int = 0, size: tuple[int
     if h > height or w > width:
         pixels = np.pad(pixels, ((0, max(0, h - height)), (0, max(0, w - width)), (0, 0)), mode="edge")
         height, width = pixels.shape[:2]
-    found = []
+    crops = []
     for i in range(count):
         n = seed * count + i + 1
         # Roberts' R2 sequence
         top = int((0.5 + n * 0.7548776662466927) % 1 * (height - h + 1))
         left = int((0.5 + n * 0.5698402909980532) % 1 * (width - w + 1))
-        found.append(np.ascontiguousarray(pixels[top : top + h, left : left + w]))
-    return found
+        crops.append(np.ascontiguousarray(pixels[top : top + h, left : left + w]))
+    return crops

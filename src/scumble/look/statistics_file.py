@@ -75,12 +75,12 @@ def load(path: Path, look: Look, made_with: Mapping[str, Any]) -> list[Measured]
             " measure again into another file"
         )
     try:
-        found = [_measured(entry, look) for entry in document["shots"]]
-        if not found:
+        shots = [_measured(entry, look) for entry in document["shots"]]
+        if not shots:
             raise ValueError("it holds no shot")
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise BadInput(f"{path}: damaged statistics ({error}); measure again") from error
-    return found
+    return shots
 
 
 def _values(statistics: ShotStatistics) -> dict[str, Any]:
@@ -132,10 +132,10 @@ def _array(values: Any, shape: tuple[int, ...], kind: Any) -> Any:
 
 def cached_statistics(key: object, look: Look) -> ShotStatistics | None:
     """Statistics that were measured before."""
-    found = cached("statistics", [SCHEMA, key])
+    entry = cached("statistics", [SCHEMA, key])
     with suppress(KeyError, TypeError, ValueError, OverflowError):
-        if found is not None:
-            return _measured(found, look).statistics
+        if entry is not None:
+            return _measured(entry, look).statistics
     return None
 
 

@@ -12,17 +12,17 @@ from scumble.core.errors import BadSettings
 from scumble.media.exr import interop_of
 from scumble.media.ocio import CONFIG, Colours
 from scumble.media.picture_reader import Header
-from scumble.media.plate import PlateOptions
+from scumble.media.plate import ColourOrigin, PlateOptions
 
 LINEAR_FORMATS = {".exr"}
 
 LOGARITHMIC = ("logarithmic", "printing density")  # what DPX calls scans of film
 
 
-def plate_space(path: Path, header: Header, options: PlateOptions) -> tuple[ColourSpace, str]:
+def plate_space(path: Path, header: Header, options: PlateOptions) -> tuple[ColourSpace, ColourOrigin]:
     """A plate's colour space and where that is known from: a wish, its own tags, else its kind."""
     if options.in_space:
-        return options.colours.space(options.in_space), "--in-space"
+        return options.colours.space(options.in_space), ColourOrigin("--in-space")
     says = header.says
     if "colorInteropID" in says or "chromaticities" in says:
         options.colours.check()  # a broken $OCIO is said, not passed over
@@ -30,31 +30,33 @@ def plate_space(path: Path, header: Header, options: PlateOptions) -> tuple[Colo
         interop = str(says.get("colorInteropID", ""))
         if interop and interop not in ("data", "unknown"):
             with suppress(BadSettings):  # an id of another kind of picture; the chromaticities may know better
-                return _known(options.colours, interop), "its colorInteropID"
+                return _known(options.colours, interop), ColourOrigin("its colorInteropID")
         if "chromaticities" in says and _are_chromaticities(says["chromaticities"]):
             known = interop_of(says["chromaticities"])
             if known is None:
-                return by_chromaticities(says["chromaticities"]), "its chromaticities"
-            return _known(options.colours, known), "its chromaticities"
+                return by_chromaticities(says["chromaticities"]), ColourOrigin("its chromaticities")
+            return _known(options.colours, known), ColourOrigin("its chromaticities")
         if says.get("oiio:ColorSpace"):  # what Scumble writes where there is no id
             with suppress(BadSettings):
-                return _known(options.colours, str(says["oiio:ColorSpace"])), "its tags"
-        return colour.LINEAR, "assumed: an EXR without tags"
+                return _known(options.colours, str(says["oiio:ColorSpace"])), ColourOrigin("its tags")
+        return colour.LINEAR, ColourOrigin("an EXR without tags", is_assumed=True)
     transfer = str(says.get("dpx:Transfer", ""))
     if transfer.lower() in LOGARITHMIC:
-        return _known(options.colours, "ADX10"), f"its transfer {transfer!r}"
+        return _known(options.colours, "ADX10"), ColourOrigin(f"its transfer {transfer!r}")
     if header.is_float and path.suffix.lower() in (".tif", ".tiff"):
-        return colour.LINEAR, "assumed: floating point"
+        return colour.LINEAR, ColourOrigin("floating point", is_assumed=True)
     if transfer.lower() == "linear" and header.bits >= 16:
-        return colour.LINEAR, f"its transfer {transfer!r}"
+        return colour.LINEAR, ColourOrigin(f"its transfer {transfer!r}")
     if transfer.lower() == "linear":  # FFmpeg says so of every DPX
-        return colour.DISPLAY, f"assumed: {header.bits} bits hold no linear light, whatever its transfer says"
+        why = f"{header.bits} bits hold no linear light, whatever its transfer says"
+        return colour.DISPLAY, ColourOrigin(why, is_assumed=True)
     tag = str(says.get("oiio:ColorSpace", ""))
     if tag in ("lin_rec709_scene", "lin_p3d65_scene", "lin_rec2020_scene", "lin_ap1_scene", "srgb_p3d65_scene",
                "srgb_p3d65_display", "g22_adobergb_scene", "g22_rec709_scene", "g18_rec709_scene"):  # fmt: skip
         with suppress(BadSettings):
-            return _known(options.colours, tag), "its tags"
-    return colour.DISPLAY, "assumed: display-referred"  # the library says sRGB of every picture without tags
+            return _known(options.colours, tag), ColourOrigin("its tags")
+    # the library says sRGB of every picture without tags
+    return colour.DISPLAY, ColourOrigin("display-referred", is_assumed=True)
 
 
 def _known(colours: Colours, name: str) -> ColourSpace:

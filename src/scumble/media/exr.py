@@ -63,7 +63,7 @@ def choose(parts: Sequence[tuple[str, Sequence[str]]], layer: str, path: Path) -
     Without a name plain R, G, B of the first part go first, then what renderers call the beauty, then any layer
     with all three by name, then a single channel as grey. A part's own name is that of the plain channels in it.
     """
-    found: list[tuple[tuple[int, str, int], Chosen]] = []
+    choices: list[tuple[tuple[int, str, int], Chosen]] = []
     for place, (part, names) in enumerate(parts):
         for prefix in {name.rpartition(".")[0] for name in names}:
             at = {n.rpartition(".")[2].upper(): i for i, n in enumerate(names) if n.rpartition(".")[0] == prefix}
@@ -71,9 +71,9 @@ def choose(parts: Sequence[tuple[str, Sequence[str]]], layer: str, path: Path) -
                 one = Chosen(place, (at["R"], at["G"], at["B"]), at.get("A"), tuple(names))
                 last = (prefix or part).rpartition(".")[2].lower()
                 rank = 0 if not prefix and place == 0 else 1 if last in BEAUTY else 2 if not prefix else 3
-                found.append(((rank, prefix or part, place), one))
-    if found:
-        return min(found, key=lambda ranked: ranked[0])[1]
+                choices.append(((rank, prefix or part, place), one))
+    if choices:
+        return min(choices, key=lambda ranked: ranked[0])[1]
     if layer:
         raise BadPlate(f"{path}: no layer {layer!r} with R, G and B; it has {', '.join(layers(parts)) or 'none'}")
     names = parts[0][1]
@@ -88,13 +88,13 @@ def choose(parts: Sequence[tuple[str, Sequence[str]]], layer: str, path: Path) -
 
 def layers(parts: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
     """Names of the layers that have colours, as `--layer` takes them."""
-    found: list[str] = []
+    layer_names: list[str] = []
     for part, names in parts:
         for prefix in dict.fromkeys(name.rpartition(".")[0] for name in names):
             channels = {n.rpartition(".")[2].upper() for n in names if n.rpartition(".")[0] == prefix}
             if set("RGB") <= channels and (prefix or part):
-                found.append(prefix or part)
-    return found
+                layer_names.append(prefix or part)
+    return layer_names
 
 
 def straight(pixels: Pixels, alpha: Pixels) -> Pixels:
@@ -264,8 +264,8 @@ def interop_of(chromaticities: Sequence[float]) -> str | None:
     """The interop id of a linear space by its primaries and white point, where there is one."""
     import OpenEXR
 
-    found = OpenEXR.chromaticitiesToColorInteropID(tuple(chromaticities))
-    return str(found) if found else None
+    identifier = OpenEXR.chromaticitiesToColorInteropID(tuple(chromaticities))
+    return str(identifier) if identifier else None
 
 
 def _header(frame: Frame, space: ColourSpace, mark: str) -> dict[str, Any]:
@@ -329,12 +329,12 @@ def forget_error() -> None:
 
 def parts_of(path: Path, source: Any) -> list[tuple[str, list[str]]]:
     """Name and channels of every part, of a file that OpenImageIO has open."""
-    found = []
+    parts = []
     place = 0
     while source.seek_subimage(place, 0):
         spec = source.spec()
-        found.append((spec.get_string_attribute("oiio:subimagename"), [str(name) for name in spec.channelnames]))
+        parts.append((spec.get_string_attribute("oiio:subimagename"), [str(name) for name in spec.channelnames]))
         place += 1
     source.seek_subimage(0, 0)
     forget_error()  # the end of the parts is no error
-    return found
+    return parts

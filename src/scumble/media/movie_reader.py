@@ -17,18 +17,20 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from scumble.core import colour
 from scumble.core.colour import ColourSpace
 from scumble.core.errors import BadPlate
-from scumble.core.frames import NO_MARGIN, Frame, FrameRange, Margin, Metadata
+from scumble.core.frames import NO_MARGIN, Frame, Margin, Metadata
 from scumble.media import yuv
 from scumble.media.codecs import EXACT
 from scumble.media.ocio import CONFIG, Colours
-from scumble.media.plate import Plate, PlateOptions, check_size
+from scumble.media.plate import ColourOrigin, Plate, PlateOptions, check_size
 from scumble.media.timecode import later
+
+TAGS = ColourOrigin("its tags")
 
 SD_LINES = 576  # up to here a movie without tags is taken for Rec. 601, above for Rec. 709
 
 
 class MoviePlate(Plate):
-    """See `scumble.media.Plate`. Frames are numbered in order of presentation."""
+    """See `Plate`. Frames are numbered in order of presentation."""
 
     kind = "movie"
 
@@ -66,9 +68,9 @@ class MoviePlate(Plate):
                         f"{path}: the file is cut off after frame {len(packets)}{of}; take another copy of it"
                     )
                 self._times: list[int] = sorted({t for t, discarded in packets if t is not None and not discarded})
-                self.rotation, self.interlaced, tags = 0, False, (2, 2)
+                self.rotation, self.is_interlaced, tags = 0, False, (2, 2)
                 if self._times:
-                    self.rotation, self.interlaced, tags = self._first()
+                    self.rotation, self.is_interlaced, tags = self._first()
                 said = (stream.metadata, *(d.metadata for d in container.streams), container.metadata)
                 facts = {name.lower(): text for m in reversed(said) for name, text in m.items()}  # Matroska: TIMECODE
                 self._timecode, self._reel = facts.get("timecode"), facts.get("reel_name")
@@ -86,44 +88,35 @@ class MoviePlate(Plate):
         if not rate or not self._times or (len(self._times) == 1 and len(packets) > 1):
             raise BadPlate(f"{path}: its frames have no times and no rate; write the movie again, or a sequence of it")
         self.frame_rate: Fraction | None = Fraction(rate)
-        self.colour_space, self.colour_note = _space(tags, options)
+        self.colour_space, self.colour_origin = _space(tags, options)
         self._last = 1 / Fraction(rate)  # how long the last frame is shown
         self.numbers = tuple(range(first_frame, first_frame + len(self._times)))
 
-    @property
-    def frame_range(self) -> FrameRange:
-        """All frames of the movie."""
-        return FrameRange(self.numbers[0], self.numbers[-1])
-
     def seconds(self, number: int) -> Fraction:
-        """When a frame is shown; the number after the last gives the end."""
+        """See `Plate.seconds`."""
         place = number - self.numbers[0]
         if place < len(self._times):
             return self._times[place] * self.time_base
         return self._times[-1] * self.time_base + self._last
 
     @property
-    def variable(self) -> bool:
+    def is_variable(self) -> bool:  # type: ignore[override]
         """Whether frames are shown for times of more than a tick's difference."""
         steps = [b - a for a, b in pairwise(self._times)]
         return bool(steps) and max(steps) - min(steps) > max(1, int(Fraction(1, 1000) / self.time_base))
 
-    def files_of(self, numbers: Sequence[int]) -> list[Path]:
-        """See `scumble.media.Plate.files_of`."""
-        return [self.path] if numbers else []
+    def file_of(self, number: int) -> Path:
+        """See `Plate.file_of`."""
+        return self.path
 
     def metadata(self, number: int) -> Metadata:
-        """See `scumble.media.Plate.metadata`."""
+        """See `Plate.metadata`."""
         assert self.frame_rate is not None
         code = self._timecode and later(self._timecode, number - self.numbers[0], self.frame_rate)
         return Metadata(code, self.frame_rate, self._reel, self.pixel_aspect)
 
-    def overscan(self, numbers: Sequence[int], wanted: Sequence[int] = ()) -> Margin:
-        """See `scumble.media.Plate.overscan`."""
-        return Margin()
-
     def read(self, numbers: Sequence[int], margin: Margin = NO_MARGIN) -> Iterator[Frame]:
-        """See `scumble.media.Plate.read`."""
+        """See `Plate.read`."""
         outside = [n for n in numbers if n not in self.frame_range]
         if outside:
             raise BadPlate(f"{self.path}: frame {outside[0]} is outside the movie's {self.frame_range}")
@@ -165,10 +158,10 @@ class MoviePlate(Plate):
             start = first if back is None else target - int(back / self.time_base)
             container.seek(min(0, first) if start <= first else start, stream=stream)
             frames = ((number_at[p.pts], p) for p in container.decode(stream) if p.pts in number_at)
-            found = next(frames, None)
-            if found is None or (found[0] > wanted and start > first):
+            decoded = next(frames, None)
+            if decoded is None or (decoded[0] > wanted and start > first):
                 continue
-            yield found
+            yield decoded
             yield from frames
             return
 
@@ -199,8 +192,8 @@ class MoviePlate(Plate):
         if (self.bits > 8 or self.has_alpha) and not yuv.known(picture.format.name):
             picture = self._planar(picture, reformatter)
         if (self.bits > 8 or self.has_alpha) and yuv.known(picture.format.name):
-            found = yuv.rgb_of(picture, matrix, int(picture.color_range) == int(ColorRange.JPEG))
-            pixels, alpha = (None if p is None else np.rot90(p, self.rotation // 90) for p in found)
+            exact = yuv.rgb_of(picture, matrix, int(picture.color_range) == int(ColorRange.JPEG))
+            pixels, alpha = (None if p is None else np.rot90(p, self.rotation // 90) for p in exact)
             return np.ascontiguousarray(pixels), None if alpha is None else np.ascontiguousarray(alpha)
         rgb = reformatter.reformat(
             picture,
@@ -230,23 +223,23 @@ class MoviePlate(Plate):
         return reformatter.reformat(picture, format=target, interpolation=EXACT)
 
 
-def _space(tags: tuple[int, int], options: PlateOptions) -> tuple[ColourSpace, str]:
+def _space(tags: tuple[int, int], options: PlateOptions) -> tuple[ColourSpace, ColourOrigin]:
     """A movie's colour space by primaries and curve, as ITU-T H.273 numbers them."""
     if options.in_space:
-        return options.colours.space(options.in_space), "--in-space"
+        return options.colours.space(options.in_space), ColourOrigin("--in-space")
     primaries, curve = tags
     pinned = Colours(CONFIG)
     if curve == int(ColorTrc.SMPTE2084):
-        return pinned.space("Rec.2100-PQ - Display"), "its tags"
+        return pinned.space("Rec.2100-PQ - Display"), TAGS
     if curve == int(ColorTrc.ARIB_STD_B67):
-        return pinned.space("Rec.2100-HLG - Display"), "its tags"
+        return pinned.space("Rec.2100-HLG - Display"), TAGS
     if curve == int(ColorTrc.LINEAR):
-        return colour.LINEAR, "its tags"
+        return colour.LINEAR, TAGS
     if primaries == int(ColorPrimaries.BT2020):
-        return pinned.space("Rec.1886 Rec.2020 - Display"), "its tags"
+        return pinned.space("Rec.1886 Rec.2020 - Display"), TAGS
     if primaries == int(ColorPrimaries.SMPTE432):
-        return pinned.space("Display P3 - Display"), "its tags"
-    return colour.DISPLAY, "assumed: no tags" if tags == (2, 2) else "its tags"
+        return pinned.space("Display P3 - Display"), TAGS
+    return colour.DISPLAY, ColourOrigin("no tags", is_assumed=True) if tags == (2, 2) else TAGS
 
 
 def open_container(path: Path) -> Any:

@@ -166,12 +166,12 @@ class _Sound:
 
     def until(self, seconds: Fraction | None) -> list[Any]:
         """Packets that start before `seconds` of the output; None for all that are left."""
-        found: list[Any] = []
+        packets: list[Any] = []
         while True:
             packet = self.waiting or next(self.packets, None)
             self.waiting = None
             if packet is None:
-                return found
+                return packets
             if packet.dts is None or packet.pts is None:
                 continue
             at = packet.pts * packet.time_base - self.start
@@ -180,11 +180,11 @@ class _Sound:
                 continue
             if seconds is not None and at >= seconds:
                 self.waiting = packet
-                return found
+                return packets
             shift = round(self.start / packet.time_base)
             packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
             packet.stream = self.streams[packet.stream.index]
-            found.append(packet)
+            packets.append(packet)
 
 
 def _sound(settings: WriterSettings, output: Any) -> _Sound | None:

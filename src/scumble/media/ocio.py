@@ -55,27 +55,27 @@ class Colours:
         if self.name == CONFIG and name.lower() in OWN:
             return OWN[name.lower()]
         config = _config(self.name)
-        found = config.getColorSpace(name) if name.isprintable() else None
-        if found is None:
+        in_config = config.getColorSpace(name) if name.isprintable() else None
+        if in_config is None:
             if name.lower() in OWN:  # what Scumble itself writes is known whatever the configuration
                 return OWN[name.lower()]
             known = [str(s) for s in config.getColorSpaceNames()]
             near = difflib.get_close_matches(name, known, 3, 0.4)
             more = f"; did you mean {', '.join(near)}?" if near else f"; it has {', '.join(known[:12])}"
             raise BadSettings(f"colour space {name[:60]!r} is not in {self.name}{more}")
-        if found.isData() or found.getEncoding() == "data":
+        if in_config.isData() or in_config.getEncoding() == "data":
             raise BadSettings(f"colour space {name!r} of {self.name} is data, not colour; name another one")
         if self.name == CONFIG:
-            aliases = {alias.lower() for alias in found.getAliases()}
+            aliases = {alias.lower() for alias in in_config.getAliases()}
             own = next((space for alias, space in OWN.items() if alias in aliases), None)
             if own is not None:
                 return own
-        encoding = _encoding(self.name, config, found)
+        encoding = _encoding(self.name, config, in_config)
         scene = encoding != "sdr-video"
         white = WHITE if encoding == "hdr-video" else 1.0
-        conversion = _Conversion(self.name, found.getName(), scene, white)
+        conversion = _Conversion(self.name, in_config.getName(), scene, white)
         conversion.check()
-        return ColourSpace(found.getName(), "scene" if scene else "display", conversion, encoding == "scene-linear")
+        return ColourSpace(in_config.getName(), "scene" if scene else "display", conversion, encoding == "scene-linear")
 
 
 def _encoding(name: str, config: Any, space: Any) -> str:
@@ -118,8 +118,8 @@ class _Conversion:
 
     def to_reference(self, pixels: Pixels) -> Pixels:
         """Pixels (..., 3) of the space to linear Rec. 709 or sRGB."""
-        found = self._applied(pixels, True)
-        return found if self.white == 1 else found / np.float32(self.white)
+        light = self._applied(pixels, True)
+        return light if self.white == 1 else light / np.float32(self.white)
 
     def from_reference(self, pixels: Pixels) -> Pixels:
         """The inverse of `to_reference`."""

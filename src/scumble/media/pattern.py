@@ -1,4 +1,8 @@
-"""File names of sequences: `shot.####.exr`, `shot.%04d.png`, `shot.@@@@.tif`, `shot.$F4.exr`, a folder."""
+"""File names of sequences: `shot.####.exr`, `shot.%04d.png`, `shot.@@@@.tif`, `shot.$F4.exr`, a folder.
+
+The library `fileseq` (3.4) was tried: it takes `C#_cover.png` for a sequence and `a.####_v2.exr` for none, and reads
+`x-0005.exr` as frame -5.
+"""
 
 from __future__ import annotations
 
@@ -32,13 +36,13 @@ class Pattern:
     def find(self) -> dict[int, Path]:
         """Files on disk by frame number, ascending."""
         name = re.compile(re.escape(self.before) + r"(-?\d+)" + re.escape(self.after))
-        found: dict[int, Path] = {}
+        files: dict[int, Path] = {}
         if self.folder.is_dir():
             for entry in self.folder.iterdir():
                 match = name.fullmatch(entry.name)
                 if match and self.path(int(match[1])).name == entry.name:
-                    found[int(match[1])] = entry
-        return dict(sorted(found.items()))
+                    files[int(match[1])] = entry
+        return dict(sorted(files.items()))
 
     def __str__(self) -> str:
         return str(self.folder / f"{self.before}{'#' * self.digits}{self.after}")
@@ -56,21 +60,21 @@ def parse_pattern(path: Path) -> Pattern | None:
 
 def folder_pattern(folder: Path, suffixes: set[str]) -> Pattern:
     """The one sequence in a folder. Raises BadPlate when there is none or more than one."""
-    found: dict[tuple[str, str], list[str]] = {}
+    sequences: dict[tuple[str, str], list[str]] = {}
     for entry in sorted(folder.iterdir()):
         match = _TAIL.search(entry.stem)
         if match and entry.suffix.lower() in suffixes and not entry.name.startswith("."):
             digits = match[1]
             before = entry.stem[: match.start()]
-            found.setdefault((before, entry.suffix), []).append(digits)
-    if not found:
+            sequences.setdefault((before, entry.suffix), []).append(digits)
+    if not sequences:
         empty = not any(folder.iterdir())
         what = "an empty folder" if empty else "no numbered pictures in this folder"
         raise BadPlate(f"{folder}: {what}; name a sequence such as shot.%04d.png, or one still")
-    if len(found) > 1:
-        names = ", ".join(f"{before}#{after}" for before, after in found)
+    if len(sequences) > 1:
+        names = ", ".join(f"{before}#{after}" for before, after in sequences)
         raise BadPlate(f"{folder}: several sequences in this folder ({names}); name one of them")
-    ((before, after), numbers) = next(iter(found.items()))
+    ((before, after), numbers) = next(iter(sequences.items()))
     twice = next((d for d in numbers if [int(n) for n in numbers].count(int(d)) > 1), None)
     if twice is not None:
         raise BadPlate(

@@ -164,18 +164,18 @@ def _framed(planes: Pixels, window: Margin, margin: Margin) -> Pixels:
     if window == margin:
         return planes
     display = (planes.shape[0] - window.top - window.bottom, planes.shape[1] - window.left - window.right)
-    found = np.zeros((display[0] + sum(margin[1::2]), display[1] + sum(margin[::2]), planes.shape[2]), np.float32)
-    rows, row = _shared(margin.top - window.top, planes.shape[0], found.shape[0])
-    columns, column = _shared(margin.left - window.left, planes.shape[1], found.shape[1])
-    found[rows, columns] = planes[row, column]
+    framed = np.zeros((display[0] + sum(margin[1::2]), display[1] + sum(margin[::2]), planes.shape[2]), np.float32)
+    rows, row = _shared(margin.top - window.top, planes.shape[0], framed.shape[0])
+    columns, column = _shared(margin.left - window.left, planes.shape[1], framed.shape[1])
+    framed[rows, columns] = planes[row, column]
     # what is neither data nor display window
     known = [
         (min(before, there.start), max(before + length, there.stop))
         for before, length, there in zip((margin.top, margin.left), display, (rows, columns), strict=True)
     ]
     (top, bottom), (left, right) = known
-    beyond = ((top, found.shape[0] - bottom), (left, found.shape[1] - right), (0, 0))
-    return np.pad(found[top:bottom, left:right], beyond, mode="edge") if np.any(beyond) else found
+    beyond = ((top, framed.shape[0] - bottom), (left, framed.shape[1] - right), (0, 0))
+    return np.pad(framed[top:bottom, left:right], beyond, mode="edge") if np.any(beyond) else framed
 
 
 def _shared(first: int, length: int, size: int) -> tuple[slice, slice]:
@@ -187,8 +187,8 @@ def _shared(first: int, length: int, size: int) -> tuple[slice, slice]:
 
 def _orientation(path: Path, spec: Any) -> int:
     """How a picture lies, as EXIF numbers it; what is no such number is upright."""
-    found = spec.get_int_attribute("Orientation", 1)
-    return found if 1 <= found <= 8 and path.suffix.lower() != ".exr" else 1  # EXR has none
+    turn = spec.get_int_attribute("Orientation", 1)
+    return turn if 1 <= turn <= 8 and path.suffix.lower() != ".exr" else 1  # EXR has none
 
 
 def _upright(planes: Pixels, orientation: int) -> Pixels:
@@ -200,17 +200,17 @@ def _upright(planes: Pixels, orientation: int) -> Pixels:
 def channel_names(path: Path) -> list[str]:
     """Names of all channels of a picture's parts; `part.name` where several have one of that name. Raises BadPlate."""
     source, _, _ = _opened(path, any_layer=True)
-    found = list(_places(parts_of(path, source)))
+    names = list(_places(parts_of(path, source)))
     source.close()
-    return found
+    return names
 
 
 def part_names(path: Path) -> list[str]:
     """Names of a picture's parts. Raises BadPlate."""
     source, _, _ = _opened(path, any_layer=True)
-    found = [name for name, _ in parts_of(path, source) if name]
+    names = [name for name, _ in parts_of(path, source) if name]
     source.close()
-    return found
+    return names
 
 
 def _places(parts: Sequence[tuple[str, Sequence[str]]]) -> dict[str, tuple[int, str]]:
@@ -226,17 +226,17 @@ def _places(parts: Sequence[tuple[str, Sequence[str]]]) -> dict[str, tuple[int, 
 def read_attributes(path: Path) -> dict[str, Any]:
     """All of a header's attributes, of all its parts, by OpenImageIO's names. Raises BadPlate."""
     source, _, _ = _opened(path, any_layer=True)
-    found: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
     place = 0
     while source.seek_subimage(place, 0):
         for p in source.spec().extra_attribs:
-            found.setdefault(_text(p.name), _text(p.value))
+            attributes.setdefault(_text(p.name), _text(p.value))
         place += 1
         if path.suffix.lower() != ".exr":
             break
     source.close()
     forget_error()  # the end of the parts is no error
-    return found
+    return attributes
 
 
 def read_channels(path: Path, names: Sequence[str], margin: Margin = NO_MARGIN) -> Pixels:

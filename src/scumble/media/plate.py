@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from types import MappingProxyType
+from typing import Literal, Protocol
 
 from scumble.core.colour import ColourSpace
 from scumble.core.errors import BadPlate
@@ -20,39 +22,101 @@ STILLS = {".png", ".exr", ".jpg", ".jpeg", ".tif", ".tiff", ".dpx", ".webp"}
 MOST_PIXELS = 1 << 28  # 16384 x 16384: as float32 RGB 3 GB; a header that says more is damaged or a bomb
 
 
-class Plate(Protocol):
-    """A shot to be painted. Opening reads headers only; `read` is lazy and in order."""
+@dataclass(frozen=True)
+class ColourOrigin:
+    """Where a plate's colour space is known from."""
 
+    words: str
+    is_assumed: bool = False
+    """Nothing says it: it is what such files usually have."""
+
+    def __str__(self) -> str:
+        return f"assumed: {self.words}" if self.is_assumed else self.words
+
+
+class Plate(ABC):
+    """A shot to be painted. Opening reads headers only; `read` is lazy and in order.
+
+    What only some kinds of plate have is here too, with what it is for the others.
+    """
+
+    kind: Literal["movie", "sequence", "still"]
     path: Path
-    kind: str  # movie, sequence or still
+    options: PlateOptions
+    """With which it was opened."""
     numbers: tuple[int, ...]
+    repeated: frozenset[int] = frozenset()
+    """Frames that the plate lacks, and that repeat others."""
     frame_rate: Fraction | None
-    size: tuple[int, int]  # width, height in pixels
-    pixel_aspect: Fraction | None  # width of a pixel to its height, where it is not square
+    size: tuple[int, int]
+    """Width and height in pixels."""
+    pixel_aspect: Fraction | None
+    """Width of a pixel to its height, where it is not square."""
     colour_space: ColourSpace
-    colour_note: str  # where the colour space is known from
-    bits: int  # bits a channel: 8, 10, 12, 16; 32 for float
+    colour_origin: ColourOrigin
+    bits: int
+    """Bits a channel: 8, 10, 12, 16; 32 for float."""
     has_alpha: bool
-    options: PlateOptions  # with which it was opened
+    has_sound: bool = False
+    layer: str = ""
+    """Colour layer of an EXR that is read; the beauty by default."""
+    channels: Mapping[int, Path] = MappingProxyType({})
+    """EXR files by frame number, whose other channels can be read; empty for other plates."""
+    is_interlaced: bool = False
+    is_variable: bool = False
+    """Whether frames are shown for times of different length."""
+    time_base: Fraction = Fraction(1, 90000)
+    """Seconds of which the times of frames are whole multiples."""
+    rotation: int = 0
+    """Degrees by which its pictures are turned for display."""
 
     @property
-    def frame_range(self) -> FrameRange: ...
+    def is_movie(self) -> bool:
+        """Whether frames are numbered by their order in one file, not by their own names."""
+        return self.kind == "movie"
+
+    @property
+    def frame_range(self) -> FrameRange:
+        """First to last number that there is."""
+        return FrameRange(self.numbers[0], self.numbers[-1])
+
+    @property
+    def own_name(self) -> str:
+        """The name of a painting that is called like the plate; a movie's is a sequence of PNG."""
+        return f"{self.path.stem}.####.png" if self.is_movie else self.path.name
+
+    @property
+    def shot_name(self) -> str:
+        """What the shot is called."""
+        return self.path.stem
+
+    @abstractmethod
+    def file_of(self, number: int) -> Path:
+        """The file that a frame is read from."""
 
     def files_of(self, numbers: Sequence[int]) -> list[Path]:
-        """The files that these frames are read from."""
-        ...
+        """The files that these frames are read from: one for each frame, or the movie once."""
+        return [self.path] if self.is_movie and numbers else [self.file_of(n) for n in numbers]
 
+    @abstractmethod
     def metadata(self, number: int) -> Metadata:
         """What the plate says of a frame beside its pixels."""
-        ...
+
+    def seconds(self, number: int) -> Fraction:
+        """When a frame is shown, from the first on; the number after the last gives the end."""
+        return (number - self.numbers[0]) / (self.frame_rate or Fraction(24))
 
     def overscan(self, numbers: Sequence[int], wanted: Sequence[int] = ()) -> Margin:
         """The most that these frames have beyond the display window. Raises BadPlate for a `wanted` one only."""
-        ...
+        return NO_MARGIN
 
+    def repeating(self, holes: Sequence[int]) -> Plate:
+        """The plate with each missing frame a repetition of the one before it, of the first one at its beginning."""
+        raise BadPlate(f"{self.path}: {self.kind} without missing frames; leave --missing out")
+
+    @abstractmethod
     def read(self, numbers: Sequence[int], margin: Margin = NO_MARGIN) -> Iterator[Frame]:
         """The frames of these numbers, ascending, with `margin` around. Raises BadPlate naming file and frame."""
-        ...
 
 
 class Writer(Protocol):

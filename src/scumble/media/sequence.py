@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from scumble.core.errors import BadOutput, BadPlate
-from scumble.core.frames import NO_MARGIN, Frame, FrameRange, Margin, Metadata, format_frames
+from scumble.core.frames import NO_MARGIN, Frame, Margin, Metadata, format_frames
 from scumble.media.colour_tags import plate_space
 from scumble.media.pattern import Pattern, folder_pattern, parse_pattern
 from scumble.media.picture_reader import read_frame, read_header
@@ -39,62 +40,74 @@ def open_stills(path: Path, first_frame: int | None = None, options: PlateOption
 
 
 class StillsPlate(Plate):
-    """See `scumble.media.Plate`."""
+    """See `Plate`."""
 
     def __init__(
         self,
         path: Path,
-        kind: str,
+        kind: Literal["sequence", "still"],
         files: dict[int, Path],
         pattern: Pattern | None = None,
         options: PlateOptions = PlateOptions(),
     ) -> None:
         self.path, self.kind, self.files, self.pattern, self.options = path, kind, files, pattern, options
-        self.layer, self.held = options.layer, frozenset[int]()
+        self.layer = options.layer
         self.numbers = tuple(files)
         first = next(iter(files.values()))
         if options.layer and first.suffix.lower() != ".exr":
             raise BadPlate(f"{first}: layers are for EXR; leave --layer out")
         header = read_header(first, options.layer)
         self.size, self.bits, self.has_alpha = header.size, header.bits, header.has_alpha
-        self.colour_space, self.colour_note = plate_space(first, header, options)
+        self.colour_space, self.colour_origin = plate_space(first, header, options)
         self.frame_rate = header.metadata.frame_rate
         self.pixel_aspect = header.metadata.pixel_aspect
 
     @property
-    def frame_range(self) -> FrameRange:
-        """First to last number on disk."""
-        return FrameRange(self.numbers[0], self.numbers[-1])
+    def own_name(self) -> str:
+        """See `Plate.own_name`."""
+        return self.path.name if self.kind == "still" or self.pattern is None else Path(str(self.pattern)).name
 
-    def holding(self, holes: Sequence[int]) -> StillsPlate:
-        """The plate with each missing frame a repetition of the one before it, of the first one at its beginning."""
+    @property
+    def shot_name(self) -> str:
+        """A sequence's name without numbers, or its folder's."""
+        if self.pattern is None:
+            return self.path.stem
+        return self.pattern.before.rstrip("._-") or self.pattern.folder.absolute().name
+
+    @property
+    def channels(self) -> Mapping[int, Path]:  # type: ignore[override]
+        """See `Plate.channels`."""
+        return self.files if self.file_of(self.numbers[0]).suffix.lower() == ".exr" else {}
+
+    def repeating(self, holes: Sequence[int]) -> StillsPlate:
+        """See `Plate.repeating`."""
         files = dict(self.files)
         for hole in holes:
             before = bisect_right(self.numbers, hole) - 1
             files[hole] = self.files[self.numbers[max(0, before)]]
-        found = copy(self)
-        found.files, found.held = dict(sorted(files.items())), frozenset(holes)
-        found.numbers = tuple(found.files)
-        return found
+        whole = copy(self)
+        whole.files, whole.repeated = dict(sorted(files.items())), frozenset(holes)
+        whole.numbers = tuple(whole.files)
+        return whole
 
-    def files_of(self, numbers: Sequence[int]) -> list[Path]:
-        """See `scumble.media.Plate.files_of`."""
-        return [self.files[n] for n in numbers]
+    def file_of(self, number: int) -> Path:
+        """See `Plate.file_of`."""
+        return self.files[number]
 
     def metadata(self, number: int) -> Metadata:
-        """See `scumble.media.Plate.metadata`."""
+        """See `Plate.metadata`."""
         return self._counted(number, read_header(self.files[number], self.layer).metadata)
 
     def _counted(self, number: int, metadata: Metadata) -> Metadata:
         """A frame that repeats another one has a timecode of its own."""
-        if number not in self.held or metadata.timecode is None or metadata.frame_rate is None:
+        if number not in self.repeated or metadata.timecode is None or metadata.frame_rate is None:
             return metadata
-        source = next(n for n in self.numbers if n not in self.held and self.files[n] == self.files[number])
+        source = next(n for n in self.numbers if n not in self.repeated and self.files[n] == self.files[number])
         return replace(metadata, timecode=later(metadata.timecode, number - source, metadata.frame_rate))
 
     def overscan(self, numbers: Sequence[int], wanted: Sequence[int] = ()) -> Margin:
-        """See `scumble.media.Plate.overscan`."""
-        found, must = Margin(), set(wanted)
+        """See `Plate.overscan`."""
+        most, must = Margin(), set(wanted)
         for number in numbers:
             if self.files[number].suffix.lower() == ".exr":
                 try:
@@ -103,11 +116,11 @@ class StillsPlate(Plate):
                     if number in must:
                         raise
                     continue
-                found = Margin(*(max(a, b) for a, b in zip(found, own, strict=True)))
-        return found
+                most = Margin(*(max(a, b) for a, b in zip(most, own, strict=True)))
+        return most
 
     def read(self, numbers: Sequence[int], margin: Margin = NO_MARGIN) -> Iterator[Frame]:
-        """See `scumble.media.Plate.read`."""
+        """See `Plate.read`."""
         missing = [n for n in numbers if n not in self.files]
         if missing:
             raise BadPlate(
@@ -130,7 +143,7 @@ class StillsPlate(Plate):
 
 
 class StillsWriter:
-    """See `scumble.media.Writer`; one picture per frame, by the output's pattern, or a single still."""
+    """See `scumble.media.plate.Writer`; one picture per frame, by the output's pattern, or a single still."""
 
     def __init__(self, path: Path, settings: WriterSettings) -> None:
         if path.suffix.lower() not in STILLS:

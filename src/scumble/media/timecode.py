@@ -16,11 +16,11 @@ def later(timecode: str, frames: int, rate: Fraction) -> str | None:
 
     try:
         first = otio.opentime.from_timecode(timecode, float(rate))
-        found = first + otio.opentime.RationalTime(frames, first.rate)
+        moved = first + otio.opentime.RationalTime(frames, first.rate)
         day = otio.opentime.from_timecode("23:59:59:00" if ";" not in timecode else "23:59:59;00", float(rate))
         whole = day.value + round(first.rate)
-        found = otio.opentime.RationalTime(found.value % whole, found.rate)
-        return str(otio.opentime.to_timecode(found, found.rate, ";" in timecode))
+        moved = otio.opentime.RationalTime(moved.value % whole, moved.rate)
+        return str(otio.opentime.to_timecode(moved, moved.rate, ";" in timecode))
     except ValueError:
         return timecode if frames == 0 else None
 

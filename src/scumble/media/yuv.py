@@ -44,18 +44,18 @@ def rgb_of(picture: av.VideoFrame, matrix: Colorspace, full_range: bool) -> tupl
         planes = [_plane(picture, i, bits) / np.float32((1 << bits) - 1) for i in range(4 if rgb[1] else 3)]
         alpha = planes[3][:, :, None] if rgb[1] else None
         return np.stack([planes[2], planes[0], planes[1]], axis=2), alpha
-    found = _YUV.fullmatch(name)
-    assert found is not None
-    bits, (black, scale, chroma) = int(found[3]), _levels(int(found[3]), full_range)
+    layout = _YUV.fullmatch(name)
+    assert layout is not None
+    bits, (black, scale, chroma) = int(layout[3]), _levels(int(layout[3]), full_range)
     y = (_plane(picture, 0, bits) - black) / scale
     shape = (picture.height, picture.width)
     cb, cr = (
-        _larger((_plane(picture, i, bits) - np.float32(1 << (bits - 1))) / chroma, found[2], shape) for i in (1, 2)
+        _larger((_plane(picture, i, bits) - np.float32(1 << (bits - 1))) / chroma, layout[2], shape) for i in (1, 2)
     )
     red, blue = LUMA[matrix]
     r, b = y + np.float32(2 - 2 * red) * cr, y + np.float32(2 - 2 * blue) * cb
     g = (y - np.float32(red) * r - np.float32(blue) * b) / np.float32(1 - red - blue)
-    alpha = _plane(picture, 3, bits)[:, :, None] / np.float32((1 << bits) - 1) if found[1] else None
+    alpha = _plane(picture, 3, bits)[:, :, None] / np.float32((1 << bits) - 1) if layout[1] else None
     return np.stack([r, g, b], axis=2), alpha
 
 
@@ -68,9 +68,9 @@ def picture_of(rgb: Pixels, alpha: Pixels | None, name: str, matrix: Colorspace)
         bits = int(coded_rgb[2] or 8)
         planes = [_codes(rgb[:, :, i] * np.float32((1 << bits) - 1), 0, (1 << bits) - 1) for i in (1, 2, 0)]
     else:
-        found = _YUV.fullmatch(name)
-        assert found is not None
-        bits, (black, scale, chroma) = int(found[3]), _levels(int(found[3]), False)
+        layout = _YUV.fullmatch(name)
+        assert layout is not None
+        bits, (black, scale, chroma) = int(layout[3]), _levels(int(layout[3]), False)
         red, blue = LUMA[matrix]
         r, g, b = (rgb[:, :, i] for i in range(3))
         y = np.float32(red) * r + np.float32(1 - red - blue) * g + np.float32(blue) * b
@@ -79,7 +79,7 @@ def picture_of(rgb: Pixels, alpha: Pixels | None, name: str, matrix: Colorspace)
         least, most = 1 << (bits - 8), (1 << bits) - 1 - (1 << (bits - 8))
         middle = np.float32(1 << (bits - 1))
         planes = [_codes(y * scale + black, least, most)]
-        planes += [_codes(_smaller(c, found[2]) * chroma + middle, least, most) for c in colours]
+        planes += [_codes(_smaller(c, layout[2]) * chroma + middle, least, most) for c in colours]
     if "a" in name.partition("p")[0]:
         opaque = np.ones((height, width, 1), np.float32) if alpha is None else alpha
         planes.append(_codes(opaque[:, :, 0] * np.float32((1 << bits) - 1), 0, (1 << bits) - 1))

@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 
 from scumble.core.errors import BadInput, BadLook
 from scumble.core.frames import spread
+from scumble.core.progress import Listener, Progress, ignore
 from scumble.core.version import __version__
 from scumble.core.working_space import to_working
 from scumble.look.bake import bake
@@ -144,7 +145,7 @@ def _maker(universal: Universal, name: str) -> Subject:
 
 def gather(paths: Sequence[Path], what: str, size: int) -> list[Shown]:
     """Pictures of files, folders and movies (a few frames each), short side `size` pixels (0: as they are)."""
-    found: list[Shown] = []
+    pictures: list[Shown] = []
     for path in paths:
         if not path.exists():
             raise BadInput(f"{path}: no such picture or folder; check its name")
@@ -158,17 +159,17 @@ def gather(paths: Sequence[Path], what: str, size: int) -> list[Shown]:
             raise BadInput(f"{path}: no picture in this folder; name one that has")
         for file in files:
             if what == "style":
-                found.append(Shown(str(file), _sized(style_picture(file, size or SIZE), 0)))
+                pictures.append(Shown(str(file), _sized(style_picture(file, size or SIZE), 0)))
                 continue
             plate = open_plate(file)
             for frame in plate.read(spread(plate.numbers, FRAMES_A_MOVIE)):
-                name = f"{file.name} frame {frame.number}" if plate.kind == "movie" else file.name
-                found.append(Shown(name, _sized(to_working(frame.pixels, frame.colour_space).pixels, size)))
-    for shown in found:
+                name = f"{file.name} frame {frame.number}" if plate.is_movie else file.name
+                pictures.append(Shown(name, _sized(to_working(frame.pixels, frame.colour_space).pixels, size)))
+    for shown in pictures:
         if min(shown.pixels.shape[:2]) < 4 * metrics.BORDER:
             height, width = shown.pixels.shape[:2]
             raise BadInput(f"{shown.name}: {width}x{height} pixels are too few to measure pans; give --size {SIZE}")
-    return found
+    return pictures
 
 
 def _sized(pixels: Pixels, size: int) -> Pixels:
@@ -201,7 +202,7 @@ def evaluate(
     contents: Sequence[Shown],
     styles: Sequence[Shown],
     features: Callable[[Pixels], Maps],
-    tick: Callable[[int, int], None] = lambda *_: None,
+    tell: Listener = ignore,
 ) -> Evaluation:
     """Paint every content in every style and measure; see `FIGURES`."""
     of_styles = [features(style.pixels) for style in styles]
@@ -228,7 +229,7 @@ def evaluate(
             pairs.append(pair)
             if i < GRID[0] and j < GRID[1]:
                 paintings[i, j] = painting
-            tick(len(pairs), len(contents) * len(styles))
+            tell(Progress("pairs", len(pairs), len(contents) * len(styles)))
     return Evaluation(subject.name, pairs, paintings)
 
 

@@ -25,21 +25,21 @@ BORDER = 32  # pixels left out around a pan: what enters at the border was not t
 
 def style_distance(painting: Maps, style: Maps) -> float:
     """Squared difference of channel means and deviations over the style's own, mean of the layers."""
-    found = []
+    by_layer = []
     for layer, b in style.items():
         (mean_a, dev_a), (mean_b, dev_b) = _moments(painting[layer]), _moments(b)
         difference = np.square(mean_a - mean_b).mean() + np.square(dev_a - dev_b).mean()
-        found.append(difference / (np.square(mean_b).mean() + np.square(dev_b).mean()))
-    return float(np.mean(found))
+        by_layer.append(difference / (np.square(mean_b).mean() + np.square(dev_b).mean()))
+    return float(np.mean(by_layer))
 
 
 def gram_distance(painting: Maps, style: Maps) -> float:
     """Squared difference of Gram matrices over the style's own size, mean of the layers [Gatys 1508.06576]."""
-    found = []
+    by_layer = []
     for layer, b in style.items():
         gram_a, gram_b = _gram(painting[layer]), _gram(b)
-        found.append(np.square(gram_a - gram_b).sum() / np.square(gram_b).sum())
-    return float(np.mean(found))
+        by_layer.append(np.square(gram_a - gram_b).sum() / np.square(gram_b).sum())
+    return float(np.mean(by_layer))
 
 
 def content_distance(painting: Maps, content: Maps, layer: str = "relu4_1") -> float:
@@ -53,11 +53,11 @@ def lpips_like(painting: Maps, content: Maps) -> float:
 
     LPIPS [Zhang 1801.03924] without its learned weights, hence "like".
     """
-    found = []
+    by_layer = []
     for layer, b in content.items():
         x, y = (m / (np.sqrt(np.square(m).sum(0, keepdims=True)) + 1e-10) for m in (painting[layer], b))
-        found.append(np.square(x - y).sum(0).mean())
-    return float(np.mean(found))
+        by_layer.append(np.square(x - y).sum(0).mean())
+    return float(np.mean(by_layer))
 
 
 def ssim(painting: Pixels, content: Pixels) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -22,12 +22,11 @@ from scumble.core.errors import BadInput, BadPlate
 from scumble.core.frames import Frame, format_frames
 from scumble.core.options import describe, option
 from scumble.core.pixels import resized
+from scumble.core.progress import Listener, Progress, ignore
 from scumble.core.version import __version__
 from scumble.core.working_space import to_working
-from scumble.media.movie_reader import MoviePlate
 from scumble.media.open import open_plate
 from scumble.media.plate import Plate, PlateOptions
-from scumble.media.sequence import StillsPlate
 from scumble.quality import metrics
 from scumble.quality.html_report import Drawing, Picture, Section, Table, Text, curves, jpeg
 from scumble.shot.cuts import shots_of
@@ -130,8 +129,8 @@ class Examination:
         }
 
     def _rms(self, name: str) -> float | None:
-        found = [getattr(f, name) for f in self.frames if getattr(f, name) is not None]
-        return float(np.sqrt(np.mean(np.square(found)))) if found else None
+        values = [getattr(f, name) for f in self.frames if getattr(f, name) is not None]
+        return float(np.sqrt(np.mean(np.square(values)))) if values else None
 
 
 class _Pair(NamedTuple):
@@ -146,7 +145,7 @@ def examine(
     motion: Literal["auto", "vectors", "flow"] = "auto",
     frames: Sequence[int] | None = None,
     vectors: str = "",
-    tick: Callable[[int, int], None] = lambda *_: None,
+    tell: Listener = ignore,
     cuts: str | None = None,
     first_frame: int | None = None,
     plate_options: PlateOptions = PlateOptions(),
@@ -162,7 +161,7 @@ def examine(
         raise BadInput(f"{plate_path}: frame {outside} is not in the plate, which has {plate.frame_range}")
     wanted = plate.numbers if frames is None else tuple(frames)
     render = open_plate(render_path, None, render_options)
-    if isinstance(render, MoviePlate):
+    if render.is_movie:
         # a movie's frames have no numbers of their own: they are the plate's, or the ones asked for, in order
         whole = next((n for n in (plate.numbers, wanted) if len(n) == len(render.numbers)), None)
         if whole is None:
@@ -186,7 +185,7 @@ def examine(
     size = (round(width * factor), round(height * factor))
     moves, said = _motion(plate, common, motion, vectors)
     history: deque[_Pair] = deque(maxlen=FAR + 1)
-    found: list[FrameFigures] = []
+    by_frame: list[FrameFigures] = []
     worst: list[tuple[float, int, bytes]] = []
     first: tuple[Pixels, Pixels] | None = None
     begins = {shot.first for shot in shots_of(plate, cuts)}
@@ -201,7 +200,7 @@ def examine(
         means = pair.plate.mean(axis=(0, 1)), pair.render.mean(axis=(0, 1))
         first = first or means
         figures, heat = _figures(pair, history, moves, first, means, original, painted)
-        found.append(figures)
+        by_frame.append(figures)
         history.append(pair)
         moves.forget(history[0].number - 1)
         if figures.warp_1 is not None and figures.warp_1_plate is not None and heat is not None:
@@ -210,28 +209,28 @@ def examine(
                 heapq.heappush(worst, (excess, pair.number, _shown(pair, heat)))
                 if len(worst) > WORST:
                     heapq.heappop(worst)
-        tick(place + 1, len(common))
+        tell(Progress("frames", place + 1, len(common)))
     return Examination(
         str(plate_path),
         str(render_path),
         said,
         size,
-        found,
+        by_frame,
         tuple(n for n in wanted if n not in place_of),
         [Worst(number, error, data) for error, number, data in sorted(worst, reverse=True)],
     )
 
 
 def _motion(plate: Plate, numbers: Sequence[int], kind: str, vectors: str) -> tuple[Motion, str]:
-    if kind != "flow" and isinstance(plate, StillsPlate) and plate.files[numbers[0]].suffix.lower() == ".exr":
+    if kind != "flow" and plate.channels:
         try:
-            own = vectors_of(plate.files[numbers[0]], vectors)
+            own = vectors_of(plate.channels[numbers[0]], vectors)
         except BadPlate:
             if kind == "vectors" or vectors:
                 raise
         else:
             if own.backward is not None:
-                return RenderedVectors(plate.files, own), f"vectors of the plate: {own}"
+                return RenderedVectors(plate.channels, own), f"vectors of the plate: {own}"
             if kind == "vectors":
                 raise BadInput(f"{plate.path}: no motion to the frame before ({own}); take --motion flow")
     elif kind == "vectors":
@@ -331,14 +330,14 @@ def _shown(pair: _Pair, heat: Pixels) -> bytes:
 
 def verdicts(summary: Mapping[str, float | None], limits: Limits) -> dict[str, bool | None]:
     """Whether each figure keeps its limit; None where there is no figure, or no limit on a ratio."""
-    found: dict[str, bool | None] = {}
+    kept: dict[str, bool | None] = {}
     for name, value in summary.items():
         limit = getattr(limits, name)
         if value is None or (name in ("warp_1", "warp_10", "sharpness") and limit <= 0):
-            found[name] = None
+            kept[name] = None
         else:
-            found[name] = value >= limit if name == "sharpness" else value <= limit
-    return found
+            kept[name] = value >= limit if name == "sharpness" else value <= limit
+    return kept
 
 
 def passes(done: Examination, limits: Limits) -> bool:

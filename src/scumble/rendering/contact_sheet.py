@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from scumble.core.colour import DISPLAY, over_black
 from scumble.core.frames import Frame, Pixels
 from scumble.core.pixels import resized
+from scumble.core.progress import Listener, Progress, ignore
 from scumble.core.working_space import to_working
 from scumble.look.look import Look
 from scumble.media.plate import Plate
@@ -31,7 +32,7 @@ def contact_sheet(
     numbers: Sequence[int],
     width: int,
     settings: RenderSettings = RenderSettings(),
-    tell: Callable[[str, int, int], None] = lambda name, done, total: None,
+    tell: Listener = ignore,
 ) -> Pixels:
     """Frames of a plate, and the same under each look, as one picture (H, W, 3) in the working space.
 
@@ -48,7 +49,7 @@ def contact_sheet(
 
     rows = [row("plate", [shown(to_working(f.pixels, f.colour_space).pixels, f) for f in plate.read(numbers)])]
     for done, look in enumerate(looks):
-        tell(look.name, done, len(looks))
+        tell(Progress(look.name, done, len(looks)))
         wanted = replace(settings, frames=tuple(numbers), precision="f32", overwrite=True)
         job = plan(plate, look, wanted)
         schedule = Schedule(job, measure(job))

@@ -77,11 +77,13 @@ def painting_of(
     if grain is not None:
         plate = removed(plate, sum(w.share * float(w.baked.statistics.facts.get("grain", 0.0)) for w in looks))
     proxy = resized(plate, size)
-    found = [w.paint(proxy) for w in looks]
-    found = [p if w.carrier is None else w.carrier(frame.number, proxy, p) for w, p in zip(looks, found, strict=True)]
-    painted = found[0]
-    if len(found) > 1:
-        painted = sum((np.float32(w.share) * p for w, p in zip(looks, found, strict=True)), np.float32(0) * painted)
+    paintings = [w.paint(proxy) for w in looks]
+    paintings = [
+        p if w.carrier is None else w.carrier(frame.number, proxy, p) for w, p in zip(looks, paintings, strict=True)
+    ]
+    painted = paintings[0]
+    if len(paintings) > 1:
+        painted = sum((np.float32(w.share) * p for w, p in zip(looks, paintings, strict=True)), np.float32(0) * painted)
     if np.array_equal(painted, proxy):  # nothing was painted: the plate itself, not what the proxy has left of it
         painted = plate
     elif painted.shape != plate.shape:

@@ -36,17 +36,17 @@ def _measured(plan: Plan, look: Look) -> list[Measured]:
         "space": str(plate.colour_space),
     }
     if settings.stats is not None and settings.stats.exists():
-        found = load(settings.stats, look, made_with)
-        if settings.hold_blacks and not all("points" in m.statistics.facts for m in found):
+        known = load(settings.stats, look, made_with)
+        if settings.hold_blacks and not all("points" in m.statistics.facts for m in known):
             raise BadInput(f"{settings.stats}: measured without black points; measure again into another file")
-        if len(found) == 1:  # one shot's, shared by all of the plate
-            return [Measured(shot, found[0].statistics) for shot in shots_of(plate, settings.cuts)]
-        missing = next((n for n in plan.numbers if not any(n in m.shot for m in found)), None)
+        if len(known) == 1:  # one shot's, shared by all of the plate
+            return [Measured(shot, known[0].statistics) for shot in shots_of(plate, settings.cuts)]
+        missing = next((n for n in plan.numbers if not any(n in m.shot for m in known)), None)
         if missing is not None:
             raise BadInput(f"{settings.stats}: frame {missing} is in none of its shots; measure again")
-        return found
+        return known
     shots = shots_of(plate, settings.cuts)
-    own = own_frames(shots, [n for n in plate.numbers if n not in plan.held])
+    own = own_frames(shots, [n for n in plate.numbers if n not in plate.repeated])
     # neighbours that the stabiliser sees, and frames that are held, may stand in the shot beside
     around = (settings.window if settings.stabilize else 0) + settings.on - 1
     without_grain = settings.grain is not None

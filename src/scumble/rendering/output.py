@@ -14,12 +14,10 @@ from scumble.core.errors import BadOutput, BadSettings
 from scumble.core.files import check_writable
 from scumble.media.aov import channels_of
 from scumble.media.codecs import Codec, codec_of
-from scumble.media.movie_reader import MoviePlate
 from scumble.media.pattern import output_pattern, parse_pattern
 from scumble.media.picture_reader import channel_names, part_names
 from scumble.media.picture_writer import space_of
 from scumble.media.plate import MOVIES, STILLS, Plate, WriterSettings, formats, is_movie
-from scumble.media.sequence import StillsPlate
 from scumble.rendering.options import RenderSettings
 from scumble.rendering.review import compared_size
 from scumble.rendering.stamp import is_ours
@@ -75,7 +73,7 @@ class Output:
     def sound(self) -> Sound:
         """What becomes of the plate's sound."""
         plate = self.plate
-        if not isinstance(plate, MoviePlate) or not plate.has_sound or not self.is_movie:
+        if not plate.has_sound or not self.is_movie:
             return "none"
         if self.settings.frame_rate not in (None, plate.frame_rate):
             return "another rate"
@@ -85,7 +83,7 @@ class Output:
     def sound_span(self) -> tuple[Fraction, Fraction | None] | None:
         """Seconds of the plate between which sound is copied; without an end, all of the rest."""
         plate, numbers = self.plate, self.numbers
-        if self.sound != "copied" or not isinstance(plate, MoviePlate):
+        if self.sound != "copied":
             return None
         end = None if numbers[-1] == plate.numbers[-1] else plate.seconds(numbers[-1] + 1)
         return plate.seconds(numbers[0]), end
@@ -94,7 +92,7 @@ class Output:
     def times(self) -> tuple[Fraction, ...]:
         """Seconds at which a movie of varying rate shows its frames, from the first that is painted on."""
         plate, numbers = self.plate, self.numbers
-        if not isinstance(plate, MoviePlate) or not plate.variable or self.settings.frame_rate is not None:
+        if not plate.is_variable or self.settings.frame_rate is not None:
             return ()
         if not self.whole:
             return ()
@@ -136,7 +134,7 @@ class Output:
             sound_span=self.sound_span or (Fraction(0), None),
             alpha=plate.has_alpha,
             times=times,
-            time_base=plate.time_base if times and isinstance(plate, MoviePlate) else Fraction(1, 90000),
+            time_base=plate.time_base if times else Fraction(1, 90000),
             codec=settings.codec,
             told=bool(settings.in_space),
             metadata=plate.metadata(self.numbers[0]),
@@ -152,7 +150,7 @@ def output_to(path: Path, plate: Plate, numbers: tuple[int, ...], settings: Rend
         written = compared_size(proxy_size(plate.size, settings.proxy), settings.compare)
         space = movie_space(plate.colour_space, codec_of(path, plate.bits, settings.codec, written)[1].bits)
     else:
-        read_from = None if plate.kind == "movie" else plate.files_of(plate.numbers[:1])[0]
+        read_from = None if plate.is_movie else plate.file_of(plate.numbers[0])
         space = space_of(path, plate.colour_space, plate.bits, read_from)
         if settings.codec:
             raise BadSettings(f"{path}: --codec is for movies")
@@ -167,7 +165,7 @@ def _check_layers(output: Output) -> None:
     """Layers that are asked for have a place in the file, and none is there already. Raises BadSettings, BadOutput."""
     settings, plate = output.settings, output.plate
     if settings.out_layer:
-        first = plate.files_of(output.numbers)[0]
+        first = plate.file_of(output.numbers[0])
         if not (output.is_exr and first.suffix.lower() == ".exr"):
             raise BadSettings("--out-layer puts the painting beside the beauty of an EXR; give an EXR plate and output")
         taken = next((c for c in channel_names(first) if c.startswith(f"{settings.out_layer}.")), None)
@@ -180,7 +178,7 @@ def _check_layers(output: Output) -> None:
                 f"--aov: the parts of a painting are signed and sum in linear light; give an EXR output in a linear"
                 f" space, not {output.path.name} in {output.space}"
             )
-        first = plate.files_of(output.numbers)[0]
+        first = plate.file_of(output.numbers[0])
         is_layered = first.suffix.lower() == ".exr"
         names = [*channel_names(first), *(f"{part}." for part in part_names(first))] if is_layered else []
         taken = next((c for c in channels_of(settings.aovs) if c in names or f"{c.split('.')[0]}." in names), None)
@@ -193,20 +191,13 @@ def proxy_size(size: tuple[int, int], proxy: int) -> tuple[int, int]:
     return max(1, round(size[0] / proxy)), max(1, round(size[1] / proxy))
 
 
-def shot_name(plate: Plate) -> str:
-    """What a plate's shot is called: its file's name, or a sequence's without numbers, or its folder's."""
-    if isinstance(plate, StillsPlate) and plate.pattern is not None:
-        return plate.pattern.before.rstrip("._-") or plate.pattern.folder.absolute().name
-    return plate.path.stem
-
-
 def named_output(plate: Plate, output: Path, painting: bool = True) -> Path:
     """The output with its name, where it is a folder. A `painting` may be a movie; mattes may not.
 
     Raises BadOutput for a format that cannot be written.
     """
     if output.is_dir() or (not output.suffix and parse_pattern(output) is None):
-        name = Path(same_name(plate))
+        name = Path(plate.own_name)
         output = output / (name if painting or name.suffix.lower() == ".exr" else name.with_suffix(".png"))
     if not painting and output.suffix.lower() in MOVIES | {".jpg", ".jpeg", ".webp"}:
         raise BadOutput(f"{output}: {output.suffix} would change codes; give PNG, TIFF or EXR, as in roto.####.png")
@@ -221,7 +212,7 @@ def check_files(output: Path, files: Sequence[Path], plate: Plate, overwrite: bo
         blocked = next((p for p in (folder, *folder.parents) if p.exists() and not p.is_dir()), None)
         if blocked is not None:
             raise BadOutput(f"{output}: {blocked} is a file, not a folder; choose another output")
-    sources = {f.resolve() for f in (plate.files.values() if isinstance(plate, StillsPlate) else [plate.path])}
+    sources = {f.resolve() for f in plate.files_of(plate.numbers)}
     if any(f.resolve() in sources for f in files):
         raise BadOutput(f"{output}: the output is the plate itself; choose another output")
     foreign = next((f for f in files if f.exists() and not overwrite and not (goes_on and is_ours(f))), None)
@@ -235,18 +226,6 @@ def movie_space(plate: ColourSpace, bits: int) -> ColourSpace:
     if plate.kind == "display":
         return plate
     return DISPLAY if plate.is_linear or bits < 10 else plate
-
-
-def same_name(plate: Plate) -> str:
-    """The plate's own name, for an output that is a folder; a movie becomes a sequence of PNG."""
-    if plate.kind == "movie":
-        return f"{plate.path.stem}.####.png"
-    if plate.kind == "still":
-        return plate.path.name
-    assert isinstance(plate, StillsPlate)
-    if plate.pattern is None:
-        return plate.path.name
-    return Path(str(plate.pattern)).name
 
 
 def output_files(output: Path, numbers: Sequence[int]) -> tuple[Path, ...]:

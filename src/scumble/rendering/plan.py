@@ -13,7 +13,6 @@ from scumble.core.keyed import Keys
 from scumble.look.look import Look
 from scumble.media.open import open_plate
 from scumble.media.plate import Plate
-from scumble.media.sequence import StillsPlate
 from scumble.network.engine import Precision, find_engine
 from scumble.network.tiling import canvas, on_grid
 from scumble.rendering.options import LINES, MOST_OVERSCAN, RenderSettings
@@ -61,11 +60,6 @@ class Plan:
         return strength.at(number) if isinstance(strength, Keys) else strength
 
     @property
-    def held(self) -> frozenset[int]:
-        """Frames that the plate lacks and that repeat others."""
-        return self.plate.held if isinstance(self.plate, StillsPlate) else frozenset()
-
-    @property
     def mattes(self) -> list[Matte]:
         """All mattes."""
         return [*([] if self.matte is None else [self.matte]), *(matte for matte, _ in self.matte_looks)]
@@ -104,9 +98,8 @@ def asked_frames(source: Path | Plate, settings: RenderSettings) -> tuple[Plate,
         if not numbers:
             raise BadPlate(f"{name}: all of these frames are missing ({format_frames(holes[:50])})")
     elif holes and settings.missing == "hold":
-        assert isinstance(plate, StillsPlate)
         # all of the plate's, so that its shots are the same whatever part is painted
-        plate = plate.holding(sorted(set(plate.frame_range) - set(plate.numbers)))
+        plate = plate.repeating(sorted(set(plate.frame_range) - set(plate.numbers)))
     elif holes:
         raise BadPlate(
             f"{name}: frame {holes[0]} is missing from {plate.frame_range} (missing: {format_frames(holes[:50])});"
@@ -149,7 +142,7 @@ def plan(
     precision: Precision = "f32"
     if settings.precision != "auto":
         precision = settings.precision
-    elif output is not None and plate.kind == "movie" and plate.bits == 8 and output.is_movie:
+    elif output is not None and plate.is_movie and plate.bits == 8 and output.is_movie:
         precision = "fast"
     if settings.feather and not settings.matte and not matte_looks:
         raise BadSettings("feather softens a matte's edges; give a matte with it, as in --auto-matte person")
@@ -181,7 +174,7 @@ def _with_overscan(
     """The network's size, and the overscan that is painted along where an EXR can hold it. Raises BadPlate."""
     # for review the file's other layers and windows do not go along
     as_plate = settings.proxy == 1 and settings.compare is None and not settings.burn_in
-    if output is None or not output.is_exr or not as_plate or not isinstance(plate, StillsPlate):
+    if output is None or not output.is_exr or not as_plate:
         return size, Margin()
     # of the whole plate, so that all chunks see it at one size
     margin = plate.overscan(plate.numbers, numbers)
@@ -200,6 +193,6 @@ def _with_overscan(
 def vectors_in(plan: Plan) -> Vectors:
     """The plate's motion channels. Raises BadSettings where it cannot have any."""
     plate = plan.plate
-    if not isinstance(plate, StillsPlate) or plate.files[plan.numbers[0]].suffix.lower() != ".exr":
+    if not plate.channels:
         raise BadSettings(f"{plate.path}: motion vectors stand in EXR sequences; take flow instead")
-    return vectors_of(plate.files[plan.numbers[0]], plan.settings.vectors)
+    return vectors_of(plate.channels[plan.numbers[0]], plan.settings.vectors)

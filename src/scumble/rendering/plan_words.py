@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from scumble.core.downloads import PERSON_WHEEL, has_person_models
 from scumble.core.frames import format_frames
-from scumble.media.movie_reader import MoviePlate
 from scumble.rendering.options import RenderSettings
 from scumble.rendering.output import Output, Sound
 from scumble.rendering.plan import Plan, vectors_in
 from scumble.rendering.review import missing_letters
+from scumble.shot.cuts import default_cuts
 from scumble.shot.matte import NOWHERE
 
 SOUND: dict[Sound, str] = {
@@ -27,7 +27,7 @@ def in_words(plan: Plan, output: Output) -> str:
     return "\n".join(
         [
             f"plate      {p.path} ({p.kind}, {p.size[0]}x{p.size[1]}, {p.bits} bits{rate})",
-            f"colour     {p.colour_space} ({p.colour_note}), written as {output.space}",
+            f"colour     {p.colour_space} ({p.colour_origin}), written as {output.space}",
             f"frames     {format_frames(plan.numbers)} ({len(plan.numbers)} of {len(p.numbers)})",
             f"shots      {_cuts(plan)}",
             *(
@@ -59,14 +59,14 @@ def notes_of(plan: Plan, output: Output) -> list[str]:
 def _notes_of_plan(plan: Plan) -> list[str]:
     plate, settings = plan.plate, plan.settings
     said = []
-    if plate.kind != "movie" and plate.colour_space.kind == "scene" and plate.colour_note.startswith("assumed"):
+    if plate.colour_origin.is_assumed and not plate.is_movie and plate.colour_space.kind == "scene":
         said.append(
             f"the plate does not say its colour space: taken for {plate.colour_space}; --in-space names another"
         )
-    repeated = sorted(plan.held & set(plan.numbers))
+    repeated = sorted(plate.repeated & set(plan.numbers))
     if repeated:
         said.append(f"frames {format_frames(repeated)} are missing: each repeats the one before it")
-    if isinstance(plate, MoviePlate) and plate.interlaced:
+    if plate.is_interlaced:
         said.append("the plate is interlaced: its fields are painted as whole frames; deinterlace it first")
     asked = (settings.matte, *plan.matte_words)
     if any(words.startswith("auto:") for words in asked) and not has_person_models():
@@ -87,14 +87,13 @@ def _notes_of_plan(plan: Plan) -> list[str]:
 def _notes_of_output(plan: Plan, output: Output) -> list[str]:
     plate = plan.plate
     said = []
-    if isinstance(plate, MoviePlate):
-        if plate.variable:
-            kept = "kept" if output.times else "lost in a sequence or at another rate"
-            said.append(f"the plate's frame rate varies: the times of its frames are {kept}")
-        if plate.rotation:
-            said.append(f"the plate is turned by {plate.rotation} degrees for display: the output is upright")
-        if plate.has_alpha and output.is_movie and not output.keeps_alpha:
-            said.append("the output's codec has no alpha; take prores-4444 to keep it")
+    if plate.is_variable:
+        kept = "kept" if output.times else "lost in a sequence or at another rate"
+        said.append(f"the plate's frame rate varies: the times of its frames are {kept}")
+    if plate.rotation:
+        said.append(f"the plate is turned by {plate.rotation} degrees for display: the output is upright")
+    if plate.is_movie and plate.has_alpha and output.is_movie and not output.keeps_alpha:
+        said.append("the output's codec has no alpha; take prores-4444 to keep it")
     if output.loses_aspect:
         name = output.codec[0]
         said.append(f"pixel aspect {plate.pixel_aspect} is lost: {name} in .mkv has no place for it; take .mov")
@@ -163,5 +162,5 @@ def _cuts(plan: Plan) -> str:
     settings = plan.settings
     if settings.stats is not None and settings.stats.exists():
         return f"statistics of {settings.stats}"
-    cuts = settings.cuts or ("auto" if plan.plate.kind == "movie" else "none")
+    cuts = settings.cuts or default_cuts(plan.plate)
     return {"auto": "found when rendering", "none": "one"}.get(cuts, f"by {cuts}")

@@ -61,7 +61,7 @@ def mark_of(plan: Plan, output: Output, schedule: Schedule, number: int) -> str:
         "mattes": [words if is_named(words) else "" for words in (settings.matte, *plan.matte_words)],
         "matte_looks": [other.of_words(number) for other in schedule.others],
         "matte_files": [digest(f) for matte in plan.mattes for n in sources for f in matte.files_of(n)],
-        "place": number - plan.plate.numbers[0] if plan.plate.kind == "movie" else 0,
+        "place": number - plan.plate.numbers[0] if plan.plate.is_movie else 0,
     }
     render = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:HASH]
     return f"Scumble {__version__} render {render}, {words}"

@@ -151,5 +151,5 @@ def _shortened(text: str, width: float, size: int) -> str:
 
 
 def _breadth(text: str, size: int) -> float:
-    found = oiio.ImageBufAlgo.text_size(text, size, font_for(text))
-    return float(found.width) if found.defined else 0.0
+    box = oiio.ImageBufAlgo.text_size(text, size, font_for(text))
+    return float(box.width) if box.defined else 0.0

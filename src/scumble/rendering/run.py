@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,18 +13,18 @@ import numpy as np
 from scumble.core.files import clear_parts
 from scumble.core.frames import Frame, Pixels
 from scumble.core.pixels import resized
+from scumble.core.progress import Progress, ignore
 from scumble.core.version import __version__
 from scumble.look.look import Look
 from scumble.media.aov import STROKE
 from scumble.media.open import open_writer
-from scumble.media.sequence import StillsPlate
 from scumble.rendering.frame import Painting, composed, finished, finished_in_parts, painting_of
 from scumble.rendering.io_threads import Behind, ahead
 from scumble.rendering.job import Job, job_of
 from scumble.rendering.measure import measure
 from scumble.rendering.on_twos import held
 from scumble.rendering.options import RenderSettings
-from scumble.rendering.output import Output, shot_name
+from scumble.rendering.output import Output
 from scumble.rendering.plan import Plan, vectors_in
 from scumble.rendering.recipe import looks_in_words, mark_of
 from scumble.rendering.review import burnt_in, compared, reduced
@@ -35,13 +36,19 @@ from scumble.shot.motion import Motion, OpticalFlow, RenderedVectors
 from scumble.shot.open_matte import noticed, prepare
 
 
-@dataclass(frozen=True)
-class FrameDone:
-    """The one progress event: a frame of a shot was written, `seconds` after the render began."""
+class FrameDone(Progress):
+    """A frame is on disk, `seconds` after the render began; `done` counts frames that were there already too."""
 
-    shot: str
-    number: int
-    seconds: float
+    @property
+    def shot(self) -> str:
+        """File name of the plate."""
+        return self.task
+
+    @property
+    def number(self) -> int:
+        """Of the frame."""
+        assert self.frame is not None
+        return self.frame
 
 
 @dataclass(frozen=True)
@@ -62,21 +69,21 @@ def render(
     look: Look | Sequence[tuple[int, Look]],
     output: Path,
     settings: RenderSettings = RenderSettings(),
-    on_event: Callable[[FrameDone], None] = lambda _: None,
+    tell: Callable[[FrameDone], None] = ignore,
     matte_looks: Sequence[tuple[str, Look]] = (),
 ) -> Rendered:
     """Paint a shot: `run(job_of(...))`."""
-    return run(job_of(source, look, output, settings, matte_looks), on_event)
+    return run(job_of(source, look, output, settings, matte_looks), tell)
 
 
 def run(
     job: Job,
-    on_event: Callable[[FrameDone], None] = lambda _: None,
+    tell: Callable[[FrameDone], None] = ignore,
     watch: Callable[[Frame], None] = lambda _: None,
 ) -> Rendered:
     """Do what was planned. Raises ScumbleError; a movie is finished or not there, done frames of a sequence stay.
 
-    `on_event` is told of every frame that was written, `watch` shown every frame that is about to be.
+    `tell` hears of every frame that was written, `watch` shown every frame that is about to be.
     """
     plan, output, started = job.plan, job.output, time.monotonic()
     output.check()  # refused before any work
@@ -86,12 +93,13 @@ def run(
     schedule = Schedule(plan, measure(plan))  # each shot measured once; who paints which frame
     todo = _to_do(plan, output, schedule)
     if todo:
+        shot, total, count = plan.plate.path.name, len(plan.numbers), itertools.count(len(plan.numbers) - len(todo) + 1)
         _paint(
             replace(plan, numbers=todo),
             output,
             schedule,
             watch,
-            lambda n: on_event(FrameDone(plan.plate.path.name, n, time.monotonic() - started)),
+            lambda n: tell(FrameDone(shot, next(count), total, time.monotonic() - started, n)),
         )
     notes = (*schedule.notes(), *(note for matte in plan.mattes for note in noticed(matte)))
     seconds, kept = time.monotonic() - started, len(plan.numbers) - len(todo)
@@ -160,7 +168,7 @@ def _done(plan: Plan, painting: Painting, own: Frame) -> Frame:
     else:
         done = replace(painting.frame, pixels=finished(painting, strength))
     if number != painting.key:  # held: all that is not painted is the frame's own
-        (file,) = plan.plate.files_of((number,))
+        file = plan.plate.file_of(number)
         done = replace(done, metadata=plan.plate.metadata(number), source=file if done.source is not None else None)
     if settings.proxy > 1:
         done, own = reduced(done, plan.proxy_size), reduced(own, plan.proxy_size)
@@ -177,7 +185,7 @@ def _burn_in(plan: Plan, frame: Frame) -> tuple[str, str, str]:
     shown = [] if plan.settings.matte == NOWHERE else shown
     looks = " + ".join([*shown, *(look.name for _, look in plan.matte_looks)])
     return (
-        shot_name(plan.plate),
+        plan.plate.shot_name,
         "  ".join([str(frame.number), *([frame.metadata.timecode] if frame.metadata.timecode else [])]),
         looks,
     )
@@ -209,6 +217,4 @@ def _painting(plan: Plan, schedule: Schedule, frame: Frame) -> Painting:
 def _motion(plan: Plan, kind: str) -> Motion:
     if kind == "flow":
         return OpticalFlow()
-    vectors = vectors_in(plan)
-    assert isinstance(plan.plate, StillsPlate)
-    return RenderedVectors(plan.plate.files, vectors, plan.margin)
+    return RenderedVectors(plan.plate.channels, vectors_in(plan), plan.margin)

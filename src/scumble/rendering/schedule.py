@@ -34,7 +34,7 @@ class Schedule:
         self.neighbours = Neighbours(
             plan.plate.numbers,
             tuple(m.shot for m in self.measured[0]),
-            plan.held,
+            plan.plate.repeated,
             0 if settings.stabilize is None else settings.window,
             settings.on,
             settings.on_warp is not None,
@@ -50,15 +50,15 @@ class Schedule:
 
     def notes(self) -> list[str]:
         """What was seen of the plate that its user should know."""
-        found = [note for other in self.others for note in other.notes()]
+        notes = [note for other in self.others for note in other.notes()]
         for (_, look), carried in zip(self.plan.looks, self.carried, strict=True):
             unknown = sorted({key.number for key in look.keys} - {key.number for key in carried})
             if unknown and self.plan.settings.carry:
-                found.append(
+                notes.append(
                     f"{look.name}: this plate does not have frame {format_frames(unknown)} as it was painted over:"
                     " what the painter set there is not carried along"
                 )
-        return found
+        return notes
 
     def of(self, number: int) -> list[LookInFrame]:
         """What paints a frame, with shares that sum to 1: one, but for dissolves and cross-fades of looks."""
@@ -118,8 +118,7 @@ class Schedule:
     def _carried_words(self, look: int, place: int, number: int) -> list[object]:
         """What of the key frames a frame hangs on: where they stand from it, and digests of their files."""
         numbers = [key.number for key in self._carried_here(look, place)]
-        files = self.plan.plate.files_of(numbers)
-        words = [[k - number, digest(file)] for k, file in zip(numbers, files, strict=True)]
+        words = [[k - number, digest(self.plan.plate.file_of(k))] for k in numbers]
         return [self.plan.settings.carry, words] if words else []
 
     def _carrier(self, look: int, place: int, ready: LookInFrame) -> Carrier | None:
@@ -133,7 +132,7 @@ class Schedule:
         size, margin = self.plan.network_size, self.plan.margin
         scale = size[1] / self.plan.plate.size[1]
         top, left = round(margin.top * scale), round(margin.left * scale)
-        found = []
+        residuals = []
         for key, frame in zip(here, self.plan.read([key.number for key in here]), strict=True):
             pixels = to_working(frame.pixels, frame.colour_space).pixels
             if self.plan.settings.grain is not None:
@@ -142,5 +141,5 @@ class Schedule:
             window = np.s_[top : top + size[1], left : left + size[0]]
             plate, own = (np.ascontiguousarray(p[window]) for p in (seen, ready.paint(seen)))
             painted, weight = (resized(p, size).reshape(*size[::-1], -1) for p in (key.painted, key.weight))
-            found.append(Residual(key.number, plate, weight.clip(0, 1) * (painted - own)))
-        return Carrier(found, self.plan.settings.carry, (top, left))
+            residuals.append(Residual(key.number, plate, weight.clip(0, 1) * (painted - own)))
+        return Carrier(residuals, self.plan.settings.carry, (top, left))

@@ -73,9 +73,9 @@ def _at(pixels: Pixels, size: tuple[int, ...], how: int = cv2.INTER_AREA) -> Pix
 
 def trusted(picture: Pixels, other: Pixels, there: Flow, back: Flow | None, frames: int) -> Pixels:
     """How far another frame, so many `frames` away, can be trusted at every pixel (H, W) of this one, from 0 to 1."""
-    found = inside(there) if back is None else consistent(there, back)
+    agreement = inside(there) if back is None else consistent(there, back)
     around = np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)
-    holds = cv2.erode(found.astype(np.uint8), around, borderValue=1)
+    holds = cv2.erode(agreement.astype(np.uint8), around, borderValue=1)
     channels = cv2.split(cv2.absdiff(picture, warp(other, there, smooth=False)))
     apart = cv2.max(cv2.max(channels[0], channels[1]), channels[2])
     # Strokes reach beyond the edge that they outline: a shadow that moves over the ground would leave its outlines.

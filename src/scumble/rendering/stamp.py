@@ -48,8 +48,8 @@ def made_by(path: Path) -> str | None:
     """The hash of the render that a picture names in its header; None for one that was not made by Scumble."""
     said = read_header(path).says
     mark = str(said.get(MARK) or said.get("Software") or "")
-    found = _render_of(mark) if mark.startswith("Scumble ") else ""
-    return found if len(found) == HASH else None
+    render = _render_of(mark) if mark.startswith("Scumble ") else ""
+    return render if len(render) == HASH else None
 
 
 def digest(path: Path) -> str:

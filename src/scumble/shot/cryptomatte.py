@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scumble.core.errors import BadPlate, BadSettings
 from scumble.core.frames import NO_MARGIN, Margin, Pixels
 from scumble.media.picture_reader import channel_names, read_attributes, read_channels
-from scumble.media.sequence import StillsPlate
+from scumble.media.plate import Plate
 from scumble.shot.matte import unit_range
 
 
@@ -26,7 +26,7 @@ from scumble.shot.matte import unit_range
 class CryptoMatte:
     """Objects of the plate's Cryptomatte by name; `*` stands for anything [Friedman and Jones, Cryptomatte 1.2]."""
 
-    plate: StillsPlate
+    plate: Plate
     names: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -34,7 +34,7 @@ class CryptoMatte:
 
     def of(self, number: int, margin: Margin = NO_MARGIN) -> Pixels:
         """See `Matte.of`."""
-        path = self.plate.files[number]
+        path = self.plate.channels[number]
         total: Any = 0
         for layer, wanted in objects_of(path, self.names).items():
             channels = _ranks(path, layer)
@@ -51,26 +51,26 @@ class CryptoMatte:
 
 def objects_of(path: Path, names: Sequence[str]) -> Mapping[str, NDArray[np.uint32]]:
     """Numbers of named objects by Cryptomatte layer. Raises BadSettings for a name that no manifest has."""
-    found: dict[str, list[int]] = {}
+    ids: dict[str, list[int]] = {}
     known: list[str] = []
     left = set(names)
     for layer, manifest in _manifests(path):
         for name, number in manifest.items():
             hits = [pattern for pattern in names if name == pattern or fnmatch.fnmatchcase(name, pattern)]
             if hits:
-                found.setdefault(layer, []).append(number)
+                ids.setdefault(layer, []).append(number)
                 left -= set(hits)
         known += list(manifest)
         if not manifest and any(set("*?[") & set(name) for name in names):
             raise BadSettings(f"{path}: its Cryptomatte {layer} has no manifest: give names in full, without *")
         if not manifest:  # files without one are asked by the hash of the name alone
-            found.setdefault(layer, []).extend(_hash(name) for name in names)
+            ids.setdefault(layer, []).extend(_hash(name) for name in names)
             left.clear()
-    if not found or left:
+    if not ids or left:
         missing = sorted(left or names)[0]
         has = f"it has {', '.join(sorted(known)[:12])}" if known else "it has no Cryptomatte"
         raise BadSettings(f"{path}: no object {missing!r} in its Cryptomatte; {has}")
-    return {layer: np.array(numbers, np.uint32) for layer, numbers in found.items()}
+    return {layer: np.array(numbers, np.uint32) for layer, numbers in ids.items()}
 
 
 def _manifests(path: Path) -> Iterator[tuple[str, dict[str, int]]]:
@@ -96,8 +96,8 @@ def _manifests(path: Path) -> Iterator[tuple[str, dict[str, int]]]:
 @lru_cache(maxsize=8)  # the frames of a shot mostly have one
 def _parsed(manifest: str) -> dict[str, int]:
     """Numbers of objects by name."""
-    found = json.loads(manifest) if manifest else {}
-    return {str(name): int(str(number), 16) & 0xFFFFFFFF for name, number in found.items()}
+    names = json.loads(manifest) if manifest else {}
+    return {str(name): int(str(number), 16) & 0xFFFFFFFF for name, number in names.items()}
 
 
 def _hash(name: str) -> int:
@@ -108,7 +108,7 @@ def _hash(name: str) -> int:
 
 def _ranks(path: Path, layer: str) -> list[str]:
     """Channels of a Cryptomatte layer, number and coverage in turn."""
-    found: list[str] = []
+    ranks: list[str] = []
     by_lower = {name.lower(): name for name in channel_names(path)}
 
     def channel(rank: int, *names: str) -> str:
@@ -120,7 +120,7 @@ def _ranks(path: Path, layer: str) -> list[str]:
         if not red or not green:
             break
         blue, alpha = channel(rank, "b", "blue"), channel(rank, "a", "alpha")
-        found += [red, green, blue, alpha] if blue and alpha else [red, green]
-    if not found:
+        ranks += [red, green, blue, alpha] if blue and alpha else [red, green]
+    if not ranks:
         raise BadPlate(f"{path}: Cryptomatte {layer} has no channels {layer}00.R and .G; take another copy of it")
-    return found
+    return ranks

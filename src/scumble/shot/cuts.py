@@ -25,7 +25,6 @@ from scumble.core.errors import BadInput
 from scumble.core.frames import Frame, frame_number
 from scumble.core.working_space import to_working
 from scumble.media.plate import Plate
-from scumble.media.sequence import StillsPlate
 
 
 def shots_of(plate: Plate, cuts: str | None = None) -> list[Shot]:
@@ -35,25 +34,29 @@ def shots_of(plate: Plate, cuts: str | None = None) -> list[Shot]:
     looked for again. Raises BadInput for a file that names no frames of the plate.
     """
     if cuts is None:
-        cuts = "auto" if plate.kind == "movie" else "none"
+        cuts = default_cuts(plate)
     if cuts == "none" or len(plate.numbers) == 1:
         return [Shot(plate.numbers[0], plate.numbers[-1])]
     if cuts != "auto":
         return read_cuts(Path(cuts), plate.numbers)
     key = [plate.numbers[0], len(plate.numbers), files_identity(plate, plate.numbers)]
-    found = cached_shots(key)
-    if found is None:
-        found = detect(plate.read(plate.numbers))
-        keep_shots(key, found)
-    return found
+    shots = cached_shots(key)
+    if shots is None:
+        shots = detect(plate.read(plate.numbers))
+        keep_shots(key, shots)
+    return shots
+
+
+def default_cuts(plate: Plate) -> str:
+    """How shots are found where nothing is asked for: a movie may be an edit, a sequence is one shot."""
+    return "auto" if plate.is_movie else "none"
 
 
 def files_identity(plate: Plate, numbers: Sequence[int]) -> str:
     """Changes when the files of these frames do, path, size and time, or what is read from them."""
     files = [p.resolve() for p in plate.files_of(numbers)]
     facts = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
-    layer = plate.layer if isinstance(plate, StillsPlate) else ""
-    return hashlib.sha256(repr([facts, layer, str(plate.colour_space)]).encode()).hexdigest()
+    return hashlib.sha256(repr([facts, plate.layer, str(plate.colour_space)]).encode()).hexdigest()
 
 
 SEEN = (256, 144)  # pixels at which cuts are looked for
@@ -121,7 +124,7 @@ def detect(frames: Iterable[Frame]) -> list[Shot]:
         display = to_working(frame.pixels, frame.colour_space).pixels
         small = cv2.resize(display, SEEN, interpolation=cv2.INTER_AREA).clip(0, 1)
         blue_first = np.ascontiguousarray((small[:, :, ::-1] * 255).astype(np.uint8))
-        cuts += [found.frame_num for found in detector.process_frame(at(len(numbers)), blue_first)]
+        cuts += [cut.frame_num for cut in detector.process_frame(at(len(numbers)), blue_first)]
         thumb = cv2.resize(small, SMALL, interpolation=cv2.INTER_AREA)
         if np.quantile(thumb.max(axis=2), 0.99) < BLACK:
             black.append(len(numbers))
@@ -129,7 +132,7 @@ def detect(frames: Iterable[Frame]) -> list[Shot]:
         numbers.append(frame.number)
     if not numbers:
         return []
-    cuts += [found.frame_num for found in detector.post_process(at(len(numbers) - 1))]
+    cuts += [cut.frame_num for cut in detector.post_process(at(len(numbers) - 1))]
     return _shots(numbers, cuts, black, blends.best())
 
 
@@ -155,13 +158,13 @@ def _shots(numbers: Sequence[int], cuts: Iterable[int], black: Sequence[int], bl
         starts = {p: s for p, s in starts.items() if not blend.before - 2 <= p <= blend.after + 2}
         starts[blend.before + 1] = ("dissolve", blend.after - blend.before - 1)
     places = sorted({0, *starts})
-    found = []
+    shots = []
     for place, following in zip(places, [*places[1:], len(numbers)], strict=True):
         begins, dissolve = starts.get(place, ("cut", 0))
         more = starts[following][1] if following in starts else 0
         last = min(following + more, len(numbers)) - 1
-        found.append(Shot(numbers[place], numbers[last], dissolve, begins))
-    return found
+        shots.append(Shot(numbers[place], numbers[last], dissolve, begins))
+    return shots
 
 
 def _touches(blend: _Blend, first: int, last: int) -> bool:
@@ -184,7 +187,7 @@ class _Blends:
     def __init__(self) -> None:
         self.window: deque[NDArray[np.float32]] = deque(maxlen=max(LENGTHS) + 2 * _around(max(LENGTHS)) + 1)
         self.count = 0
-        self.found: list[_Blend] = []
+        self.blends: list[_Blend] = []
 
     def add(self, small: NDArray[np.float32]) -> None:
         """Try every length of dissolve that ends as far before this picture as it must be seen to stay ended."""
@@ -200,7 +203,7 @@ class _Blends:
         merit = self._merit(before, length, around)
         if merit is not None:
             place = self.count - 1 - around
-            self.found.append(_Blend(place - length, place, merit))
+            self.blends.append(_Blend(place - length, place, merit))
 
     def _merit(self, first: int, length: int, around: int) -> float | None:
         """Of the pictures `first` to `first + length` of the window as a dissolve; None where they are not.
@@ -235,7 +238,7 @@ class _Blends:
     def best(self) -> list[_Blend]:
         """Of dissolves that overlap the one of most merit; in order."""
         chosen: list[_Blend] = []
-        for blend in sorted(self.found, key=lambda b: -b.merit):
+        for blend in sorted(self.blends, key=lambda b: -b.merit):
             if all(blend.after <= c.before or blend.before >= c.after for c in chosen):
                 chosen.append(blend)
         return sorted(chosen)
@@ -253,12 +256,12 @@ def frames_of(shot: Shot, numbers: Sequence[int]) -> Sequence[int]:
 
 def own_frames(shots: Sequence[Shot], numbers: Sequence[int]) -> list[tuple[int, ...]]:
     """Of each shot the frames that belong to it alone; of one that is nothing but dissolves, all."""
-    found = []
+    own = []
     for place, shot in enumerate(shots):
         after = shots[place + 1].first if place + 1 < len(shots) else shot.last + 1
         mine = frames_of(shot, numbers)
-        found.append(tuple(n for n in mine if shot.first + shot.dissolve <= n < after) or tuple(mine))
-    return found
+        own.append(tuple(n for n in mine if shot.first + shot.dissolve <= n < after) or tuple(mine))
+    return own
 
 
 def read_cuts(path: Path, numbers: Sequence[int]) -> list[Shot]:
@@ -286,10 +289,10 @@ def read_cuts(path: Path, numbers: Sequence[int]) -> list[Shot]:
 
 def cached_shots(key: object) -> list[Shot] | None:
     """Shots that were found before."""
-    found = cached("shots", key)
+    entry = cached("shots", key)
     with suppress(KeyError, TypeError, ValueError, OverflowError):
-        if found is not None:
-            return [Shot(**shot) for shot in found["shots"]]
+        if entry is not None:
+            return [Shot(**shot) for shot in entry["shots"]]
     return None
 
 

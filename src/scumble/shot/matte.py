@@ -12,10 +12,8 @@ import numpy as np
 
 from scumble.core.errors import BadPlate
 from scumble.core.frames import NO_MARGIN, Frame, Margin, Pixels, format_frames
-from scumble.media.movie_reader import MoviePlate
 from scumble.media.picture_reader import channel_names, read_channels
 from scumble.media.plate import Plate
-from scumble.media.sequence import StillsPlate
 
 NOWHERE = "nowhere:"
 
@@ -62,18 +60,18 @@ class FileMatte:
     def of(self, number: int, margin: Margin = NO_MARGIN) -> Pixels:
         """See `Matte.of`."""
         place = self._place(number)
-        if isinstance(self.source, MoviePlate):
+        if self.source.is_movie:
             frame = self._frame(place)
-            found = frame.alpha if frame.alpha is not None else frame.pixels[:, :, :1]
+            values = frame.alpha if frame.alpha is not None else frame.pixels[:, :, :1]
         else:
-            found = _read(self.source.files_of((place,))[0])
-        size, own = self.plate.size, (found.shape[1], found.shape[0])
+            values = _read(self.source.file_of(place))
+        size, own = self.plate.size, (values.shape[1], values.shape[0])
         self._check_shape(own, number)
         if own != size:
             how = cv2.INTER_AREA if own[0] > size[0] else cv2.INTER_LINEAR
-            found = np.asarray(cv2.resize(found, size, interpolation=how), np.float32).reshape(size[1], size[0], 1)
+            values = np.asarray(cv2.resize(values, size, interpolation=how), np.float32).reshape(size[1], size[0], 1)
         around = ((margin.top, margin.bottom), (margin.left, margin.right), (0, 0))
-        return unit_range(np.pad(found, around, mode="edge"))
+        return unit_range(np.pad(values, around, mode="edge"))
 
     def _frame(self, place: int) -> Frame:
         """A movie's frame; the movie stays open, since to seek is to decode again from a key frame."""
@@ -92,7 +90,7 @@ class FileMatte:
         numbers = self.source.numbers
         if self.source.kind == "still":
             return numbers[0]
-        if isinstance(self.source, MoviePlate):
+        if self.source.is_movie:
             place = number - self.plate.numbers[0]
             if place >= len(numbers):
                 raise BadPlate(f"{self.source.path}: the matte ends before frame {number}; give one for every frame")
@@ -108,7 +106,7 @@ class FileMatte:
 class ChannelMatte:
     """A channel of the plate, such as `mask.Y`."""
 
-    plate: StillsPlate
+    plate: Plate
     channel: str
 
     def __str__(self) -> str:
@@ -116,7 +114,7 @@ class ChannelMatte:
 
     def of(self, number: int, margin: Margin = NO_MARGIN) -> Pixels:
         """See `Matte.of`."""
-        return unit_range(read_channels(self.plate.files[number], (self.channel,), margin))
+        return unit_range(read_channels(self.plate.channels[number], (self.channel,), margin))
 
     def files_of(self, number: int) -> list[Path]:
         """See `Matte.files_of`."""
@@ -157,14 +155,14 @@ class Shaped:
 
     def of(self, number: int, margin: Margin = NO_MARGIN) -> Pixels:
         """See `Matte.of`."""
-        found = self.matte.of(number, margin)
+        values = self.matte.of(number, margin)
         if self.invert:
-            found = np.float32(1) - found
+            values = np.float32(1) - values
         if self.feather > 0:
             # an edge's 4 standard deviations hold 95 % of its way from 0 to 1
-            blurred = cv2.GaussianBlur(found, (0, 0), self.feather / 4, borderType=cv2.BORDER_REPLICATE)
-            found = np.asarray(np.clip(blurred, 0, 1), np.float32).reshape(found.shape)
-        return found
+            blurred = cv2.GaussianBlur(values, (0, 0), self.feather / 4, borderType=cv2.BORDER_REPLICATE)
+            values = np.asarray(np.clip(blurred, 0, 1), np.float32).reshape(values.shape)
+        return values
 
     def files_of(self, number: int) -> list[Path]:
         """See `Matte.files_of`."""

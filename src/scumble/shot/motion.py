@@ -77,8 +77,8 @@ def grey(picture: Pixels) -> NDArray[np.uint8]:
 
 def optical_flow(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Flow:
     """Flow of a to b, both as `grey` gives them, at their size."""
-    found = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(a, b, None)  # type: ignore[call-overload]
-    return np.asarray(found, np.float32)
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(a, b, None)  # type: ignore[call-overload]
+    return np.asarray(flow, np.float32)
 
 
 def resized_flow(flow: Flow, size: tuple[int, int]) -> Flow:
@@ -111,7 +111,7 @@ class OpticalFlow:
 
     def __init__(self) -> None:
         self.pictures: dict[int, NDArray[np.uint8]] = {}
-        self.found: dict[tuple[int, int], Flow] = {}
+        self.flows: dict[tuple[int, int], Flow] = {}
 
     def see(self, number: int, picture: Pixels) -> None:
         """See `Motion`."""
@@ -120,13 +120,13 @@ class OpticalFlow:
     def forget(self, number: int) -> None:
         """See `Motion`."""
         self.pictures = {n: p for n, p in self.pictures.items() if n > number}
-        self.found = {pair: f for pair, f in self.found.items() if min(pair) > number}
+        self.flows = {pair: f for pair, f in self.flows.items() if min(pair) > number}
 
     def flow(self, n: int, m: int) -> Flow:
         """See `Motion`."""
-        if (n, m) not in self.found:
-            self.found[n, m] = optical_flow(self.pictures[n], self.pictures[m])
-        return self.found[n, m]
+        if (n, m) not in self.flows:
+            self.flows[n, m] = optical_flow(self.pictures[n], self.pictures[m])
+        return self.flows[n, m]
 
 
 class Convention(NamedTuple):
@@ -180,21 +180,21 @@ def find_vectors(names: Sequence[str], layer: str = "", direction: str = "", up:
         blender = _blender(channels)
         if prefix.rpartition(".")[2].lower() == "vector" and blender is not None:
             return blender
-    found: dict[str, Convention | None] = dict.fromkeys(DIRECTIONS)
+    conventions: dict[str, Convention | None] = dict.fromkeys(DIRECTIONS)
     for prefix, channels in by_layer.items():
         pair, last = _pair(channels), prefix.rpartition(".")[2].lower()
         if pair is None:
             continue
         if last in DIRECTIONS:  # Nuke: pixels to the next and to the previous frame, y up
-            found[last] = Convention(*pair, 1.0, -1.0)
-        elif last in ("motionvector", "motion_vector", "motion", "motionvectors") and not found["forward"]:
-            found["forward"] = Convention(*pair, 1.0, -1.0)  # Arnold, raw: pixels to the next frame, y up
-    if not any(found.values()):
+            conventions[last] = Convention(*pair, 1.0, -1.0)
+        elif last in ("motionvector", "motion_vector", "motion", "motionvectors") and not conventions["forward"]:
+            conventions["forward"] = Convention(*pair, 1.0, -1.0)  # Arnold, raw: pixels to the next frame, y up
+    if not any(conventions.values()):
         raise BadSettings(
             "no motion vectors in the plate (Blender: *.Vector.XYZW, Nuke: forward.uv and backward.uv, Arnold:"
             " motionvector.RG); name their layer with --vectors, or take --stabilize flow"
         )
-    return Vectors(found["forward"], found["backward"])
+    return Vectors(conventions["forward"], conventions["backward"])
 
 
 def _blender(channels: Mapping[str, str]) -> Vectors | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,10 @@ import numpy as np
 from scumble.core.colour import DISPLAY, LINEAR
 from scumble.core.errors import BadSettings
 from scumble.core.frames import Frame, format_frames
+from scumble.core.progress import Listener, Progress, ignore
 from scumble.media.open import open_plate, open_writer
 from scumble.media.picture_reader import channel_names
 from scumble.media.plate import Plate, WriterSettings
-from scumble.media.sequence import StillsPlate
 from scumble.shot.cryptomatte import CryptoMatte, objects_of
 from scumble.shot.matte import NOWHERE, ChannelMatte, FileMatte, Matte, Nowhere, Shaped
 
@@ -37,12 +38,12 @@ def parse_matte(words: str, plate: Plate, numbers: Sequence[int] = ()) -> Matte:
             raise BadSettings(f"auto-matte {name!r}: Scumble finds people by itself; give person")
         return PersonMatte(plate)
     if kind not in ("channel", "crypto") or not colon:
-        found = FileMatte(plate, open_plate(Path(words)))
-        found.check(numbers or plate.numbers[:1])
-        return found
-    if not isinstance(plate, StillsPlate) or plate.files[plate.numbers[0]].suffix.lower() != ".exr":
+        files = FileMatte(plate, open_plate(Path(words)))
+        files.check(numbers or plate.numbers[:1])
+        return files
+    if not plate.channels:
         raise BadSettings(f"{plate.path}: only EXR plates have {kind} mattes; give the matte as files by --matte")
-    first = plate.files[plate.numbers[0]]
+    first = plate.file_of(plate.numbers[0])
     if kind == "crypto":
         names = tuple(part.strip() for part in name.split(",") if part.strip())
         objects_of(first, names)  # refused before any work
@@ -75,25 +76,23 @@ def _of_people(matte: Matte) -> PersonMatte | None:
     """The matte of people under what shapes it, where it is one."""
     from scumble.shot.people import PersonMatte
 
-    found = matte.matte if isinstance(matte, Shaped) else matte
-    return found if isinstance(found, PersonMatte) else None
+    inner = matte.matte if isinstance(matte, Shaped) else matte
+    return inner if isinstance(inner, PersonMatte) else None
 
 
-def write_mattes(
-    matte: Matte, plate: Plate, numbers: Sequence[int], output: Path, written: Callable[[int], None] = lambda _: None
-) -> None:
+def write_mattes(matte: Matte, plate: Plate, numbers: Sequence[int], output: Path, tell: Listener = ignore) -> None:
     """Write the mattes of these frames as grey pictures whose codes are the matte. Raises BadOutput.
 
-    In 16 bits where the format has them, half floats in EXR; `written` hears of every frame.
+    In 16 bits where the format has them, half floats in EXR; `tell` hears of every frame.
     """
     # as numbers, whatever a picture of that kind usually means
     space = LINEAR if output.suffix.lower() == ".exr" else DISPLAY
+    began = time.monotonic()
     writer = open_writer(output, WriterSettings(bits=16, out_space=space, grey=True))
     try:
-        for number in numbers:
-            found = matte.of(number)
-            writer.write(Frame(number, np.repeat(found, 3, axis=2), space))
-            written(number)
+        for done, number in enumerate(numbers, 1):
+            writer.write(Frame(number, np.repeat(matte.of(number), 3, axis=2), space))
+            tell(Progress(plate.path.name, done, len(numbers), time.monotonic() - began, number))
         writer.close()
     except BaseException:
         writer.abort()

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from scumble.core.downloads import person_models
 from scumble.core.frames import NO_MARGIN, Frame, Margin, Pixels
-from scumble.core.pixels import resized
+from scumble.core.pixels import box_mean, resized
 from scumble.core.silent_openvino import ov
 from scumble.core.working_space import to_working
 from scumble.media.plate import Plate
@@ -93,16 +93,16 @@ class PersonModel:
 
     def mask(self, picture: Pixels, figures: Sequence[Figure]) -> Pixels | None:
         """Where these people are in a picture (H, W, 3) of 0 to 1: (H, W) from 0 to 1, None where there is nobody."""
-        found: Pixels | None = None
+        mask: Pixels | None = None
         for figure in figures:
             one = self._segmented(picture, figure)
             if one is None:
                 continue
-            if found is None:
-                found = one
-            elif float(np.minimum(one, found).sum()) < SAME * float(one.sum()):  # else someone who is there already
-                found = np.maximum(found, one)
-        return found
+            if mask is None:
+                mask = one
+            elif float(np.minimum(one, mask).sum()) < SAME * float(one.sum()):  # else someone who is there already
+                mask = np.maximum(mask, one)
+        return mask
 
     def figures(self, picture: Pixels) -> list[Figure]:
         """Everyone in the picture, the likeliest first, each once."""
@@ -170,9 +170,9 @@ class PersonModel:
         return points, there, _sigmoid(done[self.landmarks.output(2)][0, :, :, 0])
 
 
-def _is_supported(figure: Figure, found: Sequence[Sequence[Figure]]) -> bool:
+def _is_supported(figure: Figure, around: Sequence[Sequence[Figure]]) -> bool:
     """Whether more than one frame has someone there."""
-    return sum(any(_are_one(figure, f) for f in others) for others in found) > 1
+    return sum(any(_are_one(figure, f) for f in others) for others in around) > 1
 
 
 def _are_one(a: Figure, b: Figure) -> bool:
@@ -181,11 +181,11 @@ def _are_one(a: Figure, b: Figure) -> bool:
 
 def each_once(figures: Sequence[Figure]) -> list[Figure]:
     """Figures without those that stand where an earlier one does."""
-    found: list[Figure] = []
+    kept: list[Figure] = []
     for figure in figures:
-        if not any(_are_one(figure, f) for f in found):
-            found.append(figure)
-    return found
+        if not any(_are_one(figure, f) for f in kept):
+            kept.append(figure)
+    return kept
 
 
 def _square(figure: Figure, mirrored: bool = False) -> NDArray[np.float64]:
@@ -242,11 +242,11 @@ class PersonMatte:
         height, width = own.colours.shape[:2]
         if mask is None:
             self.empty.add(number)
-            found = np.zeros((height, width, 1), np.float32)
+            matte = np.zeros((height, width, 1), np.float32)
         else:
-            found = refined(mask, own.colours.astype(np.float32) / np.float32(255))[:, :, None]
+            matte = refined(mask, own.colours.astype(np.float32) / np.float32(255))[:, :, None]
         around = ((margin.top, margin.bottom), (margin.left, margin.right), (0, 0))
-        return np.pad(found, around, mode="edge")
+        return np.pad(matte, around, mode="edge")
 
     def files_of(self, number: int) -> list[Path]:
         """The plate's own files around the frame: the matte changes with them."""
@@ -270,9 +270,10 @@ class PersonMatte:
         if number not in self._masks:
             own = self._at(number)
             around = [n for n in self._window(number) if n != number]
-            found = [own.figures, *(self._moved(n, number) for n in around)]
-            figures = each_once([*own.figures, *sorted((f for fs in found[1:] for f in fs), key=lambda f: -f.score)])
-            kept = [f for f in figures if f.score >= SURELY or not around or _is_supported(f, found)]
+            by_frame = [own.figures, *(self._moved(n, number) for n in around)]
+            others = sorted((f for figures in by_frame[1:] for f in figures), key=lambda f: -f.score)
+            figures = each_once([*own.figures, *others])
+            kept = [f for f in figures if f.score >= SURELY or not around or _is_supported(f, by_frame)]
             self._masks[number] = person_model().mask(own.picture, kept)
         return self._masks[number]
 
@@ -284,13 +285,13 @@ class PersonMatte:
         self._at(number)
         height, width = seen.picture.shape[:2]
         flow = resized_flow(self._motion.flow(other, number), (width, height))
-        found = []
+        moved = []
         for figure in seen.figures:
             x, y = (int(np.clip(v, 0, n - 1)) for v, n in zip(figure.hips, (width, height), strict=True))
             step = flow[y, x]
             ends = [(float(px + step[0]), float(py + step[1])) for px, py in (figure.hips, figure.top)]
-            found.append(Figure(ends[0], ends[1], figure.score))
-        return found
+            moved.append(Figure(ends[0], ends[1], figure.score))
+        return moved
 
     def _at(self, number: int) -> _Seen:
         while number not in self._seen:
@@ -362,10 +363,9 @@ def refined(mask: Pixels, colours: Pixels) -> Pixels:
     size = (mask.shape[1], mask.shape[0])
     guide = resized(colours, size)
     radius = max(2, round(size[1] * EDGE))
-    window = (2 * radius + 1, 2 * radius + 1)
 
     def mean(x: Pixels) -> Pixels:
-        return np.asarray(cv2.blur(x, window, borderType=cv2.BORDER_REPLICATE), np.float32)
+        return box_mean(x, radius)
 
     mean_guide, mean_mask = mean(guide), mean(mask)
     covariance = mean(guide * mask[:, :, None]) - mean_guide * mean_mask[:, :, None]
