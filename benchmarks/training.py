@@ -62,10 +62,11 @@ def ours(data: Path, steps: int, critic: bool) -> dict[str, float]:
     from scumble.train.data.batches import Batches
     from scumble.train.data.dataset import Dataset
     from scumble.train.data.style_set import LAYERS
+    from scumble.train.gan import Gan
+    from scumble.train.gan_step import gan_step
     from scumble.train.nn import losses
     from scumble.train.settings import TrainSettings
     from scumble.train.start import features_of, styles_of
-    from scumble.train.trainer import Trainer
 
     changes = ["data.variants=2", "schedule.adversarial_from=0", "schedule.motion_from=0"]
     settings = load(HERE.parent / "configs" / "universal.toml", TrainSettings, changes)
@@ -73,26 +74,26 @@ def ours(data: Path, steps: int, critic: bool) -> dict[str, float]:
     if not critic:
         settings = replace(settings, losses=replace(settings.losses, adversarial=0.0))
     dataset, features = Dataset(data), features_of(settings)
-    trainer = Trainer(settings, styles_of(dataset, settings, features), features)
-    stream = Batches(dataset, settings.data, trainer.styles, 0, 0, critic).stream(0)
+    gan = Gan(settings, styles_of(dataset, settings, features), features)
+    stream = Batches(dataset, settings.data, gan.styles, 0, 0, critic).stream(0)
     for _ in range(WARM):
-        trainer.step(next(stream)[1])
+        gan_step(gan, next(stream)[1], 0.0)
     began = time.perf_counter()
     for _ in range(steps):
-        trainer.step(next(stream)[1])
+        gan_step(gan, next(stream)[1], 0.0)
     step = (time.perf_counter() - began) / steps
     side, count = settings.data.crop, settings.data.contents
     x = torch.rand(count, 3, side, side)
-    moments = trainer.styles.goals.moments[:count].float()
+    moments = gan.styles.goals.moments[:count].float()
 
     def generator() -> None:
-        y = trainer.generator(x, trainer.generator.look(moments))
+        y = gan.generator(x, gan.generator.look(moments))
         y.backward(torch.ones_like(y))
 
     def seen() -> None:
         leaf = x.clone().requires_grad_()
         found = features(leaf, LAYERS)
-        stacked = losses.stacked_moments([trainer.fused.moments(found[k]) for k in LAYERS])
+        stacked = losses.stacked_moments([gan.generator.fused.moments(found[k]) for k in LAYERS])
         torch.autograd.grad(stacked.sum(), leaf)
 
     def plate() -> None:

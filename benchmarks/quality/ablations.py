@@ -50,7 +50,7 @@ def main() -> None:
             changes = [*COMMON, *CHANGES[name], f"schedule.steps={given.steps}", f"run.threads={given.threads}"]
             settings = load(RECIPE, TrainSettings, changes)
             own = replace(settings.data, dataset=given.dataset), replace(settings.run, output=folder)
-            train(replace(settings, data=own[0], run=own[1]), say=lambda words: None, overwrite=True)
+            train(replace(settings, data=own[0], run=own[1]), overwrite=True)
         test = json.loads((folder / CARD).read_text("utf-8"))["test"]
         print(f"| {name} | " + " | ".join(f"{test[figure]:.3f}" for figure in FIGURES) + " |", flush=True)
 

@@ -118,10 +118,8 @@ def paint(pixels: Pixels, look: Look | PathLike, strength: float = 1.0, *, lines
     height, width = frame.pixels.shape[:2]
     seen = max(16, min(height, LINES) if settings.lines is None else settings.lines or height)
     size = (max(16, round(width * seen / height)), seen)
-    found = _look(look)
-    baked = bake(
-        found, statistics.frame_statistics(found, [resized(to_working(frame.pixels, DISPLAY).pixels, size)], 1)
-    )
+    own = _look(look)
+    baked = bake(own, statistics.frame_statistics(own, [resized(to_working(frame.pixels, DISPLAY).pixels, size)], 1))
     painter = open_engine("openvino").painter(baked, "f32")
     return paint_frame([LookInFrame(baked, painter)], frame, size, strength)
 

@@ -24,6 +24,7 @@ from scumble.core.colour import DISPLAY, LINEAR, srgb_to_linear
 from scumble.core.errors import BadInput, BadLook, BadPlate
 from scumble.core.frames import Frame, Pixels, key_number
 from scumble.core.pixels import resized
+from scumble.core.progress import Progress
 from scumble.look.look import Look
 from scumble.look.making import as_style, look_of_pixels, make_look
 from scumble.look.mixing import mix_looks
@@ -37,7 +38,8 @@ from scumble.rendering.run import render
 from scumble.shot.open_matte import parse_matte
 from scumble.train.match.check_keys import SURE, alignment
 from scumble.train.match.job import match_look
-from scumble.train.match.matcher import MatchSettings, held_out
+from scumble.train.match.matcher import held_out
+from scumble.train.match.settings import MatchSettings
 
 HEIGHT, WIDTH = 96, 128
 QUICK = MatchSettings(
@@ -69,9 +71,9 @@ def difference(files: Any, shot: Path, number: int) -> float:
 
 def test_it_learns_from_one_frame_and_paints_the_others(shot: Path, vgg: Path) -> None:
     plate = open_plate(shot / "p.####.png")
-    said: list[str] = []
+    heard: list[Progress] = []
     keys = [(1004, shot / "key.1004.png")]
-    look = match_look(plate, keys, shot / "m.look", QUICK, shot / "run", vgg=vgg, say=said.append, name="mine")
+    look = match_look(plate, keys, shot / "m.look", QUICK, shot / "run", vgg=vgg, tell=heard.append, name="mine")
     before = render(shot / "p.####.png", make_look([(shot / "key.1004.png", 1.0)]), shot / "a.####.png").files
     after = render(shot / "p.####.png", Look.load(shot / "m.look"), shot / "b.####.png").files
     for number in (1001, 1008):  # frames nobody painted
@@ -90,7 +92,7 @@ def test_it_learns_from_one_frame_and_paints_the_others(shot: Path, vgg: Path) -
     lines = [json.loads(line) for line in (shot / "run/metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [20, 40]
     assert lines[-1]["held out pixels"] < lines[0]["held out pixels"]
-    assert any("best" in line for line in said)
+    assert any(event.is_best for event in heard)
 
 
 def test_it_carries_the_statistics_of_its_shot(shot: Path, vgg: Path) -> None:
@@ -220,7 +222,7 @@ def test_what_is_wrong_is_said(shot: Path, vgg: Path) -> None:
 
 
 def test_what_is_odd_is_noted(shot: Path, vgg: Path) -> None:
-    said: list[str] = []
+    heard: list[Progress] = []
     key = read_picture(shot / "key.1004.png")[0]
     alpha = np.ones((HEIGHT, WIDTH, 1), np.float32)
     alpha[:, :30] = 0
@@ -236,9 +238,9 @@ def test_what_is_odd_is_noted(shot: Path, vgg: Path) -> None:
         quick,
         shot / "ra",
         vgg=vgg,
-        say=said.append,
+        tell=heard.append,
     )
-    assert any("a.1004.png has alpha" in line for line in said)
+    assert any("a.1004.png has alpha" in event.text for event in heard)
     match_look(
         open_plate(shot / "l.####.exr"),
         [(1002, shot / "key.1002.png")],
@@ -246,9 +248,9 @@ def test_what_is_odd_is_noted(shot: Path, vgg: Path) -> None:
         quick,
         shot / "rb",
         vgg=vgg,
-        say=said.append,
+        tell=heard.append,
     )
-    assert any("key.1002.png is sRGB, the plate lin_rec709" in line for line in said)
+    assert any("key.1002.png is sRGB, the plate lin_rec709" in event.text for event in heard)
 
 
 def test_a_key_beside_its_plate_is_seen() -> None:
@@ -271,19 +273,19 @@ def test_a_key_of_another_frame_is_seen(tmp_path: Path, vgg: Path) -> None:
         write_picture(tmp_path / f"p.{1001 + i}.png", frame, WriterSettings(bits=16))
     key = painting(read_picture(tmp_path / "p.1005.png")[0])
     write_picture(tmp_path / "k.1002.png", Frame(1002, key, DISPLAY), WriterSettings(bits=16))
-    said: list[str] = []
+    heard: list[Progress] = []
     plate, quick = open_plate(tmp_path / "p.####.png"), replace(QUICK, steps=1)
     match_look(
-        plate, [(1002, tmp_path / "k.1002.png")], tmp_path / "a.look", quick, tmp_path / "r", vgg=vgg, say=said.append
+        plate, [(1002, tmp_path / "k.1002.png")], tmp_path / "a.look", quick, tmp_path / "r", vgg=vgg, tell=heard.append
     )
-    assert any("fits frame 1005 far better" in line for line in said), said
+    assert any("fits frame 1005 far better" in event.text for event in heard), heard
 
 
 def test_a_shot_of_one_frame_is_said(shot: Path, vgg: Path) -> None:
-    said: list[str] = []
+    heard: list[Progress] = []
     plate, keys = open_plate(shot / "p.1004.png", 1004), [(1004, shot / "key.1004.png")]
-    match_look(plate, keys, shot / "o.look", replace(QUICK, steps=1), shot / "ro", vgg=vgg, say=said.append)
-    assert any("no frame that nobody painted" in line for line in said), said
+    match_look(plate, keys, shot / "o.look", replace(QUICK, steps=1), shot / "ro", vgg=vgg, tell=heard.append)
+    assert any("no frame that nobody painted" in event.text for event in heard), heard
 
 
 @pytest.mark.full

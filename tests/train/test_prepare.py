@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from scumble.cli.apps import app
 from scumble.core.colour import srgb_to_linear
 from scumble.core.errors import BadInput, BadOutput
+from scumble.core.progress import Progress
 from scumble.train.data.dataset import Dataset, random_crop, to_pixels
 from scumble.train.data.pictures import load_picture
 from scumble.train.data.prepare import prepare, split_of
@@ -241,13 +242,13 @@ def test_a_killed_preparation_goes_on_and_gives_the_same_bytes(sources: Path, tm
     prepare([sources / "photos"], [sources / "art"], tmp_path / "whole", size=48)
     seen: list[str] = []
 
-    def stop_at_ten(name: str, done: int, total: int) -> None:
-        if done == 10 and len(seen) == 10:
+    def stop_at_ten(event: Progress) -> None:
+        if event.done == 10 and len(seen) == 10:
             raise KeyboardInterrupt
-        seen.append(name)
+        seen.append(event.task)
 
     with pytest.raises(KeyboardInterrupt):
-        prepare([sources / "photos"], [sources / "art"], tmp_path / "set", size=48, progress=stop_at_ten)
+        prepare([sources / "photos"], [sources / "art"], tmp_path / "set", size=48, tell=stop_at_ten)
     work = tmp_path / "set" / ".work"
     times = {p.name: p.stat().st_mtime_ns for p in work.glob("*.webp")}
     assert len(times) == 10
@@ -258,7 +259,7 @@ def test_a_killed_preparation_goes_on_and_gives_the_same_bytes(sources: Path, tm
         [sources / "art"],
         tmp_path / "set",
         size=48,
-        progress=lambda name, *_: again.append({p.name: p.stat().st_mtime_ns for p in work.glob("*.webp")}),
+        tell=lambda _: again.append({p.name: p.stat().st_mtime_ns for p in work.glob("*.webp")}),
     )
     assert all(again[-1][name] == time for name, time in times.items())  # not made again
     assert not work.exists()

@@ -24,17 +24,23 @@ from safetensors.numpy import load_file  # noqa: E402
 from scumble.cli.apps import app  # noqa: E402
 from scumble.core.downloads import shipped_vgg  # noqa: E402
 from scumble.core.errors import BadSettings, TrainingFailed  # noqa: E402
+from scumble.core.progress import Progress  # noqa: E402
 from scumble.core.settings import load  # noqa: E402
 from scumble.look.look import Look  # noqa: E402
 from scumble.network.universal import Universal  # noqa: E402
+from scumble.train import checkpoints  # noqa: E402
+from scumble.train import gan_step as step_module  # noqa: E402
 from scumble.train.data.batches import MARGIN, Batch, Batches  # noqa: E402
 from scumble.train.data.dataset import Dataset  # noqa: E402
+from scumble.train.forward import Moved  # noqa: E402
+from scumble.train.gan import Gan  # noqa: E402
+from scumble.train.gan_step import gan_step  # noqa: E402
 from scumble.train.loop import train  # noqa: E402
 from scumble.train.nn.arithmetic import dtype_of  # noqa: E402
 from scumble.train.nn.perceptual import PerceptualFeatures  # noqa: E402
+from scumble.train.schedule import critic_weight  # noqa: E402
 from scumble.train.settings import TrainSettings  # noqa: E402
 from scumble.train.start import features_of, styles_of  # noqa: E402
-from scumble.train.trainer import Trainer, _Moved  # noqa: E402
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -49,22 +55,23 @@ def recipe(name: str, dataset: Path, output: Path, *changes: str) -> TrainSettin
     return replace(settings, data=replace(settings.data, dataset=dataset), run=replace(settings.run, output=output))
 
 
-def begun(settings: TrainSettings) -> tuple[Trainer, Batches]:
-    """A trainer and its batches."""
+def begun(settings: TrainSettings) -> tuple[Gan, Batches]:
+    """Networks and their batches."""
     dataset, features = Dataset(settings.data.dataset), features_of(settings)
-    trainer = Trainer(settings, styles_of(dataset, settings, features), features)
+    gan = Gan(settings, styles_of(dataset, settings, features), features)
     motion_from = settings.schedule.motion_from if settings.losses.motion else None
-    return trainer, Batches(dataset, settings.data, trainer.styles, settings.run.seed, motion_from)
+    return gan, Batches(dataset, settings.data, gan.styles, settings.run.seed, motion_from)
 
 
-def steps(settings: TrainSettings, count: int) -> tuple[Trainer, list[dict[str, float]], list[dict[str, float]]]:
-    """Run `count` steps; the terms of each, and D's verdicts."""
-    trainer, batches = begun(settings)
-    reports, verdicts = [], []
-    for i in range(count):
-        reports.append(trainer.step(batches.batch(i)))
-        verdicts.append(trainer.verdicts)
-    return trainer, reports, verdicts
+def step(gan: Gan, batch: Batch) -> dict[str, float]:
+    """One step, as far on as its number says."""
+    return gan_step(gan, batch, gan.steps / gan.settings.schedule.steps)
+
+
+def steps(settings: TrainSettings, count: int) -> tuple[Gan, list[dict[str, float]]]:
+    """Make `count` steps; the terms of each."""
+    gan, batches = begun(settings)
+    return gan, [step(gan, batches.batch(i)) for i in range(count)]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +93,7 @@ def test_the_total_falls_and_d_tells_real_from_fake(name: str, factor: float, da
         "data.dulled=0.0",
         "data.mixed=0.0",
     )
-    _, reports, verdicts = steps(settings, 60)
+    _, reports = steps(settings, 60)
 
     def total(report: dict[str, float]) -> float:
         return sum(getattr(settings.losses, k) * report[k] for k in ("content", "style"))
@@ -94,7 +101,7 @@ def test_the_total_falls_and_d_tells_real_from_fake(name: str, factor: float, da
     first = np.mean([total(r) for r in reports[:6]])
     last = np.mean([total(r) for r in reports[-6:]])
     assert last < factor * first, (first, last)
-    gap = np.array([v["d_real"] - v["d_fake"] for v in verdicts])
+    gap = np.array([v["d_real"] - v["d_fake"] for v in reports])
     assert gap[-10:].mean() > gap[:3].mean() + 0.1, gap
 
 
@@ -118,13 +125,14 @@ def test_every_term_alone_moves_the_generator_and_has_a_switch(term: str, datase
         "schedule.motion_ramp=0",
         "data.mixed=0.0",
     )
-    trainer, batches = begun(settings)
+    gan, batches = begun(settings)
     if term == "range":  # of paintings that leave it
         with torch.no_grad():
-            trainer.generator.terms[-1].bias[-6:-3] += 40
-    reports = [trainer.step(batches.batch(i)) for i in range(3)]
+            gan.generator.terms[-1].bias[-6:-3] += 40
+    reports = [step(gan, batches.batch(i)) for i in range(3)]
     report = reports[2]  # the third step of a content's three paints pairs
-    assert set(report) - {"total", "gradient"} == {term, *(["d"] if term == "adversarial" else [])}
+    verdicts = {"d", "d_real", "d_fake", "d_wrong"} if term == "adversarial" else set()
+    assert set(report) - {"total", "gradient"} == {term} | verdicts
     assert report["gradient"] > 0
     assert report["total"] == pytest.approx(report[term], rel=1e-4)
 
@@ -143,7 +151,7 @@ def test_turned_pictures_show_relief() -> None:
     def seen(paint: Callable[[torch.Tensor], torch.Tensor], turned: float) -> float:
         found = []
         for seed in range(6):
-            moved = _Moved(content, torch.Generator().manual_seed(seed), turned)
+            moved = Moved(content, torch.Generator().manual_seed(seed), turned)
             assert moved.turned is (turned == 1)
             found.append(float(moved.difference(paint(plate), paint(moved.picture))))
         return min(found)  # without grain
@@ -153,7 +161,7 @@ def test_turned_pictures_show_relief() -> None:
 
 
 def test_the_style_term_looks_at_half_size_and_at_gram_matrices_too(dataset: Path, tmp_path: Path) -> None:
-    _, reports, _ = steps(recipe("universal", dataset, tmp_path, "data.mixed=0.0"), 2)
+    _, reports = steps(recipe("universal", dataset, tmp_path, "data.mixed=0.0"), 2)
     assert {"style", "half", "gram"} < set(reports[0])
     assert "half" not in reports[1]  # every second step
     w = recipe("universal", dataset, tmp_path).losses
@@ -172,12 +180,12 @@ def test_classic_is_the_textbook_recipe(dataset: Path, tmp_path: Path) -> None:
     settings = recipe("classic", dataset, tmp_path)
     assert settings.schedule.betas == (0.9, 0.999)
     assert settings.schedule.rate == settings.schedule.rate_d == 1e-4
-    trainer, batches = begun(settings)
+    gan, batches = begun(settings)
     batch = batches.batch(0)
     with torch.no_grad():
         x = batch.content[:, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
-        moments = trainer.styles.goals.moments[batch.styles].float()
-        y = trainer.generator(x, trainer.generator.look(moments))
+        moments = gan.styles.goals.moments[batch.styles].float()
+        y = gan.generator(x, gan.generator.look(moments))
         features = PerceptualFeatures.load(shipped_vgg())
         layers = ["relu1_1", "relu2_1", "relu3_1", "relu4_1"]
         of_y, of_x, of_s = (features(p, layers) for p in (y, x, batch.real))
@@ -191,7 +199,7 @@ def test_classic_is_the_textbook_recipe(dataset: Path, tmp_path: Path) -> None:
             g_s = torch.einsum("ncp,ndp->ncd", s, s) / (c * s.shape[2])
             style_term += ((g_y - g_s) ** 2).sum((1, 2)).mean() / c**2
         variation = (y.diff(dim=2) ** 2).sum() / len(y) + (y.diff(dim=3) ** 2).sum() / len(y)
-    report = trainer.step(batch)
+    report = step(gan, batch)
     assert report["content"] == pytest.approx(float(content), rel=1e-4)
     assert report["style"] == pytest.approx(float(style_term), rel=1e-4)
     assert report["variation"] == pytest.approx(float(variation), rel=1e-4)
@@ -216,15 +224,15 @@ def test_mismatched_style_counts_as_fake(dataset: Path, tmp_path: Path) -> None:
         "data.recoloured=0.0",
         "discriminator.mismatched=1.0",
     )
-    trainer, batches = begun(settings)
+    gan, batches = begun(settings)
     for i in range(90):
-        trainer.step(batches.batch(i))
+        step(gan, batches.batch(i))
     wins = []
     for i in range(100, 110):
         batch = batches.batch(i)
-        moments = trainer.styles.goals.moments[batch.styles].float()
+        moments = gan.styles.goals.moments[batch.styles].float()
         with torch.no_grad():
-            own, other = (trainer.discriminator(batch.real, m).mean(1) for m in (moments, moments.roll(1, 0)))
+            own, other = (gan.discriminator(batch.real, m).mean(1) for m in (moments, moments.roll(1, 0)))
         wins += (own > other)[(moments != moments.roll(1, 0)).any(1)].tolist()
     assert np.mean(wins) > 0.65, wins
 
@@ -232,35 +240,35 @@ def test_mismatched_style_counts_as_fake(dataset: Path, tmp_path: Path) -> None:
 def test_a_loss_that_is_not_finite_stops_the_run(dataset: Path, tmp_path: Path) -> None:
     settings = recipe("universal", dataset, tmp_path / "run", "schedule.steps=30", "schedule.rate=1e30")
     with pytest.raises(TrainingFailed, match=r"not finite.*; the last good checkpoint is"):
-        train(settings, say=lambda _: None)
+        train(settings)
 
 
 def test_a_gradient_that_is_not_finite_teaches_nothing(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a crop gives it that is flat to the last bit; here 0 / 0, of the root of a difference that is 0. The run goes on."""
-    trainer, batches = begun(recipe("universal", dataset, tmp_path, "losses.adversarial=0.0"))
-    weight = trainer.generator.kernel["head"]
+    gan, batches = begun(recipe("universal", dataset, tmp_path, "losses.adversarial=0.0"))
+    weight = gan.generator.kernel["head"]
     before = weight.detach().clone()
-    monkeypatch.setattr(trainer, "_terms", lambda y, *_: {"style": (y - y.detach()).square().sum().sqrt()})
+    monkeypatch.setattr(gan, "terms", lambda y, *_: {"style": (y - y.detach()).square().sum().sqrt()})
     for _ in range(19):
-        trainer.step(batches.batch(0))
+        step(gan, batches.batch(0))
     assert torch.equal(weight, before)
     with pytest.raises(TrainingFailed, match="the gradient is not finite, 20 times in a row"):
-        trainer.step(batches.batch(0))
+        step(gan, batches.batch(0))
 
 
 def test_pictures_pull_alike_however_large_their_gradients(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One style's loss a thousand times as steep as the others' is cut to a few times their mean."""
-    trainer, batches = begun(recipe("universal", dataset, tmp_path, "losses.adversarial=0.0"))
+    gan, batches = begun(recipe("universal", dataset, tmp_path, "losses.adversarial=0.0"))
     steep = torch.tensor([1e4, 1.0, 1.0, 1.0]).view(4, 1, 1, 1)
-    monkeypatch.setattr(trainer, "_terms", lambda y, *_: {"style": (y * steep).sum()})
+    monkeypatch.setattr(gan, "terms", lambda y, *_: {"style": (y * steep).sum()})
     found: list[torch.Tensor] = []
-    learn = trainer._learn
-    monkeypatch.setattr(trainer, "_learn", lambda y, gradient: [y.register_hook(found.append), learn(y, gradient)][1])
-    trainer.step(batches.batch(0))
+    learn = step_module._learn
+    monkeypatch.setattr(step_module, "_learn", lambda g, y, to: [y.register_hook(found.append), learn(g, y, to)][1])
+    step(gan, batches.batch(0))
     norms = found[0].flatten(1).norm(dim=1)
     assert float(norms[0]) < 2.6 * float(1e4 / 4 * norms[1])
     assert float(norms[0]) / float(norms[1]) == pytest.approx(2.5 * 1e4 / 4, rel=0.01)
@@ -275,14 +283,14 @@ def test_the_critics_gradient_is_a_share_of_what_the_others_ask_for(
         "losses.adversarial=0.25",
         "data.mixed=0.0",
     )
-    trainer, batches = begun(recipe("universal", dataset, tmp_path, *changes))
+    gan, batches = begun(recipe("universal", dataset, tmp_path, *changes))
     gradients: dict[str, torch.Tensor] = {}
-    monkeypatch.setattr(trainer, "_learn", lambda y, gradient: float(gradients.update(both=gradient) or 0))
-    trainer.step(batches.batch(0))
-    trainer.steps = 0
-    monkeypatch.setattr(trainer, "_by_critic", lambda own, leaf, _: (0.0, torch.zeros_like(leaf)))
-    monkeypatch.setattr(trainer, "_learn", lambda y, gradient: float(gradients.update(others=gradient) or 0))
-    trainer.step(batches.batch(0))
+    monkeypatch.setattr(step_module, "_learn", lambda g, y, gradient: float(gradients.update(both=gradient) or 0))
+    step(gan, batches.batch(0))
+    gan.steps = 0
+    monkeypatch.setattr(step_module, "_by_critic", lambda g, own, leaf, _: (0.0, torch.zeros_like(leaf)))
+    monkeypatch.setattr(step_module, "_learn", lambda g, y, gradient: float(gradients.update(others=gradient) or 0))
+    step(gan, batches.batch(0))
     of_critic = (gradients["both"] - gradients["others"]).flatten(1).norm(dim=1)
     share = of_critic / gradients["others"].flatten(1).norm(dim=1)
     assert torch.allclose(share, torch.full_like(share, 0.25), rtol=1e-2)
@@ -313,11 +321,13 @@ def test_compiled_it_takes_the_same_steps(dataset: Path, tmp_path: Path) -> None
 def test_without_a_compiler_the_run_says_what_that_costs(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scumble.train.trainer.can_compile", lambda: False)
-    said: list[str] = []
+    monkeypatch.setattr("scumble.train.gan.can_compile", lambda: False)
+    heard: list[Progress] = []
     settings = recipe("universal", dataset, tmp_path / "run", "schedule.steps=1", "run.compiled=true")
-    train(settings, say=said.append)
-    assert any("no C++ compiler was found" in line and "install g++" in line for line in said), said
+    train(settings, tell=heard.append)
+    notes = [event.text for event in heard if event.is_note]
+    assert any("no C++ compiler was found" in text and "install g++" in text for text in notes), notes
+    assert heard[-1].step == 1 and heard[-1].done == 1  # noqa: PT018
 
 
 def test_the_command_trains_evaluates_and_resumes(dataset: Path, tmp_path: Path) -> None:
@@ -347,7 +357,7 @@ def test_the_command_trains_evaluates_and_resumes(dataset: Path, tmp_path: Path)
         recipe("universal", dataset, tmp_path, f"generator.start={json.dumps(str(out / 'travel.safetensors'))}")
     )
     assert started.critic_at_hand
-    assert started.critic_weight > 0
+    assert critic_weight(started.settings.schedule, started.settings.losses, 0, started.critic_at_hand) > 0
     averages = Universal.load(out / "travel.safetensors").arrays
     for name, own in started.generator.state_dict().items():
         np.testing.assert_array_equal(own.numpy(), averages[name].astype(np.float32))
@@ -358,20 +368,20 @@ def test_a_universal_generator_is_trained_with_the_features_that_looks_are_made_
 ) -> None:
     settings = recipe("universal", dataset, tmp_path, f"run.vgg={json.dumps(str(vgg))}")
     with pytest.raises(BadSettings, match="leave --vgg out"):
-        train(settings, say=lambda _: None)
+        train(settings)
 
 
 def test_resuming_goes_on_with_the_same_numbers(dataset: Path, tmp_path: Path) -> None:
     changes = ("schedule.steps=20", "schedule.adversarial_from=0", "schedule.motion_from=0")
     settings = recipe("universal", dataset, tmp_path, *changes)
-    whole, reports, _ = steps(settings, 7)
+    whole, reports = steps(settings, 7)
     for stopped in (3, 5):  # before a new content, and between two steps that share one
-        first, _, _ = steps(settings, stopped)
-        first.save_resume(tmp_path / "r.safetensors")
+        first, _ = steps(settings, stopped)
+        checkpoints.save_resume(first, tmp_path / "r.safetensors", {})
         second, batches = begun(settings)
-        second.load(tmp_path / "r.safetensors")
+        checkpoints.load(second, tmp_path / "r.safetensors")
         for i in range(stopped, 7):
-            assert second.step(batches.batch(i)) == reports[i]
+            assert step(second, batches.batch(i)) == reports[i]
         for module in ("generator", "ema", "discriminator"):
             for name, value in getattr(second, module).state_dict().items():
                 assert torch.equal(value, getattr(whole, module).state_dict()[name]), (module, name)
@@ -397,15 +407,15 @@ def test_batches_follow_from_seed_and_step(dataset: Path, tmp_path: Path) -> Non
 
 def test_styles_are_measured_once_and_kept_beside_the_data_set(dataset: Path, tmp_path: Path) -> None:
     settings = recipe("universal", dataset, tmp_path, "run.seed=11")
-    said: list[str] = []
+    heard: list[Progress] = []
     opened, features = Dataset(dataset), features_of(settings)
-    first = styles_of(opened, settings, features, said.append)
-    assert said
+    first = styles_of(opened, settings, features, heard.append)
+    assert heard
     kept = sorted(dataset.glob("styles-*/*.safetensors"))
     assert kept
-    said.clear()
-    again = styles_of(opened, settings, features, said.append)
-    assert not said
+    heard.clear()
+    again = styles_of(opened, settings, features, heard.append)
+    assert not heard
     assert torch.equal(first.goals.moments, again.goals.moments)
     assert len(first) == 2 * len(opened.of("style", "train"))
     other = styles_of(opened, recipe("universal", dataset, tmp_path, "run.seed=11", "data.turned=0.9"), features)

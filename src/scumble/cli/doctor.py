@@ -31,7 +31,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     else:
         for check in checks:
             mark = "ok  " if check.good else "FAIL" if check.needed else "--  "
-            print(f"{mark} {check.group:9} {check.name:24} {check.found}")
+            print(f"{mark} {check.group:9} {check.name:24} {check.state}")
             if not check.good:
                 print(f"{'':39} {check.remedy}")
         print("renders work here" if works(checks) else "renders do NOT work here")
@@ -52,11 +52,11 @@ ENCODERS = ("libx264", "libx265", "prores_ks", "dnxhd", "ffv1")
 
 @dataclass(frozen=True)
 class Check:
-    """One line: what was looked at, what was found, and what to do where it is not as it should be."""
+    """One line: what was looked at, how it is, and what to do where it is not as it should be."""
 
     group: str
     name: str
-    found: str
+    state: str
     good: bool = True
     needed: bool = False
     remedy: str = ""
@@ -121,13 +121,13 @@ def _requirements(extra: str = "") -> list[str]:
         lines = importlib.metadata.requires("scumble") or []
     except importlib.metadata.PackageNotFoundError:  # run from its sources
         return []
-    found = []
+    names = []
     for line in lines:
         name = re.match(r"[\w.-]+", line)
         of = re.search(r"extra\s*==\s*['\"]([\w-]+)", line)
         if name and (of.group(1) if of else "") == extra:
-            found.append(name.group())
-    return found
+            names.append(name.group())
+    return names
 
 
 def _packages() -> list[Check]:
@@ -197,8 +197,8 @@ def _away_from_double(engine: Any) -> float:
     left = op.parameter([256, 256], np.float32)
     model = ov.Model([op.matmul(left, op.constant(b), False, False)], [left], "product")
     exact = a.astype(np.float64) @ b.astype(np.float64)
-    found = np.asarray(engine.compile(model, "f32")(a)[0], np.float64)
-    return float(np.linalg.norm(found - exact) / np.linalg.norm(exact))
+    single = np.asarray(engine.compile(model, "f32")(a)[0], np.float64)
+    return float(np.linalg.norm(single - exact) / np.linalg.norm(exact))
 
 
 def _torch() -> Check:
@@ -212,19 +212,21 @@ def _torch() -> Check:
     def look() -> str:
         from scumble.network.torch_engine import engine
 
-        found = engine()
+        torch_engine = engine()
         version = importlib.metadata.version("torch")
-        return f"{version}, on {found.device.type}" + ("" if found.device.type != "cpu" else ": no GPU that it can use")
+        return f"{version}, on {torch_engine.device.type}" + (
+            "" if torch_engine.device.type != "cpu" else ": no GPU that it can use"
+        )
 
     return _tried("engines", "torch", look, False, "pip install --force-reinstall torch")
 
 
 def _tried(group: str, name: str, look: Callable[[], str], needed: bool, remedy: str) -> Check:
     try:
-        found = look()
+        facts = look()
     except Exception as error:  # a doctor does not die of what he finds
         return Check(group, name, f"does not work ({type(error).__name__}: {error})", False, needed, remedy)
-    return Check(group, name, found, True, needed)
+    return Check(group, name, facts, True, needed)
 
 
 def _formats() -> list[Check]:
@@ -294,6 +296,6 @@ def _extras() -> list[Check]:
     checks = []
     for extra in EXTRAS:
         missing = [name for name in _requirements(extra) if not _installed_package(name)]
-        found = f"without {', '.join(missing)}" if missing else "complete"
-        checks.append(Check("extras", extra, found, not missing, False, f"pip install 'scumble[{extra}]'"))
+        state = f"without {', '.join(missing)}" if missing else "complete"
+        checks.append(Check("extras", extra, state, not missing, False, f"pip install 'scumble[{extra}]'"))
     return checks

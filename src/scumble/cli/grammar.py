@@ -144,13 +144,13 @@ def one_matte(path: str | None, channel: str | None, crypto: list[str] | None, a
 def looks_in_mattes(words: list[str]) -> list[tuple[str, Any]]:
     from scumble.look.shipped import find_look
 
-    found = []
+    pairs = []
     for word in words:
         matte, equals, look = word.rpartition("=")
         if not equals or not matte or not look:
             raise BadSettings(f"--matte-look {word}: write MATTE=LOOK, as in roto.####.png=auvers")
-        found.append((matte, find_look(look)))
-    return found
+        pairs.append((matte, find_look(look)))
+    return pairs
 
 
 def keyed_looks(names: list[str]) -> Any:

@@ -63,21 +63,21 @@ def look_info(
     from scumble.look.shipped import find_look
     from scumble.network.weights_file import SCHEMA
 
-    found = find_look(look)
+    opened = find_look(look)
     facts = {
-        "name": found.name,
-        "hash": found.hash,
+        "name": opened.name,
+        "hash": opened.hash,
         "schema": SCHEMA,
-        "parameters": int(sum(a.size for a in found.weights.values())),
-        "receptive_field": found.halo,
-        "architecture": asdict(found.architecture),
-        "palette_mean": [round(float(v), 4) for v in found.palette.mean],
-        "facts": found.facts,
+        "parameters": int(sum(a.size for a in opened.weights.values())),
+        "receptive_field": opened.halo,
+        "architecture": asdict(opened.architecture),
+        "palette_mean": [round(float(v), 4) for v in opened.palette.mean],
+        "facts": opened.facts,
     }
     if as_json:
         print(json.dumps(facts, indent=2))
         return
-    shown = {k: v for k, v in facts.items() if k != "facts"} | {k: v for k, v in found.facts.items() if k != "name"}
+    shown = {k: v for k, v in facts.items() if k != "facts"} | {k: v for k, v in opened.facts.items() if k != "name"}
     for key, value in shown.items():
         lines = value if isinstance(value, dict) and key == "training" else {"": value}
         for part, fact in lines.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
@@ -13,22 +14,25 @@ from scumble.core.errors import BadSettings
 from scumble.core.options import defaults_of, flag_of, hint_of, options_of, read
 from scumble.rendering.options import RenderSettings
 
-Progress = Literal["bar", "json", "none"]
+ShowAs = Annotated[
+    Literal["bar", "json", "none"], typer.Option("--progress", help="A bar, one JSON line an event, or nothing.")
+]
 
 
 def takes(
-    settings: type[Any], only: Collection[str] | None = None
+    settings: type[Any], only: Collection[str] | None = None, unset: bool = False
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """A command whose `**options` are the flags of a settings class: all, or `only` some.
 
-    They arrive by field name, as they stood on the command line; `given` makes settings of them.
+    They arrive by field name, as they stood on the command line; `given` makes settings of them. `unset` flags are
+    None where they were not given, so that a settings file has the word.
     """
     names = [n for n in options_of(settings) if only is None or n in only]
 
     def made(command: Callable[..., None]) -> Callable[..., None]:
         signature = inspect.signature(command, eval_str=True)
         own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-        flags = [_parameter(settings, name) for name in names]
+        flags = [_parameter(settings, name, unset) for name in names]
         parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*own, *flags)]
         command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {p.name: p.annotation for p in parameters}
@@ -37,7 +41,7 @@ def takes(
     return made
 
 
-def _parameter(settings: type[Any], name: str) -> inspect.Parameter:
+def _parameter(settings: type[Any], name: str, unset: bool) -> inspect.Parameter:
     """One flag as Typer reads it."""
     declared = options_of(settings)[name]
     hint = declared.text if declared.text is not None else hint_of(settings, name)
@@ -52,6 +56,8 @@ def _parameter(settings: type[Any], name: str) -> inspect.Parameter:
         default = f"{default:g}" if isinstance(default, float) else default
         default = None if default in ((), "") else default
         hint = hint if default is not None or _takes_none(hint) else hint | None
+    if unset:
+        default, hint = None, hint if _takes_none(hint) else hint | None
     panel = declared.panel or None
     annotation = Annotated[hint, typer.Option(*words, help=text, rich_help_panel=panel, **more)]  # type: ignore[valid-type]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
@@ -66,6 +72,10 @@ def given(settings: type[Any], options: dict[str, Any]) -> dict[str, Any]:
     defaults = defaults_of(settings)
     return {n: v for n, v in options.items() if v is not None and v != [] and v != defaults[n]}
 
+
+Vgg = Annotated[Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the shipped one.")]
+
+MACHINE = ("vgg", "device", "threads", "precision", "seed")  # the options of a training that say on what it runs
 
 HOW_READ = ("layer", "in_space", "ocio")  # the options that say how a plate is to be read
 

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from scumble.cli.checks import check_report_output, write_json
-from scumble.cli.options import HOW_READ, how_read, takes
-from scumble.cli.terminal import counting
+from scumble.cli.options import HOW_READ, Vgg, how_read, takes
+from scumble.cli.terminal import Shown
 from scumble.core.errors import BadSettings
 from scumble.rendering.options import RenderSettings
 
@@ -40,9 +40,7 @@ def evaluate(
             "--size", min=0, help="Short side in pixels at which pairs are measured; 0 leaves contents as they are."
         ),
     ] = 320,
-    vgg: Annotated[
-        Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the shipped one.")
-    ] = None,
+    vgg: Vgg = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the report if it is there.")] = False,
 ) -> None:
@@ -58,8 +56,8 @@ def evaluate(
     judged = e.open_subject(subject)
     contents, styles = e.gather(content, "content", size), e.gather(style, "style", size)
     features = Features(vgg or vgg_path())
-    with counting() as tell:
-        done = e.evaluate(judged, contents, styles, features, lambda n, total: tell("pairs", n, total))
+    with Shown() as tell:
+        done = e.evaluate(judged, contents, styles, features, tell)
     facts = e.as_json(done, features.name, size)
     if output is not None:
         e.write_page(output, done, facts, contents, styles)
@@ -130,7 +128,7 @@ def qc(
     of_plate = how_read(options)
     same_layer = of_plate.layer if rendered.suffix.lower() == ".exr" else ""
     kept = load(limits, q.Limits) if limits else q.Limits()
-    with counting() as tell:
+    with Shown() as tell:
         numbers = parse_frames(frames) if frames else None
         done = q.examine(
             plate,
@@ -138,7 +136,7 @@ def qc(
             motion,
             numbers,
             options["vectors"],
-            lambda n, total: tell("frames", n, total),
+            tell,
             options["cuts"],
             options["first_frame"],
             of_plate,
@@ -164,10 +162,10 @@ def _probe(name: str, as_json: bool) -> None:
     from scumble.look.shipped import find_look
     from scumble.quality import certificate as probe
 
-    found = probe.probe(find_look(name))
+    certificate = probe.probe(find_look(name))
     if as_json:
-        print(json.dumps(found.as_json(), indent=2))
+        print(json.dumps(certificate.as_json(), indent=2))
     else:
-        print(found)
-    if not found.exact:
+        print(certificate)
+    if not certificate.exact:
         raise typer.Exit(1)

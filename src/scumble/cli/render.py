@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,8 +17,8 @@ from scumble.cli.grammar import (
     settings_dump,
     weighted,
 )
-from scumble.cli.options import HOW_READ, Progress, given, how_read, refuse_empty, takes
-from scumble.cli.terminal import counting, note, render_progress, say
+from scumble.cli.options import HOW_READ, ShowAs, given, how_read, refuse_empty, takes
+from scumble.cli.terminal import Shown, say, say_note
 from scumble.core.errors import BadInput, BadSettings
 from scumble.core.files import check_writable
 from scumble.core.options import read
@@ -129,7 +128,8 @@ def render(
         bool, typer.Option("--dry-run", rich_help_panel=REVIEW, help="Print what would be done and write nothing.")
     ] = False,
     progress: Annotated[
-        Progress, typer.Option("--progress", rich_help_panel=REVIEW, help="A bar, one JSON line an event, or nothing.")
+        Literal["bar", "json", "none"],
+        typer.Option("--progress", rich_help_panel=REVIEW, help="A bar, one JSON line an event, or nothing."),
     ] = "bar",
     **options: Any,
 ) -> None:
@@ -171,17 +171,16 @@ def render(
         job.output.check()  # as a render does
         print(job)
         return
-    with render_progress(progress, len(job.plan.numbers), source.name) as tick:
-        done = run(job, tick)
+    with Shown(progress, stays=True) as tell:
+        done = run(job, tell)
     if progress != "none":
-        note.print(
+        say(
             f"{done.frames} frame{'s' * (done.frames != 1)} in {done.seconds:.1f} s"
             f" ({done.frames / done.seconds:.2f} frames/s): {job.output.path}"
-            + (f"; {done.kept} were there already, made in the same way" if done.kept else ""),
-            soft_wrap=True,
+            + (f"; {done.kept} were there already, made in the same way" if done.kept else "")
         )
         for line in (*job.notes(), *done.notes):
-            note.print(f"note: {line}", soft_wrap=True)
+            say_note(line)
 
 
 def _refined(
@@ -194,9 +193,9 @@ def _refined(
     if any(weight != 1 for _, weight in pictures):
         raise BadSettings("--refine takes style pictures without weights: they are learned as one style")
     stem = output.name.split(".")[0].strip("#_- ") or "refined"
-    with counting() as tell:
+    with Shown() as tell:
         return refined_look(
-            source, [p for p, _ in pictures], output.parent / f"{stem}.look", minutes, options, say, tell, overwrite
+            source, [p for p, _ in pictures], output.parent / f"{stem}.look", minutes, options, tell, overwrite
         )
 
 
@@ -230,16 +229,13 @@ def matte(
         str | None, typer.Option("--frames", metavar="RANGE", help="Frames to write, as in 1001-1100.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace mattes that are there.")] = False,
-    progress: Annotated[
-        Progress, typer.Option("--progress", help="A bar, one JSON line an event, or nothing.")
-    ] = "bar",
+    progress: ShowAs = "bar",
     **options: Any,
 ) -> None:
     """Write a shot's mattes as files, to be looked at, corrected, and given back with --matte."""
     from scumble.core.frames import parse_frames
     from scumble.media.open import open_plate
     from scumble.rendering.output import check_files, named_output, output_files
-    from scumble.rendering.run import FrameDone
     from scumble.shot.matte import shaped
     from scumble.shot.open_matte import noticed, parse_matte, prepare, write_mattes
 
@@ -250,16 +246,15 @@ def matte(
     missing = next(iter(sorted(set(numbers) - set(plate.numbers))), None)
     if missing is not None:
         raise BadInput(f"{source}: frame {missing} is not in the plate's {plate.frame_range}; give --frames inside it")
-    found = shaped(parse_matte(words, plate, numbers), settings.invert_matte, settings.feather)
+    wanted = shaped(parse_matte(words, plate, numbers), settings.invert_matte, settings.feather)
     output = named_output(plate, output, painting=False)
     files = output_files(output, numbers)
     check_files(output, files, plate, overwrite, goes_on=False)
     check_writable(files[0])
-    prepare(found)
-    began = time.monotonic()
-    with render_progress(progress, len(numbers), source.name) as tick:
-        write_mattes(found, plate, numbers, output, lambda n: tick(FrameDone(source.name, n, time.monotonic() - began)))
+    prepare(wanted)
+    with Shown(progress, stays=True) as tell:
+        write_mattes(wanted, plate, numbers, output, tell)
     if progress != "none":
-        say(f"{len(numbers)} matte{'s' * (len(numbers) != 1)} of {found}: {output}")
-        for line in noticed(found):
-            say(f"note: {line}")
+        say(f"{len(numbers)} matte{'s' * (len(numbers) != 1)} of {wanted}: {output}")
+        for line in noticed(wanted):
+            say_note(line)

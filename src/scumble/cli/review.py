@@ -10,7 +10,7 @@ import typer
 
 from scumble.cli.checks import check_sheet_output
 from scumble.cli.options import HOW_READ, given, takes
-from scumble.cli.terminal import counting
+from scumble.cli.terminal import Shown
 from scumble.core.options import read
 from scumble.rendering.options import RenderSettings
 
@@ -54,14 +54,14 @@ def sheet(
     check_sheet_output(output, overwrite)
     settings = read(RenderSettings, given(RenderSettings, options), "sheet")
     plate = open_plate(source, settings.first_frame, settings.plate_options)
-    found = [make_look([(Path(n), 1.0)]) for n in style or ()]
-    found = [*map(find_look, looks or ([] if style else [n for n in shipped_looks() if n != "identity"])), *found]
+    chosen = [make_look([(Path(n), 1.0)]) for n in style or ()]
+    chosen = [*map(find_look, looks or ([] if style else [n for n in shipped_looks() if n != "identity"])), *chosen]
     numbers = parse_frames(frames) if frames else spread(plate.numbers, count)
-    with counting() as tell:
-        pixels = contact_sheet(plate, found, numbers, width, settings, tell)
+    with Shown() as tell:
+        pixels = contact_sheet(plate, chosen, numbers, width, settings, tell)
     write_picture(output, Frame(1, pixels, DISPLAY), WriterSettings(quality=92))
     print(
-        f"{output}: {len(found)} look{'s' * (len(found) != 1)}, frames {', '.join(map(str, numbers))}, {pixels.shape[1]}x{pixels.shape[0]}"
+        f"{output}: {len(chosen)} look{'s' * (len(chosen) != 1)}, frames {', '.join(map(str, numbers))}, {pixels.shape[1]}x{pixels.shape[0]}"
     )
 
 
@@ -81,9 +81,9 @@ def shots(
     from scumble.shot.cuts import as_text, shots_of
 
     plate = open_plate(source, options["first_frame"])
-    found = shots_of(plate, cuts)
+    listed = shots_of(plate, cuts)
     if as_json:
         rate = str(plate.frame_rate) if plate.frame_rate else None
-        print(json.dumps({"plate": str(source), "frame_rate": rate, "shots": [asdict(s) for s in found]}, indent=2))
+        print(json.dumps({"plate": str(source), "frame_rate": rate, "shots": [asdict(s) for s in listed]}, indent=2))
     else:
-        print(as_text(found))
+        print(as_text(listed))

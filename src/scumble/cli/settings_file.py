@@ -101,8 +101,8 @@ def as_toml(values: Mapping[str, Any]) -> str:
     def in_full(name: str, value: Any) -> Any:
         if not isinstance(value, str | Path):
             return value
-        found = _from_file(name, str(value), Path.cwd())
-        return os.path.abspath(found) if name in PATHS else found
+        seen_from_file = _from_file(name, str(value), Path.cwd())
+        return os.path.abspath(seen_from_file) if name in PATHS else seen_from_file
 
     document = tomlkit.document()
     for name, value in values.items():

@@ -11,13 +11,18 @@ from typing import Annotated, Any, Literal
 import typer
 
 from scumble.cli.checks import check_look_output, check_sheet_output, needs_torch, override
-from scumble.cli.options import HOW_READ, how_read, takes
-from scumble.cli.terminal import counting, say
+from scumble.cli.options import HOW_READ, MACHINE, ShowAs, Vgg, how_read, takes
+from scumble.cli.terminal import Shown, say
 from scumble.core.errors import BadInput, BadLook, BadSettings
 from scumble.rendering.options import RenderSettings, lines_of
+from scumble.train.match.settings import MatchSettings
+from scumble.train.settings import RunSettings, TrainSettings
+
+ON_WHAT = tuple(name for name in MACHINE if name != "vgg")  # of a match
 
 
 @takes(RenderSettings, only=HOW_READ)
+@takes(RunSettings, only=MACHINE, unset=True)
 def look_train(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="LOOK", help="Look file to write.")],
     content: Annotated[
@@ -62,18 +67,6 @@ def look_train(
     licence: Annotated[
         str, typer.Option("--licence", metavar="TEXT", help="Licence of pictures that no MANIFEST.csv speaks of.")
     ] = "",
-    vgg: Annotated[
-        Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the shipped one.")
-    ] = None,
-    device: Annotated[str | None, typer.Option("--device", help="cpu, cuda, mps or auto.")] = None,
-    threads: Annotated[
-        int | None, typer.Option("--threads", min=0, help="CPU threads; 0 leaves the choice to torch.")
-    ] = None,
-    precision: Annotated[
-        Literal["auto", "bf16", "f32"] | None,
-        typer.Option("--precision", help="Networks' arithmetic in training; auto: bf16 where the machine has it."),
-    ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Another one is another training.")] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option(
@@ -86,6 +79,7 @@ def look_train(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the look and its run if they are there.")
     ] = False,
+    progress: ShowAs = "bar",
     **options: Any,
 ) -> None:
     """Refine a look on a show's own footage and style pictures (needs the extra `train`).
@@ -99,7 +93,6 @@ def look_train(
     from scumble.train.journal import JOURNAL
     from scumble.train.machine import device_of
     from scumble.train.run_folder import refuse_a_run
-    from scumble.train.settings import RunSettings, TrainSettings
     from scumble.train.train_look import start_of, train_look
 
     pictures = [*(paintings or ()), *(style or ())]
@@ -118,9 +111,7 @@ def look_train(
         minutes = 0.0
     settings = override(settings, "schedule", minutes=minutes, steps=steps)
     folder = output.with_suffix(".run") if settings.run.output == RunSettings().output else None
-    settings = override(
-        settings, "run", vgg=vgg, output=run or folder, device=device, threads=threads, precision=precision, seed=seed
-    )
+    settings = override(settings, "run", output=run or folder, **{name: options[name] for name in MACHINE})
     # refused before any work, and before anything of an earlier run is touched
     folder = settings.run.output
     if not (resume and (folder / JOURNAL).exists() and not (folder / "card.json").exists()):
@@ -136,14 +127,15 @@ def look_train(
         "start": "scratch" if from_scratch else first.hash if first is not None else "instant",
     }
     material = Material(content, pictures, plate_options, licence)
-    with counting() as tell:
-        gathered = gather(material, folder, begun_with, say, resume, tell)
     again = "the same command and --resume" + (" instead of --overwrite" if overwrite and not resume else "")
-    made = train_look(gathered, output, settings, first, from_scratch, name or output.stem, say, resume, again)
-    print(f"{output}: look {made.name} ({made.hash}); {folder / 'report.html'}")
+    with Shown(progress) as tell:
+        gathered = gather(material, folder, begun_with, tell, resume)
+        made = train_look(gathered, output, settings, first, from_scratch, name or output.stem, tell, resume, again)
+    say_made(output, made, progress, folder / "report.html")
 
 
 @takes(RenderSettings, only=(*HOW_READ, "first_frame", "lines"))
+@takes(MatchSettings, only=ON_WHAT)
 def look_match(
     plate: Annotated[
         Path, typer.Option("--plate", metavar="INPUT", help="The shot: movie or image sequence, as in scumble render.")
@@ -192,19 +184,11 @@ def look_match(
         Path | None,
         typer.Option("--run", help="Folder of previews, journal and checkpoint; beside the look by default."),
     ] = None,
-    vgg: Annotated[
-        Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the shipped one.")
-    ] = None,
-    device: Annotated[str, typer.Option("--device", help="cpu, cuda, mps or auto.")] = "auto",
-    threads: Annotated[int, typer.Option("--threads", min=0, help="CPU threads; 0 leaves the choice to torch.")] = 0,
-    precision: Annotated[
-        Literal["auto", "bf16", "f32"],
-        typer.Option("--precision", help="Networks' arithmetic in training; auto: bf16 where the machine has it."),
-    ] = "auto",
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another one is another match.")] = 0,
+    vgg: Vgg = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the look; a finished match begins anew, a stopped one goes on.")
     ] = False,
+    progress: ShowAs = "bar",
     **options: Any,
 ) -> None:
     """Match a look to frames that an artist painted over (needs the extra `train`).
@@ -218,7 +202,6 @@ def look_match(
     from scumble.media.open import open_plate
     from scumble.shot.open_matte import parse_matte
     from scumble.train.match.job import match_look
-    from scumble.train.match.matcher import MatchSettings
 
     keys = [key_number(words) for words in painted]
     before = None if overwrite or start is not None else _matched_to_fewer(output, keys)
@@ -226,28 +209,39 @@ def look_match(
         check_look_output(output, overwrite)
     shot = open_plate(plate, options["first_frame"], how_read(options))
     known = [number for number, _ in keys if number in set(shot.numbers)]
-    settings = MatchSettings(device=device, threads=threads, precision=precision, seed=seed)
+    settings = MatchSettings(**{name: options[name] for name in ON_WHAT})
     if steps is not None:  # alone it is the only limit
         settings = replace(settings, steps=steps, minutes=0.0)
     if minutes is not None:
         settings = replace(settings, minutes=minutes)
-    made = match_look(
-        shot,
-        keys,
-        output,
-        settings,
-        run or output.with_suffix(".match"),
-        None if matte is None else parse_matte(matte, shot, known),
-        find_look(start) if start is not None else before,
-        painted_space,
-        name or output.stem,
-        options["lines"] and lines_of(options["lines"]),
-        vgg,
-        say,
-        overwrite,
-        carry,
-    )
-    print(f"{output}: look {made.name} ({made.hash})")
+    folder = run or output.with_suffix(".match")
+    with Shown(progress) as tell:
+        made = match_look(
+            shot,
+            keys,
+            output,
+            settings,
+            folder,
+            None if matte is None else parse_matte(matte, shot, known),
+            find_look(start) if start is not None else before,
+            painted_space,
+            name or output.stem,
+            options["lines"] and lines_of(options["lines"]),
+            vgg,
+            tell,
+            overwrite,
+            carry,
+        )
+    say_made(output, made, progress, folder / "report.html")
+
+
+def say_made(output: Path, look: Any, progress: str, report: Path) -> None:
+    """The last line of a command that has made a look."""
+    if progress == "json":
+        facts = {"event": "look", "file": str(output), "name": look.name, "hash": look.hash, "report": str(report)}
+        print(json.dumps(facts))
+    else:
+        print(f"{output}: look {look.name} ({look.hash}); {report}")
 
 
 def _matched_to_fewer(output: Path, keys: Sequence[tuple[int, Path]]) -> Any:
@@ -283,9 +277,7 @@ def look_suggest(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="PICTURE", help="Sheet of the suggested frames to write.")
     ] = None,
-    vgg: Annotated[
-        Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the shipped one.")
-    ] = None,
+    vgg: Vgg = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the sheet if it is there.")] = False,
     **options: Any,
@@ -312,13 +304,13 @@ def look_suggest(
             raise BadLook(f"{look}: not matched to painted frames; give their numbers with --painted")
         numbers += known
     features = Features(vgg or vgg_path())
-    with counting() as tell:
-        before, found = suggest(shot, sorted(set(numbers)), count, features, tell)
+    with Shown() as tell:
+        before, suggestions = suggest(shot, sorted(set(numbers)), count, features, tell)
     if output is not None:
-        sheet = in_a_row([(f"{s.number}  {s.novelty:.2f}", s.thumbnail) for s in found])
+        sheet = in_a_row([(f"{s.number}  {s.novelty:.2f}", s.thumbnail) for s in suggestions])
         write_picture(output, Frame(1, sheet, DISPLAY), WriterSettings(quality=92))
     if as_json:
-        rows = [{"frame": s.number, "novelty": round(s.novelty, 4), "left": round(s.left, 4)} for s in found]
+        rows = [{"frame": s.number, "novelty": round(s.novelty, 4), "left": round(s.left, 4)} for s in suggestions]
         print(
             json.dumps(
                 {"plate": str(plate), "painted": sorted(set(numbers)), "novelty": round(before, 4), "paint": rows}
@@ -326,5 +318,5 @@ def look_suggest(
         )
         return
     print(f"novelty of the shot {before:.3f}" + (f" with {len(set(numbers))} painted" if numbers else ""))
-    for s in found:
+    for s in suggestions:
         print(f"paint frame {s.number}: novelty {s.novelty:.3f}, leaves {s.left:.3f}")

@@ -5,83 +5,147 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Never
+from typing import Any, Literal, Never
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from scumble.core.progress import Progress
 
 SECONDS_A_LINE = 30.0  # between lines of progress in a log
 
-note = Console(stderr=True, highlight=False, markup=False, emoji=False)
+FIRST_LINE = 10.0  # seconds before the first of a training: nothing is known of how fast it goes
+
+SECONDS_AN_EVENT = 1.0  # between JSON lines of what goes on without a frame or figures
+
+stderr = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def say(line: str) -> None:
-    note.print(line, soft_wrap=True)
+    stderr.print(line, soft_wrap=True)
+
+
+def say_note(line: str) -> None:
+    """What the user should act on."""
+    say(f"note: {line}")
 
 
 def refuse(sentence: str, code: int) -> Never:
     """One line on stderr, whatever a library put into its message, and the exit code."""
     line = " ".join(sentence.split())
-    note.print(f"scumble: {line}", style="bold red", soft_wrap=True)
+    stderr.print(f"scumble: {line}", style="bold red", soft_wrap=True)
     sys.exit(code)
 
 
-class render_progress:  # noqa: N801 - reads as a phrase: with _progress("bar", ...)
-    """Shows `FrameDone` events as asked for, in a log a line now and then; on stderr, but for JSON lines."""
+class Shown:
+    """Shows `Progress` events: as a bar on a terminal and lines in a log, as JSON lines on stdout, or not at all."""
 
-    def __init__(self, kind: str, total: int, title: str) -> None:
-        self.kind, self.total, self.title = kind, total, title
-        self.bar: Progress | None = None
-        self.said = time.monotonic()
-        if kind == "bar" and note.is_terminal:
-            rate = TextColumn("{task.fields[rate]:.2f} frames/s")
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
-            self.bar = Progress(*columns, console=note)
+    def __init__(self, kind: Literal["bar", "json", "none"] = "bar", stays: bool = False) -> None:
+        self.kind = kind
+        self.bar: Bar | None = None
+        self.first: Progress | None = None  # of the task that is under way
+        if kind == "bar" and stderr.is_terminal:
+            columns = (TextColumn("{task.description:40.40}"), BarColumn(), TextColumn("{task.fields[count]}"))
+            self.bar = Bar(*columns, TimeRemainingColumn(), console=stderr, transient=not stays)
 
-    def __enter__(self) -> Callable[[Any], None]:
-        self.started = time.monotonic()
-        self.count = 0
+    def __enter__(self) -> Shown:
+        self.began = self.last = time.monotonic()
         if self.bar is not None:
             self.bar.start()
-            self.task = self.bar.add_task(self.title, total=self.total, rate=0.0)
-        return self.tick
+            self.row = self.bar.add_task("", total=None, count="")
+        return self
 
     def __exit__(self, *_: object) -> None:
         if self.bar is not None:
             self.bar.stop()
 
-    def tick(self, event: Any) -> None:
-        """One frame is done."""
-        self.count += 1
+    def __call__(self, event: Progress) -> None:
+        """Show an event."""
+        if self.kind == "json":
+            self._print_json(event)
+        elif self.kind == "bar":
+            self._show(event)
+
+    def _show(self, event: Progress) -> None:
+        if event.text:
+            (say_note if event.is_note else say)(event.text)
+            return
         now = time.monotonic()
-        rate = self.count / max(1e-6, now - self.started)
-        if self.bar is not None:
-            self.bar.update(self.task, advance=1, rate=rate)
-        elif self.kind == "bar" and now - self.said > SECONDS_A_LINE:
-            self.said = now
-            left = (self.total - self.count) / rate / 60
-            say(f"{self.title}: {self.count} of {self.total} frames, {rate:.2f} frames/s, {left:.0f} min left")
-        elif self.kind == "json":
-            line = {"event": "frame", "shot": event.shot, "frame": event.number, "seconds": round(event.seconds, 3)}
-            print(json.dumps({**line, "done": self.count, "total": self.total}), flush=True)
+        if self.first is None or self.first.task != event.task:
+            self.first, self.began = event, now
+            self.last = now - SECONDS_A_LINE + FIRST_LINE if event.step is not None else now
+        if event.figures:
+            say(self._in_words(event))
+            self.last = now
+        elif self.bar is not None:
+            self.bar.update(
+                self.row,
+                description=event.task,
+                completed=event.done,
+                total=event.total,
+                count=f"{_count(event)}  {self._speed(event)}",
+            )
+        elif now - self.last > SECONDS_A_LINE and event.done:
+            self.last = now
+            say(self._in_words(event))
+
+    def _in_words(self, event: Progress) -> str:
+        """A line of a log."""
+        parts = [part for part in (self._speed(event), self._left(event)) if part]
+        pace = f"({', '.join(parts)})" if parts else ""
+        if event.figures:
+            values = "  ".join(f"{k} {v:.3f}" for k, v in event.figures.items())
+            mark = "  best" if event.is_best else ""
+            return f"{_count(event)}  {event.judged}: {values}{mark}  {pace}".rstrip()
+        head = _count(event) if event.step is not None else f"{event.task}: {_count(event)}"
+        return f"{head}  {pace}".rstrip()
+
+    def _speed(self, event: Progress) -> str:
+        assert self.first is not None
+        spent = time.monotonic() - self.began
+        if spent <= 0:
+            return ""
+        if event.step is not None and self.first.step is not None:
+            return f"{(event.step - self.first.step) / spent:.1f} steps/s"
+        return f"{(event.done - self.first.done) / spent:.2f} frames/s" if event.frame is not None else ""
+
+    def _left(self, event: Progress) -> str:
+        assert self.first is not None
+        done = event.done - self.first.done
+        seconds = time.monotonic() - self.began
+        return f"{seconds * (event.total - event.done) / done / 60:.0f} min left" if done > 0 else ""
+
+    def _print_json(self, event: Progress) -> None:
+        line = as_json(event)
+        if line["event"] == "progress":
+            if time.monotonic() - self.last < SECONDS_AN_EVENT:
+                return
+            self.last = time.monotonic()
+        print(json.dumps(line), flush=True)
 
 
-@contextmanager
-def counting() -> Iterator[Callable[[str, int, int], None]]:
-    """Tell it name, done and total: a bar on a terminal, a line now and then in a log."""
-    columns = (TextColumn("{task.description:40.40}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    began = said = time.monotonic()
-    with Progress(*columns, console=note, transient=True, disable=not note.is_terminal) as bar:
-        task = bar.add_task("", total=None)
+def as_json(event: Progress) -> dict[str, Any]:
+    """An event as the line that `--progress json` prints."""
+    count = {"done": round(event.done, 5), "total": event.total}
+    if event.text:
+        return {"event": "note" if event.is_note else "text", "text": event.text}
+    if event.frame is not None:
+        return {
+            "event": "frame",
+            "shot": event.task,
+            "frame": event.frame,
+            "seconds": round(event.seconds, 3),
+            **count,
+        }
+    step = {} if event.step is None else {"step": event.step}
+    if event.figures:
+        best = {"best": event.is_best}
+        return {"event": "figures", "on": event.judged, **step, **count, "figures": dict(event.figures), **best}
+    return {"event": "progress", "task": event.task, **step, **count}
 
-        def tell(name: str, done: int, total: int) -> None:
-            nonlocal said
-            bar.update(task, description=name, completed=done, total=total)
-            now = time.monotonic()
-            if not note.is_terminal and done and now - said > SECONDS_A_LINE:
-                said = now
-                say(f"{name}: {done} of {total}, {(now - began) * (total - done) / done / 60:.0f} min left")
 
-        yield tell
+def _count(event: Progress) -> str:
+    if event.step is not None:
+        return f"step {event.step}  {event.done / max(event.total, 1e-9):.0%}"
+    return f"{event.done:g} of {event.total:g}" + (" frames" if event.frame is not None else "")

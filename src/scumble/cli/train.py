@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from scumble.cli.checks import is_installed, list_settings, needs_torch, override
-from scumble.cli.terminal import counting, say
+from scumble.cli.options import MACHINE, ShowAs, takes
+from scumble.cli.terminal import Shown, say, say_note
 from scumble.core.errors import BadInput
+from scumble.train.settings import RunSettings, TrainSettings
 
 
 def data_prepare(
@@ -42,7 +45,7 @@ def data_prepare(
 
     if not content and not style:
         raise BadInput("data prepare: nothing to prepare; name footage with --content, pictures with --style")
-    with counting() as tell:
+    with Shown() as tell:
         done = prepare(content or [], style or [], output, size, quality, frames, licence, tell, overwrite)
     for line in done.skipped:
         say(f"skipped {line}")
@@ -51,7 +54,7 @@ def data_prepare(
     for name, count in done.dropped.items():
         print(f"{'dropped ' + name:24} {count}")
     for line in done.notes:
-        say(f"note: {line}")
+        say_note(line)
     size_mb = done.packed.stat().st_size / 1e6
     sheets = " and ".join(map(str, done.sheets))
     print(f"{done.packed}: {size_mb:.1f} MB, {len(done.skipped)} skipped; look at {sheets}")
@@ -85,6 +88,7 @@ def weights_fetch(
     print(fetch(source, read_torch=arrays))
 
 
+@takes(RunSettings, only=MACHINE, unset=True)
 def train(
     config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="Settings; see configs/.")],
     data: Annotated[
@@ -108,10 +112,6 @@ def train(
         int | None, typer.Option("--stop-at", min=1, help="Save and end at this step, to go on with --resume.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run that is in the folder.")] = False,
-    vgg: Annotated[
-        Path | None, typer.Option("--vgg", metavar="FILE", help="Features file instead of the shipped one.")
-    ] = None,
-    device: Annotated[str | None, typer.Option("--device", help="cpu, cuda, mps or auto.")] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option(
@@ -129,23 +129,28 @@ def train(
             help="Print every setting with its default and a sentence, and exit.",
         ),
     ] = False,
+    progress: ShowAs = "bar",
+    **machine: Any,
 ) -> None:
     """Train a generator with its discriminator (needs the extra `train`)."""
     needs_torch()
     from scumble.core.settings import load
     from scumble.train.journal import JOURNAL
     from scumble.train.loop import train as run_training
-    from scumble.train.settings import TrainSettings
 
     settings = load(config, TrainSettings, changes or ())
     settings = override(settings, "data", dataset=data)
     if output is None and resume is not None:  # a run goes on in its own folder
         folder = resume if resume.is_dir() else resume.parent
         output = folder if (folder / JOURNAL).exists() else None
-    settings = override(settings, "run", output=output, vgg=vgg, device=device)
+    settings = override(settings, "run", output=output, **machine)
     settings = override(settings, "schedule", steps=steps, minutes=minutes)
-    done = run_training(settings, resume, say=say, stop_at=stop_at, overwrite=overwrite)
+    with Shown(progress) as tell:
+        done = run_training(settings, resume, tell=tell, stop_at=stop_at, overwrite=overwrite)
     if done is None:
+        return
+    if progress == "json":
+        print(json.dumps({"event": "done", "weights": str(done.weights), "val": done.best, "test": done.test}))
         return
     for split, figures in (("val", done.best), ("test", done.test)):
         print(f"{split:5}" + "  ".join(f"{k} {v:.3f}" for k, v in figures.items()))

@@ -20,9 +20,9 @@ KEPT = 2000  # files in a folder of the cache; of more the oldest go
 def cached(folder: str, key: object) -> dict[str, Any] | None:
     """What the cache holds under a key of plain values, or None."""
     with suppress(OSError, ValueError, RecursionError):
-        found = json.loads(_cache_file(folder, key).read_text("utf-8"))
-        if isinstance(found, dict):
-            return found
+        value = json.loads(_cache_file(folder, key).read_text("utf-8"))
+        if isinstance(value, dict):
+            return value
     return None
 
 

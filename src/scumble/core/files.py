@@ -31,8 +31,8 @@ def clear_parts(files: Iterable[Path]) -> None:
     wanted = {(f.parent, f.stem, f.suffix) for f in files}
     for folder in {folder for folder, _, _ in wanted}:
         for part in folder.glob(f".*.{_HOST}.*.part*") if folder.is_dir() else ():
-            found = _PART.fullmatch(part.name)
-            if found and (folder, found[1], found[3]) in wanted and not _lives(int(found[2])):
+            match = _PART.fullmatch(part.name)
+            if match and (folder, match[1], match[3]) in wanted and not _lives(int(match[2])):
                 with suppress(OSError):
                     part.unlink()
 

@@ -112,10 +112,10 @@ def key_number(words: str) -> tuple[int, Path]:
     before, equals, after = words.partition("=")
     if equals and re.fullmatch(r"-?\d{1,9}", before):
         return int(before), Path(after)
-    found = re.search(r"(\d{1,9})$", Path(words).stem)
-    if found is None:
+    match = re.search(r"(\d{1,9})$", Path(words).stem)
+    if match is None:
         raise BadInput(f"{words}: no frame number in its name; write --painted FRAME={words}")
-    return int(found[1]), Path(words)
+    return int(match[1]), Path(words)
 
 
 def format_frames(numbers: Sequence[int]) -> str:

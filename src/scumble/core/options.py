@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import inspect
 import sys
 import types
 from collections.abc import Callable, Collection, Mapping
@@ -94,7 +95,8 @@ def hint_of(settings: type[Any], name: str) -> Any:
     """The type of one field. The others are not looked at: they may speak of what is not imported."""
     hint = next(f.type for f in dataclasses.fields(settings) if f.name == name)
     if isinstance(hint, str):
-        hint = eval(hint, vars(sys.modules[settings.__module__]))  # noqa: S307 - our own source
+        owner = next(c for c in settings.__mro__ if name in inspect.get_annotations(c))
+        hint = eval(hint, vars(sys.modules[owner.__module__]))  # noqa: S307 - our own source
     return hint
 
 

@@ -69,11 +69,11 @@ def load(path: Path, settings: type[T], changes: Sequence[str] = ()) -> T:
 
 def _dotted(settings: type[Any]) -> dict[str, list[str]]:
     """Every key with its tables, as in losses.style, by the key alone."""
-    found: dict[str, list[str]] = {}
+    names: dict[str, list[str]] = {}
     for table, hint in get_type_hints(settings).items():
         for field in dataclasses.fields(hint) if dataclasses.is_dataclass(hint) else ():
-            found.setdefault(field.name, []).append(f"{table}.{field.name}")
-    return found
+            names.setdefault(field.name, []).append(f"{table}.{field.name}")
+    return names
 
 
 def from_values(values: Mapping[str, Any], settings: type[T], file: str, table: str = "") -> T:

@@ -1,30 +1,27 @@
-"""How fast a run goes, and how long it still takes."""
+"""How far a training is: by its steps or by its minutes, whichever is further."""
 
 from __future__ import annotations
 
 import time
 
-from scumble.train.trainer import Trainer
 
+class Clock:
+    """Steps and seconds of a run against its limits; `minutes` 0 is no limit."""
 
-class Pace:
-    """How fast a run goes and how long it will take, now and then: a log is not left silent between evaluations."""
+    def __init__(self, steps: int, minutes: float) -> None:
+        self.limit_steps, self.limit_minutes = steps, minutes
+        self.spent = 0.0
+        """Seconds of earlier sessions of this run."""
+        self.skipped = 0.0
+        """Share of the run that was left out because nothing got better."""
+        self.began = time.monotonic()
 
-    EVERY = 60.0  # seconds between lines; the first comes earlier
-    FIRST = 10.0
+    @property
+    def seconds(self) -> float:
+        """Seconds that the run has taken so far, earlier sessions included."""
+        return self.spent + time.monotonic() - self.began
 
-    def __init__(self, trainer: Trainer) -> None:
-        self.trainer = trainer
-        self.steps, self.progress, self.began = trainer.steps, trainer.progress, time.monotonic()
-        self.due = self.began + self.FIRST
-
-    def line(self) -> str:
-        """The line that is due, or nothing."""
-        now, trainer = time.monotonic(), self.trainer
-        if now < self.due:
-            return ""
-        self.due = now + self.EVERY
-        spent, done = now - self.began, trainer.progress - self.progress
-        speed = f"{(trainer.steps - self.steps) / spent:.1f} steps/s"
-        left = f", {spent * (1 - trainer.progress) / done / 60:.0f} min left" if done > 0 else ""
-        return f"step {trainer.steps}  {trainer.progress:.0%}  ({speed}{left})"
+    def progress(self, steps: int) -> float:
+        """Share of the run that is done after so many steps, 0 to 1."""
+        by_time = self.seconds / (60 * self.limit_minutes) if self.limit_minutes else 0.0
+        return min(1.0, max(steps / self.limit_steps, by_time) + self.skipped)

@@ -22,11 +22,14 @@ from torch import Tensor
 from scumble.look.making import as_style
 from scumble.network.palette import Palette, recolouring
 from scumble.train.data.dataset import Dataset, Pixels, centre_crop, to_batch, to_pixels
-from scumble.train.data.one_style import pictures_of
+from scumble.train.data.one_style import palette_of, pictures_of
+from scumble.train.forward import colour_map, recoloured
+from scumble.train.gan import Gan
 from scumble.train.nn import losses
 from scumble.train.nn.fused import Fused
 from scumble.train.nn.generator import Generator
 from scumble.train.nn.perceptual import PerceptualFeatures
+from scumble.train.settings import TrainSettings
 
 PAN_MARGIN = 64  # columns left out of both views of a pan: a multiple of every total stride
 
@@ -63,6 +66,31 @@ class Pair:
         return self._structure
 
 
+class Judge:
+    """The pairs of val and test by which a run is judged: those of its data set, or of its one style."""
+
+    def __init__(self, settings: TrainSettings, dataset: Dataset) -> None:
+        run, style = settings.run, settings.data.style
+        self.settings = settings
+        self.own_palette = None if style is None else palette_of(style)
+        self.pairs = {
+            split: evaluation_pairs(dataset, split, run.evaluate_pairs, run.evaluate_side, style)
+            for split in ("val", "test")
+        }
+
+    def __call__(self, gan: Gan, split: str) -> Evaluation:
+        """How the averaged weights paint a split."""
+        return evaluate(
+            gan.ema,
+            gan.features,
+            self.pairs[split],
+            self.settings.generator.palette,
+            self.settings.run.composite_style,
+            style_palette=self.own_palette,
+            goal=None if self.own_palette is None else gan.styles.goals.moments,
+        )
+
+
 @torch.no_grad()
 def evaluate(
     generator: Generator,
@@ -87,10 +115,9 @@ def evaluate(
         matrix, offset = recolouring(Palette.measure(pair.content), style_palette or Palette.measure(pair.style))
         if not palette:
             matrix, offset = np.eye(3), np.zeros(3)
-        t, o = (torch.from_numpy(a.astype(np.float32)).to(device) for a in (matrix, offset))
         conditioned = generator.conditioning != "none"
         look = generator.look(pair.moments(features, device)) if conditioned else generator.look()
-        p = torch.einsum("ij,njhw->nihw", t, x) + o.view(1, 3, 1, 1)
+        p = recoloured(x, *colour_map(matrix, offset, device))
         y, used = generator.measured(p, look)
         here, there = (generator.measured(p[..., i : i - PAN_MARGIN], look, used)[0] for i in (0, 1))
         inner = (slice(None), slice(None), slice(32, -32), slice(32, -32))

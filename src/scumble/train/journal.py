@@ -46,7 +46,6 @@ class Journal:
         with written_whole(path) as part:
             part.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
         with written_or_refused(folder):
-            (folder / GRIDS).mkdir(exist_ok=True)
             self.board = SummaryWriter(str(folder / BOARD), purge_step=first + 1 if first else None)
             self.lines = path.open("a", encoding="utf-8")
 
@@ -75,6 +74,7 @@ class Journal:
             for name, value in figures.items():
                 self.board.add_scalar(f"{split}/{name}", value, step)
             self.board.add_image(f"{split}/content, style, painting", grid, step)
+            (self.folder / GRIDS).mkdir(exist_ok=True)
             Image.fromarray(codes).save(self.folder / f"{split}.png")
             Image.fromarray(codes).save(self.folder / GRIDS / f"{split}_{step:07d}.jpg", quality=90)
             self._line({"step": step, "split": split, **figures})

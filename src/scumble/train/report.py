@@ -13,20 +13,6 @@ from scumble.train.journal import GRIDS, JOURNAL, PREVIEWS, read_journal
 
 SHOWN_GRIDS = 4
 
-HELD = (
-    "total",
-    "content",
-    "style",
-    "half",
-    "gram",
-    "variation",
-    "motion",
-    "turned",
-    "range",
-    "adversarial",
-    "gradient",
-)
-
 
 def write_report(folder: Path) -> Path:
     """Read a finished run's journal, card and grids; write `report.html` beside them."""
@@ -58,9 +44,9 @@ FIGURES = (
 
 def _figures(card: dict[str, Any]) -> Table:
     names = list(card["val"])
-    found = [(split, card[split]) for split in ("val", "test")]
-    found += [(f"{split}, of the start", figures) for split, figures in card.get("start", {}).items()]
-    rows = [(label, *(f"{figures[name]:.4f}" for name in names)) for label, figures in found]
+    splits = [(split, card[split]) for split in ("val", "test")]
+    splits += [(f"{split}, of the start", figures) for split, figures in card.get("start", {}).items()]
+    rows = [(label, *(f"{figures[name]:.4f}" for name in names)) for label, figures in splits]
     return Table(["split", *names], rows)
 
 
@@ -80,20 +66,21 @@ def _losses(terms: Sequence[dict[str, Any]]) -> list[Drawing | Text]:
         kept = [line for line in terms if name in line]
         return [line["step"] for line in kept], [line[name] for line in kept]
 
-    known = {name for line in terms for name in line} - {"step"}
-    found = [Drawing(curves({n: series(n)}), n) for n in (*HELD, "identity_pixels", "identity_features") if n in known]
-    if "d" in known:
+    known = list(dict.fromkeys(name for line in terms for name in line if name != "step"))
+    of_critic = [name for name in known if name.split("_")[0] == "d"]
+    drawings = [Drawing(curves({name: series(name)}), name) for name in known if name not in of_critic]
+    if of_critic:
         critic = {"real": series("d_real"), "fake": series("d_fake")}
-        found += [
+        drawings += [
             Drawing(curves({"loss": series("d")}), "discriminator's loss"),
-            Drawing(curves(critic), "discriminator's mean logits"),
+            Drawing(curves(critic), "discriminator's verdicts: share taken for real"),
         ]
-    return list(found)
+    return list(drawings)
 
 
 def _pictures(folder: Path) -> list[Picture]:
-    found = sorted((folder / GRIDS).glob("val_*.jpg"))
-    kept = [found[i] for i in spread(range(len(found)), SHOWN_GRIDS)] + sorted((folder / GRIDS).glob("test_*.jpg"))[-1:]
+    grids = sorted((folder / GRIDS).glob("val_*.jpg"))
+    kept = [grids[i] for i in spread(range(len(grids)), SHOWN_GRIDS)] + sorted((folder / GRIDS).glob("test_*.jpg"))[-1:]
     places = [path.stem.split("_") for path in kept]
     previews = sorted((folder / PREVIEWS).glob("*.jpg"))
     whole = [previews[i] for i in spread(range(len(previews)), 2)]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from scumble.core.errors import BadInput, BadOutput
+from scumble.core.progress import Listener, said
 from scumble.train.data.dataset import Dataset
-from scumble.train.journal import BEST, BOARD, CARD, GRIDS, JOURNAL, PREVIEWS, RESUME, TRAVEL
+from scumble.train.journal import BEST, BOARD, CARD, GRIDS, JOURNAL, PREVIEWS, RESUME, TRAVEL, written_or_refused
 
 
 def refuse_a_run(folder: Path, again: str) -> None:
@@ -17,7 +17,7 @@ def refuse_a_run(folder: Path, again: str) -> None:
         raise BadOutput(f"{folder}: holds a run already; go on with {again}, or give --overwrite")
 
 
-def checkpoint_of(resume: Path | None, say: Callable[[str], None]) -> Path | None:
+def checkpoint_of(resume: Path | None, tell: Listener) -> Path | None:
     """The checkpoint to go on from: the one given, or a run folder's exact one, else its travel one."""
     if resume is None or not resume.is_dir():
         if resume is not None and not resume.is_file():
@@ -28,13 +28,29 @@ def checkpoint_of(resume: Path | None, say: Callable[[str], None]) -> Path | Non
             return resume / name
     if not only_begun(resume):
         raise BadInput(f"{resume}: no run to go on with in this folder; name one that scumble train has written")
-    say(f"{resume}: no checkpoint yet, beginning anew")
+    tell(said(f"{resume}: no checkpoint yet, beginning anew"))
     return None
 
 
 def only_begun(folder: Path) -> bool:
     """A run that was killed before its first checkpoint has nothing to lose."""
     return (folder / JOURNAL).exists() and not any((folder / name).exists() for name in (RESUME, TRAVEL, CARD))
+
+
+def open_folder(folder: Path, checkpoint: Path | None, goes_on: bool) -> None:
+    """Make a run's folder, empty of another run unless the run `goes_on` in it. Raises BadOutput.
+
+    A checkpoint of another folder brings the past of its run along.
+    """
+    with written_or_refused(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob(".*.part*"):  # of a run that was killed while it wrote
+            left.unlink()
+        if goes_on:
+            return
+        clear_run(folder)
+        if checkpoint is not None:
+            bring_along(checkpoint.parent, folder)
 
 
 def clear_run(folder: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from scumble.core.options import option
+from scumble.core.options import check, option
 from scumble.core.settings import to_values
 from scumble.network.shape import SEEN, SIZES, Form
 
@@ -207,22 +207,33 @@ class ScheduleSettings:
 
 
 @dataclass(frozen=True)
-class RunSettings:
+class MachineSettings:
+    """On what a training runs, and its seed."""
+
+    device: str = option("auto", "cpu, cuda, mps or auto.")
+    precision: Literal["auto", "bf16", "f32"] = option(
+        "auto", "Networks' arithmetic; auto is bf16 where the machine multiplies in it; losses are in f32 always."
+    )
+    threads: int = option(0, "CPU threads; 0 leaves the choice to torch.")
+    seed: int = option(0, "Every random draw follows from it and the step.")
+
+    def __post_init__(self) -> None:
+        for name in ("threads", "seed"):
+            _at_least(name, getattr(self, name), 0)
+        check(self)
+
+
+@dataclass(frozen=True)
+class RunSettings(MachineSettings):
     """Machine, pace of evaluation, where things go."""
 
     output: Path = option(Path("run"), "Folder of the run.")
     vgg: Path | None = option(
         None, "Features file; by default the shipped one, by which alone a universal generator is trained."
     )
-    seed: int = option(0, "Every random draw follows from it and the step.")
-    device: str = option("auto", "cpu, cuda, mps, or auto.")
-    precision: Literal["auto", "bf16", "f32"] = option(
-        "auto", "Networks' arithmetic; auto is bf16 where the machine multiplies in it; losses are in f32 always."
-    )
     compiled: bool = option(
         True, "Compile what normalises: half as long a step, after the first minute; on a CPU needs a C++ compiler."
     )
-    threads: int = option(0, "CPU threads; 0 leaves the choice to torch.")
     evaluate_every: int = option(1000, "Steps between evaluations on val.")
     evaluate_pairs: int = option(12, "Pairs of content and style in an evaluation.")
     evaluate_side: int = option(256, "Side of evaluation pictures in pixels.")
@@ -239,9 +250,10 @@ class RunSettings:
     log_every: int = option(20, "Steps between TensorBoard scalars.")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("evaluate_every", "evaluate_pairs", "log_every"):
             _at_least(name, getattr(self, name), 1)
-        for name in ("threads", "save_minutes", "preview_seconds", "composite_style", "content_held", "seed"):
+        for name in ("save_minutes", "preview_seconds", "composite_style", "content_held"):
             _at_least(name, getattr(self, name), 0)
         if self.evaluate_side < 160 or self.evaluate_side % 32:
             raise ValueError(f"evaluate_side {self.evaluate_side}: give a multiple of 32 from 160 on")

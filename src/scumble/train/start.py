@@ -1,15 +1,17 @@
-"""What a run needs before its first step: the features network and the styles."""
+"""What a run needs before its first step: the features network, the styles, and a word on what is slow."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import torch
 
 from scumble.core.downloads import shipped_vgg
 from scumble.core.errors import BadSettings
+from scumble.core.progress import Listener, ignore, note
 from scumble.network.shape import SEEN
 from scumble.train.data.dataset import Dataset
 from scumble.train.data.one_style import pictures_of
 from scumble.train.data.style_set import StyleSet, style_set_of, style_set_of_one
+from scumble.train.gan import Gan
 from scumble.train.machine import device_of
 from scumble.train.nn.arithmetic import dtype_of
 from scumble.train.nn.perceptual import PerceptualFeatures
@@ -31,11 +33,19 @@ def features_of(settings: TrainSettings) -> PerceptualFeatures:
 
 
 def styles_of(
-    dataset: Dataset, settings: TrainSettings, features: PerceptualFeatures, say: Callable[[str], None] = lambda _: None
+    dataset: Dataset, settings: TrainSettings, features: PerceptualFeatures, tell: Listener = ignore
 ) -> StyleSet:
     """The styles that a run learns: those of the data set, or its one style."""
     device = next(features.buffers()).device
     if settings.data.style is not None:
         pictures = pictures_of(settings.data.style, "train")
         return style_set_of_one(pictures, settings.data, features, device, settings.run.seed)
-    return style_set_of(dataset, settings.data, features, device, settings.run.seed, say)
+    return style_set_of(dataset, settings.data, features, device, settings.run.seed, tell)
+
+
+def say_what_is_slow(gan: Gan, tell: Listener) -> None:
+    """Note what this machine lacks that makes steps faster."""
+    if gan.uncompiled:
+        tell(note("no C++ compiler was found: steps take about twice as long; install g++, or set run.compiled=false"))
+    if gan.device.type == "cpu" and gan.settings.run.precision == "auto" and gan.generator.dtype == torch.float32:
+        tell(note("this processor does not multiply in bfloat16: steps are in float32 and take longer"))

@@ -5,12 +5,13 @@ It starts from the look that the universal generator makes of the pictures, or f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from scumble.core.errors import BadLook, BadOutput
+from scumble.core.progress import Listener, ignore, note, said
 from scumble.core.settings import load
 from scumble.core.version import __version__
 from scumble.look.look import Look, with_reference
@@ -56,7 +57,7 @@ def train_look(
     first: Look | None = None,
     from_scratch: bool = False,
     name: str = "",
-    say: Callable[[str], None] = print,
+    tell: Listener = ignore,
     resume: bool = False,
     again: str = "--resume",
 ) -> Look:
@@ -79,13 +80,14 @@ def train_look(
         generator=replace(settings.generator, start=kept, conditioning="none"),
     )
     begun = resume and (folder / JOURNAL).exists()
-    done = train(settings, folder if begun else None, say=say, overwrite=True, again=again)
+    done = train(settings, folder if begun else None, tell=tell, overwrite=True, again=again)
     assert done is not None  # no stop was asked for
     if done.steps < FEW_STEPS:
-        say(f"note: {done.steps} steps hardly change a look; give more --minutes or --steps")
+        tell(note(f"{done.steps} steps hardly change a look; give more --minutes or --steps"))
     for split, before in done.start.items():
         after = {"val": done.best, "test": done.test}[split]
-        say(f"{split}: " + ", ".join(f"{k} {after[k]:.3f} (instant {before[k]:.3f})" for k in ("style", "content")))
+        figures = ", ".join(f"{k} {after[k]:.3f} (instant {before[k]:.3f})" for k in ("style", "content"))
+        tell(said(f"{split}: {figures}"))
     arrays, card = read_arrays(done.weights)
     facts: dict[str, Any] = {
         **({} if first is None else first.facts),
@@ -109,8 +111,7 @@ def refined_look(
     output: Path,
     minutes: float,
     options: PlateOptions,
-    say: Callable[[str], None] = print,
-    tell: Callable[[str, int, int], None] = lambda *_: None,
+    tell: Listener = ignore,
     overwrite: bool = False,
 ) -> Look:
     """The look of style pictures, refined for one shot for some minutes and kept in `output`, its run beside it.
@@ -123,7 +124,7 @@ def refined_look(
     same = begun_with_the_same(material, folder, begun_with)
     if output.exists():
         if same:
-            say(f"note: {output} was refined for this shot before, and is used again")
+            tell(note(f"{output} was refined for this shot before, and is used again"))
             return Look.load(output)
         if not overwrite:
             raise BadOutput(f"{output}: another look is there; give --overwrite to refine anew, or name another output")
@@ -135,8 +136,8 @@ def refined_look(
     )
     settings, _ = start_of(settings, None)
     resume = same and (folder / JOURNAL).exists() and not (folder / CARD).exists()
-    gathered = gather(material, folder, begun_with, say, resume, tell)
-    return train_look(gathered, output, settings, None, False, output.stem, say, resume, "the same command")
+    gathered = gather(material, folder, begun_with, tell, resume)
+    return train_look(gathered, output, settings, None, False, output.stem, tell, resume, "the same command")
 
 
 def _made_of(style: Path, name: str) -> Look:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from scumble.train.data.dataset import Dataset, Pixels, dulled, random_crop, to_batch
 from scumble.train.data.style_set import StyleSet
-from scumble.train.settings import DataSettings
+from scumble.train.settings import DataSettings, TrainSettings
 
 MARGIN = 4  # pixels around a content crop, within which it moves by whole pixels
 
@@ -57,6 +57,19 @@ class Batches:
         dataset.load(self.contents)
         if settings.style is None:
             dataset.load(dataset.of("style", "train"))
+
+    @classmethod
+    def of_run(cls, settings: TrainSettings, dataset: Dataset, styles: StyleSet) -> Batches:
+        """The batches that a run's settings ask for."""
+        wanted = settings.losses
+        return cls(
+            dataset,
+            settings.data,
+            styles,
+            settings.run.seed,
+            settings.schedule.motion_from if wanted.motion else None,
+            bool(wanted.adversarial) or wanted.style_kind == "gram",
+        )
 
     def stream(self, first: int) -> Generator[tuple[int, Batch], None, None]:
         """(step, batch) from step `first` on, without end."""

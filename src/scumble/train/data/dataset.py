@@ -74,13 +74,13 @@ class Dataset:
     def of(self, kind: str, split: str) -> list[Record]:
         """Records of a kind and split; an empty answer is an error that says so."""
         of_kind = [r for r in self.records if r.kind == kind]
-        found = [r for r in of_kind if r.split == split or (self.few and len(of_kind) < 3)]
-        if not found:
+        records = [r for r in of_kind if r.split == split or (self.few and len(of_kind) < 3)]
+        if not records:
             raise BadInput(
                 f"{self.path}: no {kind} picture in the {split} split; prepare it again with 3 or more {kind} pictures,"
                 " or the words train, val and test in a MANIFEST.csv"
             )
-        return found
+        return records
 
     def picture(self, record: Record) -> Image.Image:
         """The decoded RGB picture."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from scumble.core.errors import BadInput, BadOutput, BadPlate, BadSettings
 from scumble.core.files import written_whole
+from scumble.core.progress import Listener, Progress, ignore, note, said
 from scumble.look.making import picture_facts, picture_hash
 from scumble.media.plate import PlateOptions
 from scumble.train.data.dataset import PACKED, Dataset
@@ -57,14 +58,13 @@ def gather(
     material: Material,
     folder: Path,
     begun_with: Mapping[str, Any],
-    say: Callable[[str], None] = print,
+    tell: Listener = ignore,
     resume: bool = False,
-    tell: Callable[[str, int, int], None] = lambda *_: None,
 ) -> Gathered:
     """Pack the material into a run's folder; that of a run which is there gives way when all is well.
 
-    `resume` is for a run that goes on: with the same material and what else it was `begun_with`. `tell` gets file,
-    done, total. Raises BadInput, BadPlate, BadSettings naming what cannot be trained on.
+    `resume` is for a run that goes on: with the same material and what else it was `begun_with`.
+    Raises BadInput, BadPlate, BadSettings naming what cannot be trained on.
     """
     own = {**_identity(material, folder), **begun_with}
     if resume:
@@ -82,17 +82,17 @@ def gather(
     try:
         work.mkdir(parents=True, exist_ok=True)
         _write(work, own)
-        said: list[str] = []
-        content = _packed("content", material, work, folder, resume, said, tell)
-        style = _packed("style", material, work, folder, resume, said, tell)
+        heard: list[Progress] = []
+        content = _packed("content", material, work, folder, resume, heard, tell)
+        style = _packed("style", material, work, folder, resume, heard, tell)
     except (BadInput, BadPlate, BadSettings):
         if fresh:
             shutil.rmtree(work, ignore_errors=True)
         raise
     except OSError as error:
         raise BadOutput(f"{work}: cannot be written ({error.strerror or error}); name another --run") from error
-    for line in said:
-        say(line)
+    for event in heard:
+        tell(event)
     if work != folder:  # whatever else lies in the folder stays
         for part in (*(p for p in (content, style) if work in p.parents), work / FACTS):
             place = folder / part.name
@@ -130,8 +130,8 @@ def _packed(
     work: Path,
     run: Path,
     resume: bool,
-    said: list[str],
-    tell: Callable[[str, int, int], None],
+    heard: list[Progress],
+    tell: Listener,
 ) -> Path:
     """The packed data set of a kind: the one that was given, the run's own, or one made now."""
     given = material.content if kind == "content" else material.style
@@ -155,7 +155,7 @@ def _packed(
             why = next((line for line in done.skipped if str(path) in line), f"{path}: black, flat, or there twice")
             shutil.rmtree(output)
             raise BadInput(f"{why}; take it out of --{kind}, or mend it")
-    said += [f"skipped {line}" for line in done.skipped] + [f"note: {line}" for line in done.notes]
+    heard += [said(f"skipped {line}") for line in done.skipped] + [note(line) for line in done.notes]
     return output
 
 
@@ -174,15 +174,15 @@ def _identity(material: Material, folder: Path) -> dict[str, Any]:
 
 
 def _files(paths: Sequence[Path], kind: str, folder: Path) -> list[list[str | int]]:
-    found: list[list[str | int]] = []
+    facts: list[list[str | int]] = []
     for path in paths:
         if _is_packed(path):
             file = path / PACKED if path.is_dir() else path
-            found.append([path.name, picture_hash(file)] if file.is_file() else [path.name])
+            facts.append([path.name, picture_hash(file)] if file.is_file() else [path.name])
             continue
         for source in files_of(path, kind, folder, []):
-            found += [[file.name, file.stat().st_size] for file in source.files]
-    return found
+            facts += [[file.name, file.stat().st_size] for file in source.files]
+    return facts
 
 
 def _facts(material: Material, folder: Path, content: Path, style: Path) -> dict[str, Any]:
@@ -194,7 +194,7 @@ def _facts(material: Material, folder: Path, content: Path, style: Path) -> dict
     sources = [s for p in material.style if not _is_packed(p) for s in files_of(p, "style", folder, [])]
     kept: list[Source] = [s for s in sources if any(n.startswith(stem_of("style", s.path)) for n in names)]
     files = [file for source in kept for file in source.files][:RECORDED]
-    licences = {kind: sorted({r.licence or "none on record" for r in found}) for kind, found in records.items()}
+    licences = {kind: sorted({r.licence or "none on record" for r in of_kind}) for kind, of_kind in records.items()}
     return {
         "sources": picture_facts([(path, 1.0) for path in files]),
         "style pictures": len(records["style"]),

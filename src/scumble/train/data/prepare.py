@@ -17,7 +17,7 @@ import json
 import re
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from PIL import Image
 from scumble.core.errors import BadInput, BadOutput, BadPlate, BadSettings, ScumbleError
 from scumble.core.files import not_written, written_whole
 from scumble.core.frames import Frame, spread
+from scumble.core.progress import Listener, Progress, ignore
 from scumble.core.working_space import to_working
 from scumble.media.colour_tags import LINEAR_FORMATS
 from scumble.media.movie_reader import MoviePlate
@@ -111,7 +112,7 @@ def prepare(
     quality: int = 80,
     frames_per_movie: int = 24,
     licence: str = "",
-    progress: Callable[[str, int, int], None] = lambda *_: None,
+    tell: Listener = ignore,
     overwrite: bool = False,
     options: PlateOptions = PlateOptions(),
     few: bool = False,
@@ -124,19 +125,19 @@ def prepare(
     with fewer than three pictures; `apart` is a folder whose files are no sources, `output` by default.
 
     Dropped: frames and pictures that are black or flat, and all but the first of those that look the
-    same. `licence` is for pictures that no manifest speaks of. `progress` gets file, done, total.
+    same. `licence` is for pictures that no manifest speaks of.
     Raises BadInput for a source that is not there or that holds nothing to train on, BadOutput where a
     finished set would be replaced without `overwrite`.
     """
     if (output / PACKED).exists() and not overwrite:
         raise BadOutput(f"{output}: holds a data set already; give --overwrite to replace it")
     skipped: list[str] = []
-    found = [
+    pictures_there = [
         files_of(source, kind, apart or output, skipped)
         for kind, all_ in (("content", content), ("style", style))
         for source in all_
     ]
-    everything = [file for files in found for file in files]
+    everything = [file for files in pictures_there for file in files]
     work = output / ".work"
     try:
         work.mkdir(parents=True, exist_ok=True)
@@ -144,12 +145,12 @@ def prepare(
         pictures: list[Path] = []
         set_aside: list[bool] = []
         for i, file in enumerate(everything):
-            progress(file.path.name, i, len(everything))
+            tell(Progress(file.path.name, i, len(everything)))
             for record, picture in _prepared(file, work, size, quality, frames_per_movie, options, skipped):
                 set_aside.append(file.row.get("split", "") in ("val", "test"))
                 records.append(record if record.licence else _licensed(record, licence))
                 pictures.append(picture)
-        progress("packing", len(everything), len(everything))
+        tell(Progress("packing", len(everything), len(everything)))
         kept, dropped = _worth_keeping(records, pictures)
         for kind, sources in (("content", content), ("style", style)):
             if sources and not any(records[i].kind == kind for i in kept):
@@ -372,15 +373,15 @@ def _work_on(
     """Write the file's pictures to `work`; frame numbers (None for a picture) and what went wrong."""
     numbers: list[int | None] = []
     fault = ""
-    found: Iterator[tuple[int | None, Image.Image]]
+    named: Iterator[tuple[int | None, Image.Image]]
     if file.is_movie:
-        found = _movie_frames(file.path, frames, options)
+        named = _movie_frames(file.path, frames, options)
     elif file.is_footage:
-        found = _sequence_frames(file.path, frames, options)
+        named = _sequence_frames(file.path, frames, options)
     else:
-        found = _one(file, options)
+        named = _one(file, options)
     try:
-        for number, original in found:
+        for number, original in named:
             picture = _shrunk(original, size)
             if max(picture.size) > LONGEST:
                 raise BadPlate(f"{file.path}: {picture.width}x{picture.height} pixels are too long a strip; cut it up")
@@ -431,10 +432,10 @@ def _movie_frames(path: Path, count: int, options: PlateOptions) -> Iterator[tup
         except BadPlate as error:
             fault.append(error)
 
-    found = detect(whole_ones())
+    shots = detect(whole_ones())
     taken: list[int] = []
-    for own in own_frames(found, plate.numbers):  # off the dissolves, where two shots are blended
-        share = max(1, round(count * len(own) / (found[-1].last - found[0].first + 1)))
+    for own in own_frames(shots, plate.numbers):  # off the dissolves, where two shots are blended
+        share = max(1, round(count * len(own) / (shots[-1].last - shots[0].first + 1)))
         inner = own[len(own) // 20 : len(own) - len(own) // 20]
         taken += spread(inner, share)
     for frame in plate.read(spread(taken, max(count, 1))):

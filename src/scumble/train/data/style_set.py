@@ -24,6 +24,7 @@ from PIL import Image
 from torch import Tensor
 
 from scumble.core.errors import BadOutput
+from scumble.core.progress import Listener, Progress, ignore, note
 from scumble.look.making import STYLE_SIDE
 from scumble.network.palette import Palette, recolouring
 from scumble.network.shape import SEEN
@@ -188,29 +189,29 @@ def style_set_of(
     features: PerceptualFeatures,
     device: torch.device,
     seed: int,
-    say: Callable[[str], None] = lambda _: None,
+    tell: Listener = ignore,
 ) -> StyleSet:
     """The train split's styles, measured now or read from the files of an earlier run beside the data set."""
     records = dataset.of("style", "train")
     folder = dataset.path.with_name(f"styles-{_key(dataset, settings, seed)}")
     cutter = _Cutter(dataset, records, settings, seed)
     shards = [range(i, min(i + SHARD, len(records))) for i in range(0, len(records), SHARD)]
-    found = []
+    goals = []
     for i, shard in enumerate(shards):
         path = folder / f"{i:04d}.safetensors"
         if not path.is_file():
-            say(f"measuring style pictures: {shard.start} of {len(records)}")
+            tell(Progress("measuring style pictures", shard.start, len(records)))
             goal = Goal.joined([measured(crops, features, device) for crops in cutter.groups(shard)])
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 checkpoint.save(path, _named(goal), {"kind": "styles", "schema": SCHEMA})
             except (OSError, BadOutput) as error:
-                say(f"note: {path}: could not be kept ({error}); the next run measures again")
+                tell(note(f"{path}: could not be kept ({error}); the next run measures again"))
         else:
             goal = _read(path)
-        found.append(goal)
+        goals.append(goal)
     weights = [_weight(record, settings) for record in records for _ in range(settings.variants)]
-    return StyleSet(Goal.joined(found), torch.tensor(weights), lambda number, _: cutter.crop(number))
+    return StyleSet(Goal.joined(goals), torch.tensor(weights), lambda number, _: cutter.crop(number))
 
 
 class _Cutter:

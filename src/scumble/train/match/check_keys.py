@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,13 +13,12 @@ from scumble.core.colour import LUMA, linear_to_srgb
 from scumble.core.errors import BadInput, BadPlate
 from scumble.core.frames import Frame, Pixels, format_frames
 from scumble.core.pixels import resized
+from scumble.core.progress import Listener, note
 from scumble.core.working_space import to_working
 from scumble.look.look import Look
-from scumble.media.movie_reader import MoviePlate
 from scumble.media.ocio import Colours
 from scumble.media.open import open_plate
 from scumble.media.plate import Plate, PlateOptions
-from scumble.media.sequence import StillsPlate
 from scumble.shot.matte import Matte
 from scumble.train.match.matcher import Key
 
@@ -36,12 +35,12 @@ ENLARGED = 0.18  # from which one at another size does, where it is also twice t
 SURE = 0.12  # from which a correlation of edges says something: right pairs have 0.3, wrong ones less than 0.09
 
 
-def compare_keys(first: Look, sources: Sequence[Mapping[str, Any]], say: Callable[[str], None]) -> None:
+def compare_keys(first: Look, sources: Sequence[Mapping[str, Any]], tell: Listener) -> None:
     """Say what a look that was matched before learned from and is not given any more."""
     given = {source["frame"] for source in sources}
     for source in first.facts.get("sources", []):
         if "frame" in source and source["frame"] not in given:
-            say(f"note: {first.name} was matched to frame {source['frame']} too, which is not given now")
+            tell(note(f"{first.name} was matched to frame {source['frame']} too, which is not given now"))
 
 
 def key_of(
@@ -51,7 +50,7 @@ def key_of(
     size: tuple[int, int],
     matte: Matte | None,
     space: str,
-    say: Callable[[str], None],
+    tell: Listener,
 ) -> Key:
     """A painted frame and its plate in the working space at the network's size. Raises BadInput, BadPlate."""
     if number not in plate.numbers:
@@ -60,7 +59,7 @@ def key_of(
             f" write --painted FRAME={path.name} with the frame that it was painted over"
         )
     source = open_plate(path, options=PlateOptions("", space, Colours()))
-    if isinstance(source, MoviePlate) or not isinstance(source, StillsPlate) or source.kind != "still":
+    if source.kind != "still":
         raise BadInput(f"{path}: a painted key frame is one picture; name a still")
     (painted,), (frame,) = source.read(source.numbers), plate.read([number])
     own, theirs = source.size, plate.size
@@ -69,20 +68,20 @@ def key_of(
             f"{path}: the key is {own[0]}x{own[1]}, the plate {theirs[0]}x{theirs[1]}; paint over the whole frame"
         )
     if own != theirs:
-        say(f"note: {path.name} is {own[0]}x{own[1]}, the plate {theirs[0]}x{theirs[1]}: brought to its size")
+        tell(note(f"{path.name} is {own[0]}x{own[1]}, the plate {theirs[0]}x{theirs[1]}: brought to its size"))
     working = to_working(frame.pixels, frame.colour_space)
     pixels = resized(painted.pixels, theirs)
     if painted.colour_space.kind == "display":
         target = painted.colour_space.to_reference(pixels)
         if working.gain is not None:
-            say(f"note: {path.name} is {painted.colour_space}, the plate {plate.colour_space}: taken as it is seen")
+            tell(note(f"{path.name} is {painted.colour_space}, the plate {plate.colour_space}: taken as it is seen"))
     else:
         linear = painted.colour_space.to_reference(pixels)
         gain = np.float32(1) if working.gain is None else working.gain
         target = linear_to_srgb((np.maximum(linear, 0) / gain).astype(np.float32))
     weight = np.ones((*theirs[::-1], 1), np.float32) if matte is None else matte.of(number)
     if painted.alpha is not None and painted.alpha.min() < 1:
-        say(f"note: {path.name} has alpha: what is transparent teaches nothing")
+        tell(note(f"{path.name} has alpha: what is transparent teaches nothing"))
         weight = weight * resized(painted.alpha, theirs).reshape(weight.shape)
     weight = weight * (~working.bad[:, :, None]) * np.isfinite(target).all(axis=2, keepdims=True)
     if weight.max() < 0.5:
@@ -90,7 +89,7 @@ def key_of(
     seen, wanted = resized(working.pixels, size), resized(np.nan_to_num(target).astype(np.float32), size)
     said = _beside(alignment(seen, wanted), alignment(seen, wanted, (1.0,)), size, theirs)
     if said:
-        say(f"note: {path.name} {said} frame {number}; check the number and that it was not moved or cropped")
+        tell(note(f"{path.name} {said} frame {number}; check the number and that it was not moved or cropped"))
     small = resized(weight.astype(np.float32), size).reshape(size[1], size[0])
     return Key(number, seen, wanted, np.clip(small, 0, 1).astype(np.float32))
 
@@ -108,13 +107,13 @@ def alignment(plate: Pixels, painted: Pixels, factors: Sequence[float] = FACTORS
     """Where the edges of a painting (H, W, 3) meet those of its plate: phase correlation, at several enlargements."""
     height, width = painted.shape[:2]
     window, own = cv2.createHanningWindow((width, height), cv2.CV_32F), _edges(painted)
-    found = []
+    alignments = []
     for factor in factors:
         large = resized(plate, (round(width * factor), round(height * factor)))
         top, left = (large.shape[0] - height) // 2, (large.shape[1] - width) // 2
         (x, y), sure = cv2.phaseCorrelate(_edges(large[top : top + height, left : left + width]), own, window)
-        found.append(Alignment(factor, float(x), float(y), float(sure)))
-    return max(found, key=lambda a: a.sure)
+        alignments.append(Alignment(factor, float(x), float(y), float(sure)))
+    return max(alignments, key=lambda a: a.sure)
 
 
 def _edges(picture: Pixels) -> Pixels:
@@ -123,23 +122,23 @@ def _edges(picture: Pixels) -> Pixels:
     return np.sqrt(gradient).astype(np.float32)
 
 
-def _beside(found: Alignment, straight: Alignment, size: tuple[int, int], full: tuple[int, int]) -> str:
+def _beside(best: Alignment, straight: Alignment, size: tuple[int, int], full: tuple[int, int]) -> str:
     """What is to be said of an alignment at `size`, in pixels of `full`; nothing where edges tell nothing."""
-    if found.factor > 1 and found.sure > max(ENLARGED, 2 * straight.sure):
-        return f"looks like a part, enlarged by about {found.factor:.2f}, of"
+    if best.factor > 1 and best.sure > max(ENLARGED, 2 * straight.sure):
+        return f"looks like a part, enlarged by about {best.factor:.2f}, of"
     if straight.sure > SURE and np.hypot(straight.right, straight.down) > max(UNSURE, MOVED * size[1] / 360):
         right, down = straight.right * full[0] / size[0], straight.down * full[1] / size[1]
         return f"seems to lie {right:+.0f} pixels across and {down:+.0f} down beside"
     return ""
 
 
-def compare_frames(keys: Sequence[Key], others: Sequence[tuple[int, Pixels]], say: Callable[[str], None]) -> None:
+def compare_frames(keys: Sequence[Key], others: Sequence[tuple[int, Pixels]], tell: Listener) -> None:
     """Say where a key's edges meet those of another frame far better than those of its own."""
     for key in keys:
         own = alignment(key.plate, key.painted, (1.0,)).sure
         number, best = max(((n, alignment(p, key.painted, (1.0,))) for n, p in others), key=lambda f: f[1].sure)
         if best.sure > max(1.5 * own, SURE) and np.hypot(best.right, best.down) < 2:
-            say(f"note: the key of frame {key.number} fits frame {number} far better; check its number")
+            tell(note(f"the key of frame {key.number} fits frame {number} far better; check its number"))
 
 
 def at_network_size(frame: Frame, size: tuple[int, int]) -> Pixels:

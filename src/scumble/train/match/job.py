@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import shutil
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load_file
 
 from scumble.core.downloads import vgg_path
 from scumble.core.errors import BadInput
-from scumble.core.files import check_writable, written_whole
+from scumble.core.files import check_writable
 from scumble.core.frames import spread
+from scumble.core.progress import Listener, ignore, note, said
 from scumble.core.version import __version__
 from scumble.look.look import Look, with_reference
 from scumble.look.making import as_style, look_of_pixels, picture_hash
@@ -26,13 +24,13 @@ from scumble.look.statistics import reference_statistics, shot_statistics
 from scumble.media.plate import Plate
 from scumble.rendering.options import LINES
 from scumble.shot.matte import Matte
-from scumble.train.journal import JOURNAL, read_journal
-from scumble.train.machine import Signals, device_of
+from scumble.train.machine import device_of
 from scumble.train.match.check_keys import at_network_size, compare_frames, compare_keys, key_of
-from scumble.train.match.matcher import Figures, Matcher, MatchSettings
+from scumble.train.match.match_run import BEST, MatchRun
+from scumble.train.match.matcher import Figures, Matcher
 from scumble.train.match.previews import Shows, changes_between, changes_in_words
 from scumble.train.match.report import write_match_report
-from scumble.train.nn import checkpoint
+from scumble.train.match.settings import MatchSettings
 from scumble.train.nn.arithmetic import dtype_of
 from scumble.train.nn.perceptual import PerceptualFeatures
 
@@ -40,9 +38,7 @@ FREE = 12  # frames that nobody painted and that hold the look
 
 SHOWN = 5  # frames of a preview
 
-PREVIEW_SECONDS = 60.0
-
-RESUME, BEST, BEFORE = "match.safetensors", "best.safetensors", "before.look"
+BEFORE = "before.look"
 
 
 def match_look(
@@ -57,7 +53,7 @@ def match_look(
     name: str = "",
     lines: int | None = None,
     vgg: Path | None = None,
-    say: Callable[[str], None] = print,
+    tell: Listener = ignore,
     overwrite: bool = False,
     carry: bool = True,
 ) -> Look:
@@ -80,22 +76,22 @@ def match_look(
         lines = learned if lines is None and isinstance(learned, int) else lines
     lines = min(height, LINES) if lines is None else lines or height
     size = (max(32, round(plate.size[0] * lines / height)), max(32, lines))
-    keys = [key_of(plate, number, path, size, matte, painted_space, say) for number, path in painted]
+    keys = [key_of(plate, number, path, size, matte, painted_space, tell) for number, path in painted]
     check_writable(output)
     sources = [
         {"picture": path.name, "sha256": picture_hash(path), "frame": number, "weight": 1.0} for number, path in painted
     ]
     first = start or look_of_pixels([as_style(key.painted) for key in keys], [1.0] * len(keys), name, sources)
     if first.shot is not None:
-        compare_keys(first, sources, say)
+        compare_keys(first, sources, tell)
     statistics = shot_statistics(first, plate, size)
     others = [n for n in plate.numbers if n not in numbers]
     unpainted = [(frame.number, at_network_size(frame, size)) for frame in plate.read(spread(others, FREE))]
     free = [pixels for _, pixels in unpainted]
     if not free:
-        say(f"note: {plate.path.name} has no frame that nobody painted: nothing holds the look anywhere else")
+        tell(note(f"{plate.path.name} has no frame that nobody painted: nothing holds the look anywhere else"))
     else:
-        compare_frames(keys, unpainted, say)
+        compare_frames(keys, unpainted, tell)
     dtype = dtype_of(settings.precision, device_of(settings.device))
     features = PerceptualFeatures.load(vgg or vgg_path(), "relu4_1", dtype)
     matcher = Matcher(first, statistics, keys, free, settings, features)
@@ -110,7 +106,8 @@ def match_look(
     earlier = [key.number for key in first.keys if key.number in plate.numbers and key.number not in plates]
     plates |= {frame.number: at_network_size(frame, size) for frame in plate.read(earlier)}
     shows = Shows(matcher, shown, kept, plates)
-    best, seconds = _trained(matcher, run, identity, shows, before, say, overwrite, first.shot is not None)
+    learning = MatchRun(run, matcher, identity, shows, tell)
+    best = _learn(learning, before, overwrite, goes_on=first.shot is not None)
     matcher.take(load_file(run / BEST))
     shows.write(run)
     now, then = shows.painter(matcher.ema, kept), shows.painter(matcher.start, first.keys)
@@ -119,7 +116,7 @@ def match_look(
     if first.shot is not None:
         first.save(run / BEFORE)
         changes = changes_between(then, now, plate, size)
-        say(changes_in_words(changes))
+        tell(said(changes_in_words(changes)))
     facts = {
         **first.facts,
         "name": name or first.name,
@@ -128,7 +125,7 @@ def match_look(
         "sources": sources,
         "training": {
             "step": matcher.steps,
-            "seconds": round(seconds, 1),
+            "seconds": round(learning.clock.seconds, 1),
             "held out": _named(best),
             "held out at first": _named(before),
             **({"changes": {str(n): round(v, 2) for n, v in changes.items()}} if changes else {}),
@@ -160,107 +157,23 @@ def _named(figures: Figures) -> dict[str, float]:
     return {name: round(value, 4) for name, value in figures._asdict().items()}
 
 
-def _trained(
-    matcher: Matcher,
-    run: Path,
-    identity: Mapping[str, Any],
-    shows: Shows,
-    before: Figures,
-    say: Callable[[str], None],
-    overwrite: bool,
-    goes_on: bool,
-) -> tuple[Figures, float]:
-    """Train to the end of the schedule or until nothing gets better; figures of the best, and seconds spent."""
-    s = matcher.settings
-    run.mkdir(parents=True, exist_ok=True)
-    best, best_at, spent, last_progress = before, 0, 0.0, 0.0
-    known = checkpoint.load(run / RESUME)[1] if (run / RESUME).is_file() else {}
-    same, finished = known.get("match") == identity, bool(known.get("finished"))
-    # a finished one has its look; it is replaced by one that goes on from that
-    if known and not same and not overwrite and not (finished and goes_on):
-        raise BadInput(f"{run}: holds a match with other keys or settings; give another --run, or --overwrite")
-    if same and not (overwrite and finished):
-        facts = matcher.load(run / RESUME)
-        best, best_at, spent = Figures(*facts["best"]), int(facts["best_at"]), float(facts["seconds"])
-        limits = (s.minutes, s.steps)
-        last_progress = float(facts["progress"]) if facts["limits"] == list(limits) else 0.0
-        _forget_after(run / JOURNAL, matcher.steps)
-        if not finished:
-            say(f"going on at step {matcher.steps}")
-    else:
-        finished = False
-        (run / JOURNAL).unlink(missing_ok=True)
-        shutil.rmtree(run / "previews", ignore_errors=True)
-        _keep(run, matcher)
-    began = shown_at = time.monotonic()
-    shows.write(run)
-
-    def progress() -> float:
-        by_time = (spent + time.monotonic() - began) / (60 * s.minutes) if s.minutes else 0.0
-        return max(last_progress, matcher.steps / s.steps, by_time)
-
-    def save(at_end: bool = False) -> None:
-        matcher.save(
-            run / RESUME,
-            {
-                "match": identity,
-                "finished": at_end,
-                "limits": [s.minutes, s.steps],
-                "best": list(best),
-                "best_at": best_at,
-                "seconds": spent + time.monotonic() - began,
-                "progress": progress() if s.minutes else 0.0,
-            },
-        )
-
-    with Signals() as signals, (run / JOURNAL).open("a", encoding="utf-8") as journal:
-
-        def look_at(terms: Mapping[str, float]) -> None:
-            nonlocal best, best_at
-            found = matcher.figures()
-            if found.score < best.score:
-                best, best_at = found, matcher.steps
-                _keep(run, matcher)
-            line = {"step": matcher.steps, **terms, **{f"held out {k}": v for k, v in found._asdict().items()}}
-            journal.write(json.dumps(line) + "\n")
-            journal.flush()
-            words = "  ".join(f"{k} {v:.3f}" for k, v in found._asdict().items())
-            mark = "  best" if best_at == matcher.steps else ""
-            say(f"step {matcher.steps}  {progress():.0%}  held out: {words}{mark}")
-
+def _learn(run: MatchRun, before: Figures, overwrite: bool, goes_on: bool) -> Figures:
+    """Train to the end of the schedule, or until nothing gets better; figures of the best weights."""
+    run.begin(before, overwrite, goes_on)
+    with run:
         terms: dict[str, float] = {}
-        while not finished and (done := progress()) < 1:
-            if signals.asked:
-                save()
-                say(f"stopped at step {matcher.steps}; the same command goes on")
-                raise SystemExit(128 + signals.asked)
-            terms = matcher.step(done)
-            if matcher.steps % s.check_every == 0:
-                look_at(terms)
-                waited = (matcher.steps - best_at) / matcher.steps * done  # as a share of the whole run
-                if waited > s.patience:
-                    say(f"nothing has got better since step {best_at}")
-                    break
-            if time.monotonic() - shown_at > PREVIEW_SECONDS:
-                shows.write(run)
-                save()
-                shown_at = time.monotonic()
-        if matcher.steps % s.check_every and not finished:
-            look_at(terms)
-    save(at_end=True)
-    return best, spent + time.monotonic() - began
-
-
-def _forget_after(journal: Path, step: int) -> None:
-    """Leave out of a journal what a run that goes on will see again."""
-    kept = [line for line in read_journal(journal) if line["step"] <= step]
-    with written_whole(journal) as part:
-        part.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
-
-
-def _keep(run: Path, matcher: Matcher) -> None:
-    with written_whole(run / BEST) as part:
-        part.write_bytes(save({k: np.ascontiguousarray(v) for k, v in matcher.weights().items()}))
+        while not (run.is_finished or run.is_over or run.is_stopped()):
+            terms = run.matcher.step(run.progress)
+            run.log(terms)
+            if run.is_due("evaluation"):
+                run.judge(terms)
+            if run.is_due("preview"):
+                run.preview()
+            if run.is_due("save"):
+                run.save()
+        if run.steps % run.evaluate_every and not run.is_finished:
+            run.judge(terms)
+        return run.finish()
 
 
 def _portable(settings: MatchSettings) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,11 +25,12 @@ from torch import Tensor, nn
 
 from scumble.core.errors import BadInput, TrainingFailed
 from scumble.core.frames import Pixels
-from scumble.core.options import option
 from scumble.look.look import Look
 from scumble.network.baked import ShotStatistics
 from scumble.train.data.augment import disguise, random_motion, warp
+from scumble.train.forward import colour_map, painted
 from scumble.train.machine import device_of
+from scumble.train.match.settings import MatchSettings
 from scumble.train.nn import checkpoint, losses
 from scumble.train.nn.arithmetic import dtype_of
 from scumble.train.nn.discriminator import PlainDiscriminator
@@ -42,36 +42,6 @@ LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 BLOCK = 32  # side in pixels of the parts of key frames that are held out
 
 ONE_IN = 9  # of them
-
-
-@dataclass(frozen=True)
-class MatchSettings:
-    """How a look learns from painted key frames."""
-
-    minutes: float = option(20.0, "Time limit; 0 is none.")
-    steps: int = option(100000, "Step limit.")
-    patches: int = option(3, "Patches of painted frames a step.")
-    free_patches: int = option(1, "Patches of frames that nobody painted a step.")
-    patch: int = option(96, "Side of a patch in pixels of the network's picture.")
-    pixels: float = option(4.0, "Weight of the mean absolute difference from the painting.")
-    features: float = option(
-        6.0, "Weight of the difference of VGG features, each layer relative to the painting's own size."
-    )
-    adversarial: float = option(0.2, "Weight of the discriminator's verdict on patches.")
-    content: float = option(1.0, "Weight of the plate's structure on frames that nobody painted.")
-    temporal: float = option(
-        20.0, "Weight of painting and moving against moving and painting, on frames that nobody painted."
-    )
-    rate: float = option(1.5e-3, "Adam's rate.")
-    ema: float = option(0.995, "Decay of the averaged weights.")
-    check_every: int = option(100, "Steps between looks at the held-out parts.")
-    patience: float = option(0.35, "Share of the run without a better look after which it ends.")
-    seed: int = option(0, "Every random draw follows from it and the step.")
-    device: str = option("auto", "cpu, cuda, mps, or auto.")
-    threads: int = option(0, "CPU threads; 0 leaves the choice to torch.")
-    precision: str = option(
-        "auto", "Networks' arithmetic, bf16, f32 or auto (bf16 where the machine has it); losses are in f32 always."
-    )
 
 
 class Key(NamedTuple):
@@ -123,9 +93,7 @@ class Matcher:
         self.features = features.to(self.device)
         self.adam_g = torch.optim.Adam(self.generator.parameters(), lr=s.rate, betas=(0.9, 0.99))
         self.adam_d = torch.optim.Adam(self.discriminator.parameters(), lr=s.rate, betas=(0.5, 0.99))
-        matrix, offset = look.recolouring(statistics.palette)
-        self.matrix = torch.from_numpy(matrix.astype(np.float32)).to(self.device)
-        self.offset = torch.from_numpy(offset.astype(np.float32)).to(self.device).view(1, 3, 1, 1)
+        self.colours = colour_map(*look.recolouring(statistics.palette), self.device)
         self.moments = {
             node.name: Moments(
                 *(torch.from_numpy(a[node.name])[None].to(self.device) for a in (statistics.mean, statistics.variance))
@@ -151,8 +119,7 @@ class Matcher:
     def paint(self, x: Tensor, generator: Generator | None = None) -> Tensor:
         """The painting of pictures (N, 3, H, W) whose sides are multiples of the stride."""
         generator = generator or self.generator
-        p = torch.einsum("ij,njhw->nihw", self.matrix, x) + self.offset
-        return generator.measured(p, generator.look(), self.moments)[0]
+        return painted(generator, x, self.colours, generator.look(), self.moments)[0]
 
     def step(self, progress: float) -> dict[str, float]:
         """One step on patches of painted and of free frames; named terms."""
@@ -181,9 +148,9 @@ class Matcher:
             logits = self.discriminator(disguise(y, draw))
             terms["adversarial"] = losses.adversarial_g(logits, "least-squares")
         if free is not None:
-            painted = y[len(x) :]
+            of_free = y[len(x) :]
             if s.content:
-                a = self.features(painted, ("relu4_1",))
+                a = self.features(of_free, ("relu4_1",))
                 with torch.no_grad():
                     b = self.features(free, ("relu4_1",))
                 terms["content"] = losses.content(
@@ -195,7 +162,7 @@ class Matcher:
                 )
                 noise = torch.randn(free.shape, generator=draw).to(self.device) * 0.01
                 moved = self.paint(warp(free, grid).clamp(0, 1) + noise)
-                terms["temporal"] = losses.compound_temporal(moved, warp(painted, grid), inside)
+                terms["temporal"] = losses.compound_temporal(moved, warp(of_free, grid), inside)
         weights = {name: getattr(s, name) for name in terms if name != "d"}
         total = losses.weighted_total({k: v for k, v in terms.items() if k != "d"}, weights)
         if not math.isfinite(float(total.detach())):
@@ -224,7 +191,7 @@ class Matcher:
         return loss.detach()
 
     def _painted_patches(self) -> tuple[Tensor, Tensor, Tensor]:
-        found: list[tuple[Tensor, ...]] = []
+        patches: list[tuple[Tensor, ...]] = []
         for i in range(self.settings.patches):
             x, y, teach, _ = self.keys[(self.steps + i) % len(self.keys)]
             for _ in range(8):  # a matte may leave most of the frame out
@@ -232,8 +199,8 @@ class Matcher:
                 cut = tuple(t[..., top : top + side, left : left + side] for t in (x, y, teach))
                 if float(cut[2].mean()) > 0.2:
                     break
-            found.append(cut)
-        x, y, weight = (torch.cat(parts) for parts in zip(*found, strict=True))
+            patches.append(cut)
+        x, y, weight = (torch.cat(parts) for parts in zip(*patches, strict=True))
         return x, y, weight
 
     def _free_patches(self) -> Tensor | None:
@@ -320,13 +287,13 @@ class Matcher:
 
 def feature_difference(a: dict[str, Tensor], b: dict[str, Tensor], weight: Tensor) -> Tensor:
     """Squared differences of features where `weight` (N, 1, H, W) says so, each layer over the painting's own size."""
-    found = []
+    by_layer = []
     for name in LAYERS:
         here = F.interpolate(weight, size=a[name].shape[2:], mode="area")
         own, wanted = a[name].float(), b[name].float()
         size = wanted.square().mean().clamp(min=1e-6)
-        found.append(((own - wanted).square() * here).sum() / (here.sum().clamp(min=1) * own.shape[1] * size))
-    return torch.stack(found).mean()
+        by_layer.append(((own - wanted).square() * here).sum() / (here.sum().clamp(min=1) * own.shape[1] * size))
+    return torch.stack(by_layer).mean()
 
 
 def held_out(size: tuple[int, int], number: int) -> Any:

@@ -25,12 +25,12 @@ Paints = Callable[[int, Pixels], Pixels]
 
 def changes_between(then: Paints, now: Paints, plate: Plate, size: tuple[int, int]) -> dict[int, float]:
     """Mean absolute difference x 255 between the painting as it was and as it is, by frame."""
-    found = {}
+    changes = {}
     for frame in plate.read(spread(plate.numbers, COMPARED)):
         pixels = at_network_size(frame, size)
         before, after = (paint(frame.number, pixels).clip(0, 1) for paint in (then, now))
-        found[frame.number] = 255 * float(np.abs(after - before).mean())
-    return found
+        changes[frame.number] = 255 * float(np.abs(after - before).mean())
+    return changes
 
 
 def changes_in_words(changes: Mapping[int, float]) -> str:

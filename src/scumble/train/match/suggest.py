@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scumble.core.errors import BadInput
 from scumble.core.frames import Pixels, format_frames, spread
 from scumble.core.pixels import resized
+from scumble.core.progress import Listener, Progress, ignore
 from scumble.core.working_space import to_working
 from scumble.media.plate import Plate
 from scumble.network.vgg import Maps
@@ -47,7 +48,7 @@ def suggest(
     painted: Sequence[int],
     count: int,
     features: Callable[[Pixels], Maps],
-    tell: Callable[[str, int, int], None] = lambda name, done, total: None,
+    tell: Listener = ignore,
 ) -> tuple[float, list[Suggestion]]:
     """The mean novelty of the shot under the keys that there are, and the frames to paint next, the best first.
 
@@ -61,7 +62,7 @@ def suggest(
     patches: dict[int, Patches] = {}
     thumbnails: dict[int, Pixels] = {}
     for done, frame in enumerate(plate.read(numbers)):
-        tell("frames", done, len(numbers))
+        tell(Progress("frames", done, len(numbers)))
         height, width = frame.pixels.shape[:2]
         size = (max(32, round(width * LINES / height)), LINES)
         small = resized(to_working(frame.pixels, frame.colour_space).pixels, size)
@@ -72,32 +73,32 @@ def suggest(
     for key in painted:
         novelty = {n: np.minimum(novelty[n], distances(patches[n], patches[key])) for n in numbers}
     before = float(np.mean([v.mean() for v in novelty.values()]))
-    found: list[Suggestion] = []
+    suggestions: list[Suggestion] = []
     candidates = [n for n in numbers if n not in painted]
     by_candidate = {c: {n: distances(patches[n], patches[c]) for n in numbers} for c in candidates}
     for _ in range(min(count, len(candidates))):
         left = {
             c: float(np.mean([np.minimum(novelty[n], by_candidate[c][n]).mean() for n in numbers]))
             for c in candidates
-            if all(s.number != c for s in found)
+            if all(s.number != c for s in suggestions)
         }
         best = min(left, key=lambda c: (left[c], c))
-        found.append(Suggestion(best, float(novelty[best].mean()), left[best], thumbnails[best]))
+        suggestions.append(Suggestion(best, float(novelty[best].mean()), left[best], thumbnails[best]))
         novelty = {n: np.minimum(novelty[n], by_candidate[best][n]) for n in numbers}
-    return before, found
+    return before, suggestions
 
 
 def described(maps: Maps) -> Patches:
     """Patches (N, C) of a picture's features, of unit length, on a grid half as fine as relu4_1's."""
     rows, columns = (max(1, n // 2) for n in maps[LAYERS[-1]].shape[1:])
-    found = []
+    by_layer = []
     for name in LAYERS:
         planes = maps[name]
         high, wide = planes.shape[1] // rows, planes.shape[2] // columns
         cells = planes[:, : rows * high, : columns * wide].reshape(-1, rows, high, columns, wide)
         pooled = cells.mean(axis=(2, 4)).reshape(len(planes), -1).T
-        found.append(pooled / np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), 1e-6))
-    return np.asarray(np.concatenate(found, axis=1) / np.sqrt(len(LAYERS)), np.float32)
+        by_layer.append(pooled / np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), 1e-6))
+    return np.asarray(np.concatenate(by_layer, axis=1) / np.sqrt(len(LAYERS)), np.float32)
 
 
 def distances(patches: Patches, key: Patches) -> NDArray[np.float32]:

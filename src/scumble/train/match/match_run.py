@@ -1,0 +1,111 @@
+"""The run of a match: how it begins or goes on, is judged by what was held out, previewed and saved."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save
+
+from scumble.core.errors import BadInput
+from scumble.core.files import written_whole
+from scumble.core.progress import Listener, said
+from scumble.train.clock import Clock
+from scumble.train.journal import JOURNAL, PREVIEWS
+from scumble.train.match.matcher import Figures, Matcher
+from scumble.train.match.previews import Shows
+from scumble.train.nn import checkpoint
+from scumble.train.run import Run
+
+RESUME, BEST = "match.safetensors", "best.safetensors"
+
+SECONDS = 60.0  # between previews, and between checkpoints
+
+
+class MatchRun(Run):
+    """See `Run`. `identity` is by which the same match is known again: what is learned, from where, and how."""
+
+    def __init__(
+        self, folder: Path, matcher: Matcher, identity: Mapping[str, Any], shows: Shows, tell: Listener
+    ) -> None:
+        s = matcher.settings
+        self.matcher, self.identity, self.shows = matcher, dict(identity), shows
+        self.is_finished = False
+        super().__init__(
+            folder,
+            Clock(s.steps, s.minutes),
+            tell,
+            "the same command",
+            evaluate_every=s.check_every,
+            preview_seconds=SECONDS,
+            save_seconds=SECONDS,
+            patience=s.patience,
+        )
+
+    @property
+    def steps(self) -> int:
+        return self.matcher.steps
+
+    def score(self, figures: Mapping[str, float]) -> float:
+        return Figures(**figures).score
+
+    def write_checkpoint(self, facts: Mapping[str, Any]) -> Path:
+        own = {
+            "match": self.identity,
+            "finished": self.is_finished,
+            "best": list(self.best.values()),
+            "best_at": self.best_at,
+        }
+        self.matcher.save(self.folder / RESUME, {**facts, **own})
+        return self.folder / RESUME
+
+    def write_best(self, figures: Mapping[str, float], facts: Mapping[str, Any]) -> None:
+        weights = {name: np.ascontiguousarray(a) for name, a in self.matcher.weights().items()}
+        with written_whole(self.folder / BEST) as part:
+            part.write_bytes(save(weights))
+
+    def begin(self, before: Figures, overwrite: bool, goes_on: bool) -> None:
+        """Go on with the match in the folder if it is the same one, else begin; `before` are its first figures.
+
+        A finished match has its look, and gives way to one that `goes_on` from that. Raises BadInput where another
+        match would be lost.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self.folder / RESUME
+        known = checkpoint.load(file)[1] if file.is_file() else {}
+        same, finished = known.get("match") == self.identity, bool(known.get("finished"))
+        if known and not same and not overwrite and not (finished and goes_on):
+            raise BadInput(
+                f"{self.folder}: holds a match with other keys or settings; give another --run, or --overwrite"
+            )
+        if same and not (overwrite and finished):
+            facts = self.matcher.load(file)
+            self.take_up(facts, file)
+            self.best, self.best_at = Figures(*facts["best"])._asdict(), int(facts["best_at"])
+            self.is_finished = finished
+            if not finished:
+                self.tell(said(f"going on at step {self.steps}"))
+        else:
+            (self.folder / JOURNAL).unlink(missing_ok=True)
+            shutil.rmtree(self.folder / PREVIEWS, ignore_errors=True)
+            self.keep_best(before._asdict())
+        self.preview()
+
+    def judge(self, terms: Mapping[str, float]) -> None:
+        """Look at what was held out, and write it down beside the terms of the last step."""
+        figures = self.matcher.figures()._asdict()
+        self.journal.terms(self.steps, {**terms, **{f"held out {name}": value for name, value in figures.items()}})
+        self.judged(figures, "held out")
+
+    def preview(self) -> None:
+        """Write frames of the shot as they would be painted now."""
+        self.shows.write(self.folder)
+
+    def finish(self) -> Figures:
+        """Save; figures of the best weights."""
+        self.is_finished = True
+        self.save()
+        return Figures(**self.best)
