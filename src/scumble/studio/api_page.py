@@ -35,9 +35,9 @@ def as_html(openapi: dict[str, Any]) -> str:
 
 
 def _fields(schema: dict[str, Any], schemas: dict[str, Any]) -> list[tuple[str, dict[str, Any], bool]]:
-    found = _resolved(schema, schemas)
-    wanted = found.get("required", [])
-    return [(name, field, name in wanted) for name, field in found.get("properties", {}).items()]
+    resolved = _resolved(schema, schemas)
+    wanted = resolved.get("required", [])
+    return [(name, field, name in wanted) for name, field in resolved.get("properties", {}).items()]
 
 
 def _row(name: str, schema: dict[str, Any], required: bool, schemas: dict[str, Any]) -> str:
@@ -64,5 +64,5 @@ def _kind(schema: dict[str, Any], schemas: dict[str, Any]) -> str:
 
 
 def _resolved(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = schemas.get(schema["$ref"].rpartition("/")[2], {}) if "$ref" in schema else schema
-    return found
+    known: dict[str, Any] = schemas.get(schema["$ref"].rpartition("/")[2], {}) if "$ref" in schema else schema
+    return known

@@ -97,27 +97,29 @@ def _buttons(job: Job, files: dict[str, str], command: str, words: Words) -> str
     def link(key: str, url: str, target: str = "") -> str:
         return f'<a href="{escape(url)}"{target}>{words(key)}</a>'
 
-    base, found = f"/api/jobs/{job.id}", []
+    base, buttons = f"/api/jobs/{job.id}", []
     if job.state in ("queued", "running"):
-        found.append(button("cancel", "POST", f"{base}/cancel"))
+        buttons.append(button("cancel", "POST", f"{base}/cancel"))
     if "result" in files:
-        found.append(link("download", files["result"]))
+        buttons.append(link("download", files["result"]))
     if "sequence.zip" in files:
-        found.append(link("sequence", files["sequence.zip"]))
+        buttons.append(link("sequence", files["sequence.zip"]))
     if "look.look" in files:
-        found.append(link("look_file", files["look.look"]))
+        buttons.append(link("look_file", files["look.look"]))
         if job.kind in LARGE:
-            found.append(button("keep_look", "POST", f"{base}/keep", {}))
+            buttons.append(button("keep_look", "POST", f"{base}/keep", {}))
     if "report.html" in files:
-        found.append(link("report", files["report.html"], ' target="_blank"'))
+        buttons.append(link("report", files["report.html"], ' target="_blank"'))
     if job.kind == "render" and job.state == "done":
-        found.append(button("make_report", "POST", "/api/qc", {"job": job.id}))
+        buttons.append(button("make_report", "POST", "/api/qc", {"job": job.id}))
     if "log.txt" in files:
-        found.append(link("log", files["log.txt"], ' target="_blank"'))
+        buttons.append(link("log", files["log.txt"], ' target="_blank"'))
     if job.state in ("failed", "cancelled"):
-        found.append(button("again", "POST", f"{base}/again"))
+        buttons.append(button("again", "POST", f"{base}/again"))
     if job.state in ENDED:
-        found.append(button("delete", "DELETE", base))
+        buttons.append(button("delete", "DELETE", base))
     if command:
-        found.append(f'<button data-copy="{escape(command)}" data-copied="{words("copied")}">{words("copy")}</button>')
-    return f"<nav>{''.join(found)}</nav>"
+        buttons.append(
+            f'<button data-copy="{escape(command)}" data-copied="{words("copied")}">{words("copy")}</button>'
+        )
+    return f"<nav>{''.join(buttons)}</nav>"

@@ -101,12 +101,12 @@ class Desk:
 
     def pictures(self, references: Sequence[str]) -> list[Path]:
         """The files of style pictures, whose sizes are looked at."""
-        found = [file for reference in references for file in self.files(reference)]
-        for file in found:
+        files = [file for reference in references for file in self.files(reference)]
+        for file in files:
             if is_movie(file):
                 raise BadInput(f"{file.name}: a movie, not a style picture; give one of its frames")
             check_pixels(open_plate(file))
-        return found
+        return files
 
     def named(self, name: str) -> Look:
         """A look of the user's own, or a shipped one."""
@@ -134,7 +134,7 @@ class Desk:
 
     def plates(self) -> list[str]:
         """Movies, stills and sequences in the allowed folders, sequences as patterns, to choose from."""
-        found: dict[str, None] = {}
+        names: dict[str, None] = {}
         for folder in self.folders:
             for place, folders, files in os.walk(folder):
                 folders[:] = sorted(f for f in folders if not f.startswith("."))
@@ -142,10 +142,10 @@ class Desk:
                     folders.clear()
                 for name in sorted(files):
                     if Path(name).suffix.lower() in MOVIES | STILLS and not name.startswith("."):
-                        found[str(Path(place) / _as_pattern(name))] = None
-                if len(found) >= MOST_NAMED:
-                    return list(found)[:MOST_NAMED]
-        return list(found)
+                        names[str(Path(place) / _as_pattern(name))] = None
+                if len(names) >= MOST_NAMED:
+                    return list(names)[:MOST_NAMED]
+        return list(names)
 
 
 def check_pixels(plate: Plate) -> None:

@@ -149,10 +149,10 @@ def add_routes(app: FastAPI, studio: Studio) -> None:
     @app.post("/api/jobs/{job}/keep", status_code=201)
     def keep(job: str, name: Annotated[str, Body(embed=True, max_length=200)] = "") -> dict[str, Any]:
         """Keep a job's look among your own."""
-        found = store.job(job)
+        done = store.job(job)
         return {
             "name": studio.keep(
-                Look.load(studio.file(job, "look.look")), name or str(found.request.get("name", "")) or "look"
+                Look.load(studio.file(job, "look.look")), name or str(done.request.get("name", "")) or "look"
             )
         }
 
@@ -172,10 +172,10 @@ def add_routes(app: FastAPI, studio: Studio) -> None:
     @app.get("/api/jobs/{job}/files/{name:path}", response_class=FileResponse)
     def result(job: str, name: str) -> FileResponse:
         """A result: its movie or picture, sequence.zip, look.look, proxy.mp4, report.html, thumbnails."""
-        found = store.job(job)
+        done = store.job(job)
         path = studio.file(job, name)
         download = name.startswith("out/") or name in ("sequence.zip", "look.look")
-        filename = {"sequence.zip": "painted.zip", "look.look": f"{found.request.get('name') or 'painted'}.look"}.get(
+        filename = {"sequence.zip": "painted.zip", "look.look": f"{done.request.get('name') or 'painted'}.look"}.get(
             name, path.name
         )
         return FileResponse(

@@ -191,13 +191,13 @@ class Store:
 
     def delete(self, job: str) -> None:
         """A job that ended, with its results. Raises BadInput for one that has not."""
-        found = self.job(job)
+        job_row = self.job(job)
         with self._database() as database:
             gone = database.execute(
                 "DELETE FROM jobs WHERE id = ? AND state IN ('done', 'failed', 'cancelled')", (job,)
             ).rowcount
         if not gone:
-            raise BadInput(f"job {job}: is {found.state}; cancel it first")
+            raise BadInput(f"job {job}: is {job_row.state}; cancel it first")
         shutil.rmtree(self.home(job), ignore_errors=True)
 
     def drop(self, job: str) -> None:
@@ -291,9 +291,9 @@ class Store:
 
     def used(self, seconds: float = 0.0) -> int:
         """Bytes of uploads and results; counted anew when the last count is older than so many seconds."""
-        counted, found = self._counted
+        counted, used = self._counted
         if time.monotonic() - counted < seconds:
-            return found
+            return used
         sizes: dict[tuple[int, int], int] = {}  # by inode: what was dropped on the page is linked
         for part in ("uploads", "jobs", "page"):
             for place, _, names in os.walk(self.folder / part):
@@ -303,9 +303,9 @@ class Store:
                     except OSError:  # was deleted meanwhile
                         continue
                     sizes[told.st_dev, told.st_ino] = told.st_size
-        found = sum(sizes.values())
-        self._counted = time.monotonic(), found
-        return found
+        used = sum(sizes.values())
+        self._counted = time.monotonic(), used
+        return used
 
     def check_room(self) -> None:
         """Raises BadInput where the quota is used up, even without the uploads that no job uses any more."""

@@ -16,7 +16,7 @@ from scumble.core.frames import Pixels
 from scumble.look.look import Look
 from scumble.look.shipped import shipped_looks
 from scumble.media.open import open_plate
-from scumble.media.plate import MOVIES, STILLS, Plate
+from scumble.media.plate import MOVIES, STILLS
 from scumble.studio.desk import Desk, check_pixels
 from scumble.studio.preview import Previewed, Previews
 from scumble.studio.settings import Options
@@ -69,9 +69,10 @@ class Studio:
                 check_pixels(open_plate(file))
             return {"kind": "pictures", "name": files[0], "files": files}
         plate = self.desk.open(reference)
+        name = plate.own_name if plate.kind == "sequence" else plate.path.name
         return {
             "kind": plate.kind,
-            "name": _own_name(plate) if reference.startswith("upload:") else reference,
+            "name": name if reference.startswith("upload:") else reference,
             "files": files[:1] if plate.kind != "sequence" else [],
             "first": plate.numbers[0],
             "last": plate.numbers[-1],
@@ -136,38 +137,33 @@ class Studio:
     def pictures(self, job: Job) -> list[str]:
         """Thumbnails of a render, previews of a training, the latest as they are: NAME?CHANGED."""
         home = self.store.home(job.id)
-        found = []
+        pictures = []
         for folder in ("thumbs", "run/previews"):
             files = sorted(p for p in (home / folder).glob("[!.]*.jpg"))
-            found += [f"{folder.removeprefix('run/')}/{p.name}?{p.stat().st_mtime_ns // 10**6}" for p in files]
+            pictures += [f"{folder.removeprefix('run/')}/{p.name}?{p.stat().st_mtime_ns // 10**6}" for p in files]
         if job.kind == "train":  # every evaluation has its grid: the last says most
             grids = sorted((home / "run" / "grids").glob("val_*.jpg"))
-            previews = [p for p in found if p.startswith("previews/")]
-            found = [*previews[-1:], *(f"grids/{p.name}" for p in grids[-1:])]
-        return found
+            previews = [p for p in pictures if p.startswith("previews/")]
+            pictures = [*previews[-1:], *(f"grids/{p.name}" for p in grids[-1:])]
+        return pictures
 
     def file(self, job: str, name: str) -> Path:
         """A result of a job, by its name or FOLDER/NAME. Raises HTTPException for what is none."""
-        found = self._result(job, name)
-        if found is None:
+        path = self._result(job, name)
+        if path is None:
             raise HTTPException(404, f"{name[:100]}: the job has no such file")
-        return found
+        return path
 
     def _result(self, job: str, name: str) -> Path | None:
         home = self.store.home(job)
         folder, slash, file = name.partition("/")
         if not slash and name in RESULTS:
-            found = next((p for p in (home / name, home / "run" / name) if p.is_file()), None)
+            path = next((p for p in (home / name, home / "run" / name) if p.is_file()), None)
         elif folder in FOLDERS and file == safe_name(file) and not file.startswith("."):
-            found = home / FOLDERS[folder] / file
+            path = home / FOLDERS[folder] / file
         else:
-            found = None
-        return found if found is not None and found.is_file() else None
-
-
-def _own_name(plate: Plate) -> str:
-    pattern = getattr(plate, "pattern", None)
-    return plate.path.name if pattern is None or plate.kind != "sequence" else Path(str(pattern)).name
+            path = None
+        return path if path is not None and path.is_file() else None
 
 
 def _is_sequence(folder: Path) -> bool:

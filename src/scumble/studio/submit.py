@@ -15,7 +15,6 @@ from scumble.look.shipped import shipped_looks
 from scumble.media.plate import MOVIES, Plate
 from scumble.rendering.job import job_of
 from scumble.rendering.options import RenderSettings, settings_of
-from scumble.rendering.output import shot_name
 from scumble.studio.desk import Desk, is_mixed
 from scumble.studio.requests import KINDS, Match, Qc, Render, Train
 from scumble.studio.store import Job, Store
@@ -23,9 +22,9 @@ from scumble.studio.store import Job, Store
 
 def output_name(asked: Render, plate: Plate, look: Look) -> str:
     """The name of a render's file, movie, or sequence (with #### in it)."""
-    same = plate.path.suffix.lower().lstrip(".") or plate.files_of(plate.numbers[:1])[0].suffix.lower().lstrip(".")
+    same = plate.path.suffix.lower().lstrip(".") or plate.file_of(plate.numbers[0]).suffix.lower().lstrip(".")
     suffix = asked.format or {"jpeg": "jpg", "tiff": "tif", "m4v": "mp4"}.get(same, same)
-    stem = asked.name or f"{shot_name(plate)}_{look.name}"
+    stem = asked.name or f"{plate.shot_name}_{look.name}"
     stem = re.sub(r"[^\w.+-]", "_", stem).strip("._").encode()[:90].decode("utf-8", "ignore") or "painted"
     if f".{suffix}" in MOVIES or plate.kind == "still":
         return f"{stem}.{suffix}"
@@ -89,13 +88,13 @@ def command_line(desk: Desk, asked: Render, settings: dict[str, Any], output: st
 
 def key_paths(desk: Desk, asked: Match) -> list[tuple[int, Path]]:
     """The painted frames of a match and their files."""
-    found = []
+    paths = []
     for key in asked.keys:
         files = desk.pictures([key.picture])
         if len(files) != 1:
             raise BadInput(f"frame {key.frame}: {len(files)} pictures; give one")
-        found.append((key.frame, files[0]))
-    return found
+        paths.append((key.frame, files[0]))
+    return paths
 
 
 def own_name(store: Store, name: str) -> str:

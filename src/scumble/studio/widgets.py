@@ -46,3 +46,13 @@ def asked(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
     """The values of widgets as a request has them: an empty list or line asks for nothing."""
     stripped = (value.strip() if isinstance(value, str) else value for value in values)
     return {name: value for name, value in zip(names, stripped, strict=True) if value not in ("", None)}
+
+
+def painting_options() -> list[str]:
+    """The options on the page that every painting takes."""
+    return [name for name, declared in on_the_page().items() if declared.api == "paint"]
+
+
+def rendering_options() -> list[str]:
+    """The options on the page that renders take beside them."""
+    return [name for name, declared in on_the_page().items() if declared.api == "render"]

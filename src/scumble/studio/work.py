@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
+import json
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from scumble.core.errors import BadInput
 from scumble.core.files import written_whole
 from scumble.core.frames import Frame, Pixels
 from scumble.core.pixels import resized
+from scumble.core.progress import Progress
 from scumble.core.working_space import to_working
 from scumble.look.look import Look
 from scumble.media.open import open_plate, open_writer
@@ -45,8 +47,6 @@ SECONDS = 0.25  # between what the store is told
 AGAIN = "start the job again, which goes on where it was"
 
 PATIENCE = 25.0  # seconds that a training has to save what it has learned
-
-PERCENT = re.compile(r"\b(\d{1,3})%")
 
 
 def perform(job: Job, desk: Desk) -> str:
@@ -184,44 +184,53 @@ def _taught(job: Job, desk: Desk, asked: Match | Train, words: list[str]) -> str
         if not start.exists():
             desk.named(asked.start).save(start)
         words += ["--start", str(start)]
-    notes = run_command(words, lambda line: _tell_line(job, desk, line))
+    notes = run_command(words, lambda event: _take_down(job, desk, event))
     return "\n".join(notes)
 
 
-def _tell_line(job: Job, desk: Desk, line: str) -> None:
-    share = PERCENT.search(line)
-    desk.store.tell(job.id, done=int(share[1]) if share else None, total=100, message=line)
+def _take_down(job: Job, desk: Desk, event: dict[str, Any]) -> None:
+    """An event of a training for the job's card: how far it is, and its last figures or sentence."""
+    done = round(100 * event["done"]) if "step" in event else None
+    message = event.get("text")
+    if event["event"] == "figures":
+        values = "  ".join(f"{name} {value:.3f}" for name, value in event["figures"].items())
+        message = f"step {event['step']}  {event['on']}: {values}"
+    elif event["event"] == "progress" and "step" not in event:
+        message = f"{event['task']}: {event['done']:g} of {event['total']:g}"
+    desk.store.tell(job.id, done=done, total=100, message=message)
 
 
-def run_command(words: list[str], tell: Callable[[str], None]) -> list[str]:
-    """Run a command of the command line; `tell` hears its lines; what it noted. Raises BadInput with its sentence.
+def run_command(words: list[str], tell: Callable[[dict[str, Any]], None]) -> list[str]:
+    """Run a command that trains; `tell` hears its events; what it noted. Raises BadInput with its sentence.
 
     In a process of its own, which is stopped with this one: a training's memory is free again after it.
     """
     notes: list[str] = []
-    last = ""
-    line = [sys.executable, "-P", "-m", "scumble.cli", *words]
-    process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
-    assert process.stderr is not None
-    try:
-        for said in process.stderr:
-            last = said.strip() or last
-            if said.startswith("note: "):
-                notes.append(last.removeprefix("note: "))
-            tell(last)
-        code = process.wait()
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+    line = [sys.executable, "-P", "-m", "scumble.cli", *words, "--progress", "json"]
+    with tempfile.TemporaryFile(mode="w+", encoding="utf-8", errors="replace") as refusal:
+        process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=refusal, text=True, errors="replace")
+        assert process.stdout is not None
+        try:
+            for printed in process.stdout:
+                event = json.loads(printed)
+                if event["event"] == "note":
+                    notes.append(event["text"])
+                tell(event)
+            code = process.wait()
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(PATIENCE)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+        refusal.seek(0)
+        said = refusal.read().strip().splitlines() or [f"ended with exit code {code}"]
     if code < 0:
         raise BadInput(f"the training was ended by {signal.Signals(-code).name}, perhaps for want of memory; {AGAIN}")
     if code:
-        raise BadInput(last.removeprefix("scumble: ") or f"ended with exit code {code}")
+        raise BadInput(said[-1].removeprefix("scumble: "))
     return notes
 
 
@@ -236,14 +245,14 @@ def _qc(job: Job, desk: Desk, asked: Qc) -> str:
     output = desk.store.home(judged.id) / "out" / output_name(request, desk.plate(request), look)
     settings = settings_of(desk.settings(request))
 
-    def tell(n: int, total: int) -> None:
-        desk.store.tell(job.id, done=n, total=total)
+    def tell(event: Progress) -> None:
+        desk.store.tell(job.id, done=event.done, total=event.total)
 
     done = qc.examine(
         desk.path(request.plate),
         output,
         frames=settings.frames,
-        tick=tell,
+        tell=tell,
         cuts=settings.cuts,
         first_frame=settings.first_frame,
         plate_options=settings.plate_options,
