@@ -112,6 +112,17 @@ def test_there_are_commands_to_run() -> None:
     assert found["docs/quickstart.md"] >= 14
 
 
+LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
+
+
+def test_every_link_and_picture_is_there() -> None:
+    """`scripts/docs` looks at anchors too, when it builds the site."""
+    for document in (*DOCUMENTS, "CONTRIBUTING.md", "CHANGELOG.md"):
+        targets = LINK.findall((ROOT / document).read_text("utf-8"))
+        local = [target for target in targets if "://" not in target]
+        assert [t for t in local if not (ROOT / document).parent.joinpath(t).exists()] == [], document
+
+
 LONG = (
     "docs/show.md",
     "docs/quickstart.md",
