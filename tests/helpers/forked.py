@@ -60,9 +60,13 @@ class Forks:
 AT_IMPORT = ("TORCH_COMPILE_DISABLE", "PYTHONPATH")  # read when modules are imported: a copy would not see a change
 
 
+STARTING = threading.Lock()
+
+
 def forks() -> Forks:
     """The process for the environment of this moment."""
-    return _forks(tuple(os.environ.get(name) for name in AT_IMPORT))
+    with STARTING:  # two threads would start one each
+        return _forks(tuple(os.environ.get(name) for name in AT_IMPORT))
 
 
 @cache
