@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -50,9 +51,17 @@ class Journal:
             self.lines = path.open("a", encoding="utf-8")
 
     def __enter__(self) -> Journal:
+        self._hook = threading.excepthook
+        threading.excepthook = self._not_of_the_board
         return self
 
+    def _not_of_the_board(self, failed: threading.ExceptHookArgs) -> None:
+        """TensorBoard's thread hands its error to the next write, which is refused in a sentence: no traceback too."""
+        if type(failed.thread).__name__ != "_AsyncWriterThread":
+            self._hook(failed)
+
     def __exit__(self, kind: object, *_: object) -> None:
+        threading.excepthook = self._hook
         with written_or_refused(self.folder) if kind is None else suppress(OSError):
             self.lines.close()
             self.board.close()
