@@ -28,7 +28,7 @@ from scumble.core.downloads import vgg_path
 from scumble.core.frames import spread
 from scumble.network.vgg import Features
 from scumble.quality import metrics
-from scumble.quality.evaluate import Shown, Subject, gather, open_subject
+from scumble.quality.evaluate import NamedPicture, Subject, gather, open_subject
 from scumble.train.data.dataset import Dataset
 
 HERE = Path(__file__).parent
@@ -54,7 +54,7 @@ class Peer:
         self.name = name
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    def fixed(self, content: np.ndarray, style: Shown) -> metrics.Fixed:
+    def fixed(self, content: np.ndarray, style: NamedPicture) -> metrics.Fixed:
         """See `scumble.quality.evaluate.Subject`."""
         return lambda pixels: self.paint(pixels, style.pixels)
 
@@ -79,7 +79,7 @@ class Plate:
 
     name = "content, unpainted"
 
-    def fixed(self, content: np.ndarray, style: Shown) -> metrics.Fixed:
+    def fixed(self, content: np.ndarray, style: NamedPicture) -> metrics.Fixed:
         """See `scumble.quality.evaluate.Subject`."""
         return lambda pixels: pixels
 
@@ -102,7 +102,9 @@ def filters(picture: np.ndarray) -> dict[str, np.ndarray]:
     return found
 
 
-def measured(subject: Subject, contents: list[Shown], styles: list[Shown], features: Features) -> dict[str, Any]:
+def measured(
+    subject: Subject, contents: list[NamedPicture], styles: list[NamedPicture], features: Features
+) -> dict[str, Any]:
     """Mean figures over all pairs, and the pictures of the sheet."""
     of_styles = [(features(s.pixels), filters(s.pixels)) for s in styles]
     rows: list[dict[str, float]] = []
@@ -134,7 +136,7 @@ def measured(subject: Subject, contents: list[Shown], styles: list[Shown], featu
     return {"figures": figures, "pictures": pictures}
 
 
-def sheet(subjects: dict[str, Any], contents: list[Shown], styles: list[Shown]) -> Image.Image:
+def sheet(subjects: dict[str, Any], contents: list[NamedPicture], styles: list[NamedPicture]) -> Image.Image:
     """Pairs below each other: content, style, then every subject's painting."""
     first = next(iter(subjects.values()))["pictures"]
     rows = sorted({i for i, _ in first})

@@ -18,10 +18,10 @@ from scumble.cli.reference import options_page, with_table
 from scumble.core.colour import DISPLAY
 from scumble.core.errors import BadSettings
 from scumble.core.frames import Frame
-from scumble.core.keyed import Keys
+from scumble.core.keyed import Keyed
 from scumble.core.options import choices_of, defaults_of, describe, hint_of, options_of
 from scumble.look.look import Look
-from scumble.look.painted_frame import PaintedKey
+from scumble.look.painted_frame import PaintedFrame
 from scumble.media.open import open_plate
 from scumble.media.picture_writer import write_picture
 from scumble.media.plate import WriterSettings
@@ -30,7 +30,7 @@ from scumble.quality.qc import Limits
 from scumble.rendering.job import job_of
 from scumble.rendering.measure import measure
 from scumble.rendering.options import PANELS, RenderSettings, settings_of
-from scumble.rendering.recipe import mark_of
+from scumble.rendering.recipe import stamp_of
 from scumble.rendering.schedule import Schedule
 
 ROOT = Path(__file__).parents[2]
@@ -102,8 +102,8 @@ def shot(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def look() -> Look:
     """One that carries a painted frame along."""
     plate, painted = picture(48, 64, FRAME), picture(48, 64, 9)
-    key = PaintedKey.of(FRAME, plate, painted, np.ones((48, 64), np.float32))
-    return replace(random_look(), keys=(key,))
+    key = PaintedFrame.of(FRAME, plate, painted, np.ones((48, 64), np.float32))
+    return replace(random_look(), painted_frames=(key,))
 
 
 def recipe(shot: Path, look: Look, settings: dict[str, Any], output: str = "out.####.exr") -> str:
@@ -113,7 +113,7 @@ def recipe(shot: Path, look: Look, settings: dict[str, Any], output: str = "out.
     plate = open_plate(shot / "p.####.exr", asked.first_frame, asked.plate_options)
     job = job_of(plate, look, shot / output, asked, ())
     number = plate.numbers[FRAME - 1001]
-    return mark_of(job.plan, job.output, Schedule(job.plan, measure(job.plan)), number).split()[3].rstrip(",")
+    return stamp_of(job.plan, job.output, Schedule(job.plan, measure(job.plan)), number).split()[3].rstrip(",")
 
 
 @pytest.mark.parametrize("name", list(options_of(RenderSettings)))
@@ -163,7 +163,7 @@ def test_words_that_are_none_are_refused_by_naming_the_others() -> None:
 def test_values_are_read_as_the_command_line_reads_them() -> None:
     assert settings_of({"frames": "1001-1003"}).frames == (1001, 1002, 1003)
     assert settings_of({"lines": "full"}).lines == 0
-    assert settings_of({"strength": "1:0,5:1"}).strength == Keys.parse("1:0,5:1", "strength")
+    assert settings_of({"strength": "1:0,5:1"}).strength == Keyed.parse("1:0,5:1", "strength")
     assert settings_of({"aovs": ["luma,chroma", "detail"]}).aovs == ("luma", "chroma", "detail")
     assert isinstance(settings_of({"palette": SAMPLES / "vangogh_auvers.jpg"}).palette, Palette)
     assert settings_of(defaults_of(RenderSettings)) == RenderSettings()

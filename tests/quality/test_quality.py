@@ -19,7 +19,7 @@ from scumble.network.openvino_engine import OpenVinoEngine
 from scumble.network.shape import SIZES
 from scumble.network.vgg import LAYERS, Features
 from scumble.quality import metrics
-from scumble.quality.evaluate import FIGURES, LookSubject, MakerSubject, Shown, evaluate, gather, open_subject
+from scumble.quality.evaluate import FIGURES, LookSubject, MakerSubject, NamedPicture, evaluate, gather, open_subject
 
 
 @pytest.fixture(scope="module")
@@ -140,8 +140,8 @@ def test_static_half_sees_statistics_that_follow_the_picture() -> None:
 
 
 def test_an_identity_look_evaluates_as_the_plate(features: Features) -> None:
-    contents = [Shown("a", picture(130, 150, 1)), Shown("b", picture(140, 130, 2))]
-    styles = [Shown("s", picture(128, 128, 3))]
+    contents = [NamedPicture("a", picture(130, 150, 1)), NamedPicture("b", picture(140, 130, 2))]
+    styles = [NamedPicture("s", picture(128, 128, 3))]
     done = evaluate(LookSubject(identity_look()), contents, styles, features)
     assert len(done.pairs) == 2
     assert set(done.mean) == set(FIGURES)
@@ -157,8 +157,8 @@ def test_an_identity_look_evaluates_as_the_plate(features: Features) -> None:
 def test_statistics_are_frozen_inside_a_fixed_function(features: Features) -> None:
     """A look's own function passes the static half; the same look with statistics measured anew does not."""
     look = random_look(4, SIZES["painter"]["tiny"])
-    shown = Shown("a", picture(160, 260, 1))
-    done = evaluate(LookSubject(look), [shown], [Shown("s", picture(128, 128, 3))], features)
+    shown = NamedPicture("a", picture(160, 260, 1))
+    done = evaluate(LookSubject(look), [shown], [NamedPicture("s", picture(128, 128, 3))], features)
     assert done.pairs[0]["static_half"] == 0
 
     def unfrozen(pixels: np.ndarray) -> np.ndarray:
@@ -197,7 +197,7 @@ def test_every_kind_of_subject(tmp_path: Path, dataset: Path, features: Features
     run = tmp_path / "run"
     names = ["auvers", str(tmp_path / "own.look"), "universal", str(run)]
     names += [str(run / f"{n}.safetensors") for n in ("best", "resume", "travel")]
-    contents = [Shown("a", picture(130, 150, 1))]
+    contents = [NamedPicture("a", picture(130, 150, 1))]
     styles = gather([SAMPLES / "vangogh_auvers.jpg"], "style", 160)
     figures = {name: evaluate(open_subject(name), contents, styles, features).mean["style"] for name in names}
     assert isinstance(open_subject("universal"), MakerSubject)

@@ -14,7 +14,7 @@ from scumble.core.colour import DISPLAY, srgb_to_linear
 from scumble.core.errors import BadLook, BadSettings
 from scumble.core.frames import Frame, Pixels
 from scumble.look.look import Look, with_reference
-from scumble.look.painted_frame import PaintedKey
+from scumble.look.painted_frame import PaintedFrame
 from scumble.look.shipped import identity_look
 from scumble.look.statistics import reference_statistics
 from scumble.media.movie_writer import MovieWriter
@@ -58,15 +58,15 @@ def plate(world: Pixels, tmp_path: Path) -> Path:
     return tmp_path / "p.####.png"
 
 
-def matched(*keys: PaintedKey, look: Look | None = None) -> Look:
+def matched(*keys: PaintedFrame, look: Look | None = None) -> Look:
     look = look or random_look(1)
     look = with_reference(look, reference_statistics(look))
-    return replace(look, shot=random_statistics(look), keys=keys)
+    return replace(look, shot=random_statistics(look), painted_frames=keys)
 
 
-def key(number: int, world: Pixels, painted_world: Pixels, weight: Pixels | None = None) -> PaintedKey:
+def key(number: int, world: Pixels, painted_world: Pixels, weight: Pixels | None = None) -> PaintedFrame:
     weight = np.ones((HEIGHT, WIDTH), np.float32) if weight is None else weight
-    return PaintedKey.of(number, frame(number, world), frame(number, painted_world), weight)
+    return PaintedFrame.of(number, frame(number, world), frame(number, painted_world), weight)
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_painted_frames_of_a_movie_come_along_into_a_sequence(
     shot = tmp_path / "shot.mkv"
     plates = {f.number: f.pixels for f in open_plate(shot).read(range(1, 10))}
     weight = np.ones((HEIGHT, WIDTH), np.float32)
-    keys = [PaintedKey.of(n, plates[n], frame(1000 + n, painted_world), weight) for n in (2, 7)]
+    keys = [PaintedFrame.of(n, plates[n], frame(1000 + n, painted_world), weight) for n in (2, 7)]
     look, settings = matched(*keys), RenderSettings(frames=(1, 2, 3))
     done = render(shot, look, tmp_path / "a.####.png", settings)
     np.testing.assert_allclose(pictures(done.files)[1], frame(1002, painted_world), atol=1.01 / 255)
@@ -174,7 +174,7 @@ def test_a_key_frame_of_overscan_comes_as_painted_and_nothing_hangs_on_the_canva
     height, width = shown.pixels.shape[:2]
     painted = np.random.default_rng(0).uniform(0.1, 0.7, (height, width, 3)).astype(np.float32)
     seen = world[60 : 60 + height, 100 : 100 + width]
-    look = matched(PaintedKey.of(1, seen, painted, np.ones((height, width), np.float32)))
+    look = matched(PaintedFrame.of(1, seen, painted, np.ones((height, width), np.float32)))
     for lines in (None, 60):
         settings = RenderSettings(lines=lines, frames=(1,), strength=1.0)
         done = render(tmp_path / "p.####.exr", look, tmp_path / f"o{lines}.####.exr", settings)
@@ -217,8 +217,8 @@ def test_the_look_keeps_its_keys(look: Look, tmp_path: Path) -> None:
     look.save(tmp_path / "m.look")
     loaded = Look.load(tmp_path / "m.look")
     assert loaded.to_bytes() == look.to_bytes()
-    assert [k.number for k in loaded.keys] == [1003]
-    np.testing.assert_array_equal(loaded.keys[0].painted, look.keys[0].painted)
+    assert [k.number for k in loaded.painted_frames] == [1003]
+    np.testing.assert_array_equal(loaded.painted_frames[0].painted, look.painted_frames[0].painted)
 
 
 @pytest.mark.parametrize("fault", ["short", "bytes", "huge", "plate"])

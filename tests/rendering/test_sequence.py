@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scumble.core.colour import DISPLAY
 from scumble.core.errors import BadSettings
 from scumble.core.frames import Frame, Pixels
-from scumble.core.keyed import Keys
+from scumble.core.keyed import Keyed
 from scumble.look.statistics import shot_statistics
 from scumble.media.open import open_plate
 from scumble.media.picture_reader import read_picture
@@ -49,10 +49,10 @@ def painted(plate: Path, output: Path, look: object, **settings: object) -> dict
 
 @given(st.dictionaries(st.integers(-50, 2000), st.floats(0, 1), min_size=1, max_size=6), st.integers(-100, 2100))
 def test_keys_are_met_and_lines_between_them_are_straight(places: dict[int, float], number: int) -> None:
-    found = Keys(tuple(sorted(places.items())))
+    found = Keyed(tuple(sorted(places.items())))
     assert all(found.at(n) == value for n, value in places.items())
     assert min(places.values()) <= found.at(number) <= max(places.values())
-    assert Keys.parse(str(found), "strength").at(number) == pytest.approx(found.at(number), abs=1e-4)
+    assert Keyed.parse(str(found), "strength").at(number) == pytest.approx(found.at(number), abs=1e-4)
     step = abs(found.at(number + 1) - found.at(number))
     gaps = [b - a for a, b in zip(sorted(places), sorted(places)[1:], strict=False)]
     assert step <= 1 / min(gaps, default=1) + 1e-9
@@ -61,12 +61,12 @@ def test_keys_are_met_and_lines_between_them_are_straight(places: dict[int, floa
 @pytest.mark.parametrize("text", ["much", "1001:", "1001:0,1001:1", "x:1,2:0", "1001:0;1050:1", ""])
 def test_keys_that_cannot_be_read(text: str) -> None:
     with pytest.raises(BadSettings, match="strength"):
-        Keys.parse(text, "strength")
+        Keyed.parse(text, "strength")
 
 
 def test_keyed_strength_is_the_strength_of_each_frame(plate: Path, tmp_path: Path) -> None:
     look = random_look(3)
-    keyed = painted(plate, tmp_path / "k.####.exr", look, strength=Keys(((1002, 0.0), (1006, 1.0))))
+    keyed = painted(plate, tmp_path / "k.####.exr", look, strength=Keyed(((1002, 0.0), (1006, 1.0))))
     full = painted(plate, tmp_path / "f.####.exr", look)
     half = painted(plate, tmp_path / "h.####.exr", look, strength=0.5)
     original = {n: read_picture(open_plate(plate).files[n])[0] for n in (1001, 1002)}  # type: ignore[attr-defined]
@@ -76,7 +76,7 @@ def test_keyed_strength_is_the_strength_of_each_frame(plate: Path, tmp_path: Pat
     for n in (1006, 1009):
         np.testing.assert_array_equal(keyed[n], full[n])
     with pytest.raises(BadSettings, match="from 0 to 1"):
-        RenderSettings(strength=Keys(((1, 0.0), (2, 1.5))))
+        RenderSettings(strength=Keyed(((1, 0.0), (2, 1.5))))
 
 
 def test_looks_cross_fade_between_their_frames(plate: Path, tmp_path: Path) -> None:

@@ -228,15 +228,15 @@ def test_channels_sizes_and_margins(tmp_path: Path) -> None:
 def test_feather_softens_an_edge(tmp_path: Path) -> None:
     half_matte(tmp_path / "m.png", 1)
     write_picture(tmp_path / "p.png", Frame(1, picture(HEIGHT, WIDTH), DISPLAY), WriterSettings())
-    from scumble.shot.matte import Shaped
+    from scumble.shot.matte import ShapedMatte
 
     plate = open_plate(tmp_path / "p.png")
     hard = parse_matte(str(tmp_path / "m.png"), plate)
-    soft = Shaped(hard, False, 16).of(1)[HEIGHT // 2, :, 0]
+    soft = ShapedMatte(hard, False, 16).of(1)[HEIGHT // 2, :, 0]
     inside = (soft > 0.025) & (soft < 0.975)
     assert 13 <= inside.sum() <= 19
     assert (np.diff(soft) >= -1e-6).all()
-    np.testing.assert_allclose(Shaped(hard, True, 16).of(1)[HEIGHT // 2, :, 0], 1 - soft, atol=1e-5)
+    np.testing.assert_allclose(ShapedMatte(hard, True, 16).of(1)[HEIGHT // 2, :, 0], 1 - soft, atol=1e-5)
 
 
 def test_a_movie_is_a_matte_read_in_order_or_not(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from scumble.media.plate import WriterSettings
 from scumble.network.palette import Colouring, Palette, exposed, recolouring
 from scumble.rendering.options import RenderSettings
 from scumble.rendering.run import render
-from scumble.shot.black_points import BLACKEST, REACH, WHITEST, held, points
+from scumble.shot.black_points import BLACKEST, REACH, WHITEST, keep_black_and_white, points
 
 HEIGHT, WIDTH = 64, 96
 
@@ -56,7 +56,7 @@ def test_black_and_white_points_are_held(lift: float, tmp_path: Path) -> None:
 def test_paint_comes_in_softly_and_only_between_the_points(black: float, white: float, level: float) -> None:
     plate = np.full((1, 1, 3), level, np.float32)
     painted = np.full((1, 1, 3), 0.5, np.float32)
-    found = held(painted, plate, black, white).item(0)
+    found = keep_black_and_white(painted, plate, black, white).item(0)
     if level < black - 1e-6 or level > white + 1e-6:
         assert found == plate.item(0)
     assert min(level, 0.5) - 1e-6 <= found <= max(level, 0.5) + 1e-6
@@ -64,7 +64,7 @@ def test_paint_comes_in_softly_and_only_between_the_points(black: float, white: 
         assert found == pytest.approx(0.5, abs=1e-6)
     # a saturated colour is neither black nor white
     red = np.array([[[1.0, 0.0, 0.0]]], np.float32)
-    np.testing.assert_allclose(held(painted, red, black, white), painted)
+    np.testing.assert_allclose(keep_black_and_white(painted, red, black, white), painted)
 
 
 def test_points_are_the_darkest_and_lightest_that_are_not_rare() -> None:

@@ -11,7 +11,7 @@ import typer
 
 from scumble.cli.checks import check_report_output, write_json
 from scumble.cli.options import HOW_READ, Vgg, how_read, takes
-from scumble.cli.terminal import Shown
+from scumble.cli.terminal import Display
 from scumble.core.errors import BadSettings
 from scumble.rendering.options import RenderSettings
 
@@ -56,7 +56,7 @@ def evaluate(
     judged = e.open_subject(subject)
     contents, styles = e.gather(content, "content", size), e.gather(style, "style", size)
     features = Features(vgg or vgg_path())
-    with Shown() as tell:
+    with Display() as tell:
         done = e.evaluate(judged, contents, styles, features, tell)
     facts = e.as_json(done, features.name, size)
     if output is not None:
@@ -128,7 +128,7 @@ def qc(
     of_plate = how_read(options)
     same_layer = of_plate.layer if rendered.suffix.lower() == ".exr" else ""
     kept = load(limits, q.Limits) if limits else q.Limits()
-    with Shown() as tell:
+    with Display() as tell:
         numbers = parse_frames(frames) if frames else None
         done = q.examine(
             plate,

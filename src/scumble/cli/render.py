@@ -18,7 +18,7 @@ from scumble.cli.grammar import (
     weighted,
 )
 from scumble.cli.options import HOW_READ, ShowAs, given, how_read, refuse_empty, takes
-from scumble.cli.terminal import Shown, say, say_note
+from scumble.cli.terminal import Display, say, say_note
 from scumble.core.errors import BadInput, BadSettings
 from scumble.core.files import check_writable
 from scumble.core.options import read
@@ -171,7 +171,7 @@ def render(
         job.output.check()  # as a render does
         print(job)
         return
-    with Shown(progress, stays=True) as tell:
+    with Display(progress, stays=True) as tell:
         done = run(job, tell)
     if progress != "none":
         say(
@@ -193,7 +193,7 @@ def _refined(
     if any(weight != 1 for _, weight in pictures):
         raise BadSettings("--refine takes style pictures without weights: they are learned as one style")
     stem = output.name.split(".")[0].strip("#_- ") or "refined"
-    with Shown() as tell:
+    with Display() as tell:
         return refined_look(
             source, [p for p, _ in pictures], output.parent / f"{stem}.look", minutes, options, tell, overwrite
         )
@@ -252,7 +252,7 @@ def matte(
     check_files(output, files, plate, overwrite, goes_on=False)
     check_writable(files[0])
     prepare(wanted)
-    with Shown(progress, stays=True) as tell:
+    with Display(progress, stays=True) as tell:
         write_mattes(wanted, plate, numbers, output, tell)
     if progress != "none":
         say(f"{len(numbers)} matte{'s' * (len(numbers) != 1)} of {wanted}: {output}")

@@ -10,7 +10,7 @@ import typer
 
 from scumble.cli.checks import check_sheet_output
 from scumble.cli.options import HOW_READ, given, takes
-from scumble.cli.terminal import Shown
+from scumble.cli.terminal import Display
 from scumble.core.options import read
 from scumble.rendering.options import RenderSettings
 
@@ -57,7 +57,7 @@ def sheet(
     chosen = [make_look([(Path(n), 1.0)]) for n in style or ()]
     chosen = [*map(find_look, looks or ([] if style else [n for n in shipped_looks() if n != "identity"])), *chosen]
     numbers = parse_frames(frames) if frames else spread(plate.numbers, count)
-    with Shown() as tell:
+    with Display() as tell:
         pixels = contact_sheet(plate, chosen, numbers, width, settings, tell)
     write_picture(output, Frame(1, pixels, DISPLAY), WriterSettings(quality=92))
     print(

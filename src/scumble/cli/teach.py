@@ -12,7 +12,7 @@ import typer
 
 from scumble.cli.checks import check_look_output, check_sheet_output, needs_torch, override
 from scumble.cli.options import HOW_READ, MACHINE, ShowAs, Vgg, how_read, takes
-from scumble.cli.terminal import Shown, say
+from scumble.cli.terminal import Display, say
 from scumble.core.errors import BadInput, BadLook, BadSettings
 from scumble.rendering.options import RenderSettings, lines_of
 from scumble.train.match.settings import MatchSettings
@@ -128,7 +128,7 @@ def look_train(
     }
     material = Material(content, pictures, plate_options, licence)
     again = "the same command and --resume" + (" instead of --overwrite" if overwrite and not resume else "")
-    with Shown(progress) as tell:
+    with Display(progress) as tell:
         gathered = gather(material, folder, begun_with, tell, resume)
         made = train_look(gathered, output, settings, first, from_scratch, name or output.stem, tell, resume, again)
     say_made(output, made, progress, folder / "report.html")
@@ -215,7 +215,7 @@ def look_match(
     if minutes is not None:
         settings = replace(settings, minutes=minutes)
     folder = run or output.with_suffix(".match")
-    with Shown(progress) as tell:
+    with Display(progress) as tell:
         made = match_look(
             shot,
             keys,
@@ -304,7 +304,7 @@ def look_suggest(
             raise BadLook(f"{look}: not matched to painted frames; give their numbers with --painted")
         numbers += known
     features = Features(vgg or vgg_path())
-    with Shown() as tell:
+    with Display() as tell:
         before, suggestions = suggest(shot, sorted(set(numbers)), count, features, tell)
     if output is not None:
         sheet = in_a_row([(f"{s.number}  {s.novelty:.2f}", s.thumbnail) for s in suggestions])

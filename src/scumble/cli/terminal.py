@@ -38,7 +38,7 @@ def refuse(sentence: str, code: int) -> Never:
     sys.exit(code)
 
 
-class Shown:
+class Display:
     """Shows `Progress` events: as a bar on a terminal and lines in a log, as JSON lines on stdout, or not at all."""
 
     def __init__(self, kind: Literal["bar", "json", "none"] = "bar", stays: bool = False) -> None:
@@ -49,7 +49,7 @@ class Shown:
             columns = (TextColumn("{task.description:40.40}"), BarColumn(), TextColumn("{task.fields[count]}"))
             self.bar = Bar(*columns, TimeRemainingColumn(), console=stderr, transient=not stays)
 
-    def __enter__(self) -> Shown:
+    def __enter__(self) -> Display:
         self.began = self.last = time.monotonic()
         if self.bar is not None:
             self.bar.start()

@@ -10,7 +10,7 @@ import typer
 
 from scumble.cli.checks import is_installed, list_settings, needs_torch, override
 from scumble.cli.options import MACHINE, ShowAs, takes
-from scumble.cli.terminal import Shown, say, say_note
+from scumble.cli.terminal import Display, say, say_note
 from scumble.core.errors import BadInput
 from scumble.train.settings import RunSettings, TrainSettings
 
@@ -45,7 +45,7 @@ def data_prepare(
 
     if not content and not style:
         raise BadInput("data prepare: nothing to prepare; name footage with --content, pictures with --style")
-    with Shown() as tell:
+    with Display() as tell:
         done = prepare(content or [], style or [], output, size, quality, frames, licence, tell, overwrite)
     for line in done.skipped:
         say(f"skipped {line}")
@@ -145,7 +145,7 @@ def train(
         output = folder if (folder / JOURNAL).exists() else None
     settings = override(settings, "run", output=output, **machine)
     settings = override(settings, "schedule", steps=steps, minutes=minutes)
-    with Shown(progress) as tell:
+    with Display(progress) as tell:
         done = run_training(settings, resume, tell=tell, stop_at=stop_at, overwrite=overwrite)
     if done is None:
         return

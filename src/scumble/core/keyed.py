@@ -9,7 +9,7 @@ from scumble.core.errors import BadSettings
 
 
 @dataclass(frozen=True)
-class Keys:
+class Keyed:
     """(frame, value) in order of frames; before the first and after the last the value stays."""
 
     places: tuple[tuple[int, float], ...]
@@ -17,7 +17,7 @@ class Keys:
     def at(self, number: int) -> float:
         """The value at a frame.
 
-        >>> Keys(((1001, 0.0), (1005, 1.0))).at(1004)
+        >>> Keyed(((1001, 0.0), (1005, 1.0))).at(1004)
         0.75
         """
         if number <= self.places[0][0]:
@@ -28,10 +28,10 @@ class Keys:
         return self.places[-1][1]
 
     @classmethod
-    def parse(cls, text: str, what: str) -> Keys:
+    def parse(cls, text: str, what: str) -> Keyed:
         """`0.5`, or keys as in `1001:0,1050:1`. Raises BadSettings naming `what`.
 
-        >>> Keys.parse("1001:0,1050:1", "strength").places
+        >>> Keyed.parse("1001:0,1050:1", "strength").places
         ((1001, 0.0), (1050, 1.0))
         """
         places: dict[int, float] = {}

@@ -31,7 +31,7 @@ from scumble.look.look_checks import (
     palette_arrays,
     palette_of,
 )
-from scumble.look.painted_frame import PaintedKey
+from scumble.look.painted_frame import PaintedFrame
 from scumble.network.baked import ShotStatistics
 from scumble.network.palette import OWN_COLOURS, Colouring, Palette, recolouring
 from scumble.network.shape import MOMENTS, Architecture
@@ -51,7 +51,7 @@ PARTS = ("kernel", "gamma", "beta")
 
 @dataclass(frozen=True)
 class Look:
-    """One style's network, its palette and what is known of it. `weights` has keys such as `kernel.head`."""
+    """One style's network, its palette and what is known of it. `weights` has names such as `kernel.head`."""
 
     architecture: Architecture
     weights: Arrays
@@ -62,7 +62,7 @@ class Look:
     facts: dict[str, Any]
     shot: ShotStatistics | None = None
     """Of the one shot that the look was matched to: it paints with these and no others."""
-    keys: tuple[PaintedKey, ...] = ()
+    painted_frames: tuple[PaintedFrame, ...] = ()
     """Painted frames of that shot that are carried along it."""
 
     @property
@@ -107,7 +107,7 @@ class Look:
                 arrays[f"{name}.{node}.variance"] = statistics.variance[node].astype(np.float32)
         if self.moments is not None:
             arrays["moments"] = self.moments.astype(np.float32)
-        for key in self.keys:
+        for key in self.painted_frames:
             arrays |= {f"key.{key.number}.{part}": array for part, array in key.arrays().items()}
         facts = {**self.facts, "schema": SCHEMA, "kind": "look", "architecture": asdict(self.architecture)}
         return save(arrays, metadata={"facts": json.dumps(facts, sort_keys=True)})

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scumble.core.errors import BadInput, BadLook
-from scumble.look.painted_frame import MOST_KEYS, PaintedKey
+from scumble.look.painted_frame import MOST_KEYS, PaintedFrame
 from scumble.network.palette import Palette
 from scumble.network.universal import Universal
 from scumble.network.weights_file import Array, Arrays
@@ -32,14 +32,14 @@ def made_again(
     return {k: v.astype(np.float16).astype(np.float32) for k, v in known.collapse(moments).items()}
 
 
-def painted_frames_of(path: Path, arrays: Arrays) -> tuple[PaintedKey, ...]:
+def painted_frames_of(path: Path, arrays: Arrays) -> tuple[PaintedFrame, ...]:
     """The key frames that a file holds, in order. Raises BadLook."""
     names = [key.split(".", 2)[1] for key in arrays if key.startswith("key.") and key.endswith(".painted")]
     try:
         if len(names) > MOST_KEYS:
             raise BadInput(f"{len(names)} key frames are more than a look has")
         keys = [
-            PaintedKey.read(int(name), {part: arrays[f"key.{name}.{part}"] for part in ("painted", "plate")})
+            PaintedFrame.read(int(name), {part: arrays[f"key.{name}.{part}"] for part in ("painted", "plate")})
             for name in names
         ]
     except (BadInput, KeyError, ValueError) as error:

@@ -25,7 +25,7 @@ MOST_SIDE = 16384  # pixels of a kept painting
 
 
 @dataclass(frozen=True)
-class PaintedKey:
+class PaintedFrame:
     """A painted frame as a look keeps it: number, painting (H, W, 3) in the working space at the size at which the
     network learned, weight (H, W, 1) from 0 to 1 where it was painted, and a thumbnail (18, 32, 3) of its plate."""
 
@@ -35,7 +35,7 @@ class PaintedKey:
     plate: Pixels
 
     @classmethod
-    def of(cls, number: int, plate: Pixels, painted: Pixels, weight: Pixels) -> PaintedKey:
+    def of(cls, number: int, plate: Pixels, painted: Pixels, weight: Pixels) -> PaintedFrame:
         """From plate and painting of one size; what is kept is rounded as its file rounds it."""
         kept = cls(number, painted, weight.reshape(*painted.shape[:2], 1), thumbnail(plate))
         return cls.read(number, kept.arrays())
@@ -48,7 +48,7 @@ class PaintedKey:
         return {"painted": np.asarray(png, np.uint8).reshape(-1), "plate": self.plate.astype(np.float16)}
 
     @classmethod
-    def read(cls, number: int, arrays: dict[str, NDArray[Any]]) -> PaintedKey:
+    def read(cls, number: int, arrays: dict[str, NDArray[Any]]) -> PaintedFrame:
         """From `arrays`. Raises BadInput for what is not a painting."""
         png = np.asarray(arrays["painted"]).astype(np.uint8)
         # the header is looked at first: a few bytes may unpack to all of the memory

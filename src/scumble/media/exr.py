@@ -39,7 +39,7 @@ INTEROP = {
 
 BEAUTY = ("beauty", "combined", "rgba", "rgb", "color", "colour", "main")
 
-MARK = "scumble"  # attribute in which an output names how it was made
+STAMP = "scumble"  # attribute in which an output names how it was made
 
 # attributes that say what the numbers mean
 COLOUR = {"chromaticities", "colorInteropID", "acesImageContainerFlag", "oiio:ColorSpace"}
@@ -102,7 +102,7 @@ def straight(pixels: Pixels, alpha: Pixels) -> Pixels:
     return np.where(alpha > 0, pixels / np.maximum(alpha, 1e-8), pixels).astype(np.float32)
 
 
-def encoded(frame: Frame, space: ColourSpace, settings: WriterSettings, mark: str, path: Path) -> Any:
+def encoded(frame: Frame, space: ColourSpace, settings: WriterSettings, stamp: str, path: Path) -> Any:
     """The file of a frame in `space`, to be written: an `OpenEXR.File`. Raises BadPlate, BadOutput.
 
     A frame that was read from an EXR gives all that stands beside its colour layer. `path` is for messages.
@@ -119,7 +119,7 @@ def encoded(frame: Frame, space: ColourSpace, settings: WriterSettings, mark: st
         names = "Y" if settings.grey else "RGBA"[: pixels.shape[2]]
         planes = {c: _typed(pixels[:, :, i], kind) for i, c in enumerate(names)}
         planes |= _aovs(frame, space, settings, kind)
-        return OpenEXR.File({"compression": OpenEXR.ZIP_COMPRESSION, **_header(frame, space, mark)}, planes)
+        return OpenEXR.File({"compression": OpenEXR.ZIP_COMPRESSION, **_header(frame, space, stamp)}, planes)
     file = opened(frame.source)
     parts = [(str(part.header.get("name", "")), sorted(part.channels)) for part in file.parts]
     chosen = choose(parts, settings.layer, frame.source)
@@ -128,7 +128,7 @@ def encoded(frame: Frame, space: ColourSpace, settings: WriterSettings, mark: st
             part.header["timeCode"] = _counted(part.header["timeCode"], frame.metadata)
     changed = [
         OpenEXR.Part(
-            {**_kept(part.header, space if settings.told or space != frame.colour_space else None), MARK: mark},
+            {**_kept(part.header, space if settings.told or space != frame.colour_space else None), STAMP: stamp},
             _painted(part, chosen, frame, pixels, space, settings, path) if place == chosen.part else part.channels,
         )
         for place, part in enumerate(file.parts)
@@ -268,7 +268,7 @@ def interop_of(chromaticities: Sequence[float]) -> str | None:
     return str(identifier) if identifier else None
 
 
-def _header(frame: Frame, space: ColourSpace, mark: str) -> dict[str, Any]:
+def _header(frame: Frame, space: ColourSpace, stamp: str) -> dict[str, Any]:
     """Attributes of a new file: all that the frame knows and EXR has a type for."""
     metadata = frame.metadata
     header: dict[str, Any] = {}
@@ -283,7 +283,7 @@ def _header(frame: Frame, space: ColourSpace, mark: str) -> dict[str, Any]:
         header["timeCode"] = _timecode(metadata.timecode, metadata.frame_rate)
     if metadata.pixel_aspect is not None:
         header["pixelAspectRatio"] = float(metadata.pixel_aspect)
-    return {**header, **colour_attributes(space), MARK: mark}
+    return {**header, **colour_attributes(space), STAMP: stamp}
 
 
 def _timecode(text: str, rate: Fraction | None) -> Any:

@@ -75,8 +75,8 @@ class MovieWriter:
         self.reformatter = VideoReformatter()
         self.count = 0
         self.sound: _Sound | None = None
-        if settings.mark:
-            self.container.metadata["comment"] = settings.mark
+        if settings.stamp:
+            self.container.metadata["comment"] = settings.stamp
         try:
             self.sound = _sound(settings, self.container)
         except BaseException:

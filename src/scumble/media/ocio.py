@@ -46,7 +46,7 @@ class Colours:
         _config(self.name)
 
     @property
-    def key(self) -> str:
+    def identity(self) -> str:
         """Changes when the configuration does."""
         return str(_config(self.name).getCacheID())
 

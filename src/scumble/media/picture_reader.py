@@ -16,7 +16,7 @@ from scumble.core import colour
 from scumble.core.colour import ColourSpace
 from scumble.core.errors import BadPlate
 from scumble.core.frames import NO_MARGIN, Frame, Margin, Metadata, Pixels
-from scumble.media.exr import MARK, Chosen, choose, forget_error, parts_of, straight
+from scumble.media.exr import STAMP, Chosen, choose, forget_error, parts_of, straight
 from scumble.media.plate import check_size, other_kind
 from scumble.media.timecode import from_word
 
@@ -67,7 +67,7 @@ def read_header(path: Path, layer: str = "") -> Header:
     beyond = Margin(*(max(0, side) for side in _window(spec)))
     says = {
         name: spec.getattribute(name)
-        for name in ("oiio:ColorSpace", "colorInteropID", "chromaticities", "dpx:Transfer", "Software", MARK)
+        for name in ("oiio:ColorSpace", "colorInteropID", "chromaticities", "dpx:Transfer", "Software", STAMP)
         if spec.getattribute(name) is not None
     }
     return Header(

@@ -22,10 +22,10 @@ from scumble.media.timecode import to_word
 def write_picture(path: Path, frame: Frame, settings: WriterSettings) -> None:
     """Write one picture; its format and depth follow suffix and plate. Raises BadOutput."""
     suffix = path.suffix.lower()
-    mark = settings.mark_of(frame.number)
+    stamp = settings.stamp_of(frame.number)
     space = settings.out_space or space_of(path, frame.colour_space, settings.bits, frame.source)
     if suffix == ".exr":
-        file = encoded(frame, space, settings, mark, path)
+        file = encoded(frame, space, settings, stamp, path)
         with spool(suffix) as spooled:
             try:
                 file.write(str(spooled))
@@ -35,7 +35,7 @@ def write_picture(path: Path, frame: Frame, settings: WriterSettings) -> None:
                 ) from error
             data = spooled.read_bytes()
     else:
-        data = _encoded_by_oiio(path, frame, space, settings, mark)
+        data = _encoded_by_oiio(path, frame, space, settings, stamp)
     with written_whole(path, f"frame {frame.number}") as part:
         part.write_bytes(data)
 
@@ -55,7 +55,7 @@ def space_of(path: Path, plate: ColourSpace, bits: int, source: Path | None) -> 
     return plate if alike else colour.DISPLAY
 
 
-def _encoded_by_oiio(path: Path, frame: Frame, space: ColourSpace, settings: WriterSettings, mark: str) -> bytes:
+def _encoded_by_oiio(path: Path, frame: Frame, space: ColourSpace, settings: WriterSettings, stamp: str) -> bytes:
     suffix = path.suffix.lower()
     pixels, alpha = frame.margin.of(frame.pixels), None if frame.alpha is None else frame.margin.of(frame.alpha)
     takes_alpha = suffix in {".png", ".tif", ".tiff", ".webp"}
@@ -88,8 +88,8 @@ def _encoded_by_oiio(path: Path, frame: Frame, space: ColourSpace, settings: Wri
     # a write time in the header would make every render's bytes different
     spec.attribute("DateTime", "2000:01:01 00:00:00")
     spec.attribute("oiio:UnassociatedAlpha", int(not associated))
-    if mark:
-        spec.attribute("Software", mark)
+    if stamp:
+        spec.attribute("Software", stamp)
     with spool(suffix) as spooled:
         output = oiio.ImageOutput.create(f"picture{suffix}")
         if output is None or not output.open(str(spooled), spec):

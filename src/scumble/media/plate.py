@@ -173,14 +173,14 @@ class WriterSettings:
     """Name in `scumble.media.codecs.CODECS`; by suffix and bits otherwise."""
     metadata: Metadata = field(default_factory=Metadata)
     """Of a movie's first frame."""
-    mark: str = ""
+    stamp: str = ""
     """What the header should say of the render: version, look, precision, settings."""
-    frame_mark: Callable[[int], str] | None = None
+    frame_stamp: Callable[[int], str] | None = None
     """The same of each frame by itself, asked for when it is written."""
 
-    def mark_of(self, number: int) -> str:
+    def stamp_of(self, number: int) -> str:
         """What the header of a frame's file should say."""
-        return self.mark if self.frame_mark is None else self.frame_mark(number)
+        return self.stamp if self.frame_stamp is None else self.frame_stamp(number)
 
 
 def is_movie(path: Path) -> bool:

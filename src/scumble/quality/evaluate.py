@@ -62,7 +62,7 @@ FIGURES = {
 
 
 @dataclass(frozen=True)
-class Shown:
+class NamedPicture:
     """A picture to evaluate with: its name and pixels (H, W, 3) in the working space."""
 
     name: str
@@ -74,7 +74,7 @@ class Subject(Protocol):
 
     name: str
 
-    def fixed(self, content: Pixels, style: Shown) -> metrics.Fixed: ...
+    def fixed(self, content: Pixels, style: NamedPicture) -> metrics.Fixed: ...
 
 
 class LookSubject:
@@ -84,11 +84,11 @@ class LookSubject:
         self.look, self.name = look, name or look.name
         self._engine = OpenVinoEngine()
 
-    def fixed(self, content: Pixels, style: Shown) -> metrics.Fixed:
+    def fixed(self, content: Pixels, style: NamedPicture) -> metrics.Fixed:
         """See `Subject`."""
         return _fixed(self._engine, self.look_for(style), content)
 
-    def look_for(self, style: Shown) -> Look:
+    def look_for(self, style: NamedPicture) -> Look:
         """The look, whatever the style."""
         return self.look
 
@@ -101,7 +101,7 @@ class MakerSubject(LookSubject):
         self._engine = OpenVinoEngine()
         self._made: dict[str, Look] = {}
 
-    def look_for(self, style: Shown) -> Look:
+    def look_for(self, style: NamedPicture) -> Look:
         """Made once for each style."""
         if style.name not in self._made:
             self._made[style.name] = self.make(Path(style.name))
@@ -143,9 +143,9 @@ def _maker(universal: Universal, name: str) -> Subject:
     return MakerSubject(lambda style: make_look([(style, 1.0)], "", universal), name)
 
 
-def gather(paths: Sequence[Path], what: str, size: int) -> list[Shown]:
+def gather(paths: Sequence[Path], what: str, size: int) -> list[NamedPicture]:
     """Pictures of files, folders and movies (a few frames each), short side `size` pixels (0: as they are)."""
-    pictures: list[Shown] = []
+    pictures: list[NamedPicture] = []
     for path in paths:
         if not path.exists():
             raise BadInput(f"{path}: no such picture or folder; check its name")
@@ -159,12 +159,12 @@ def gather(paths: Sequence[Path], what: str, size: int) -> list[Shown]:
             raise BadInput(f"{path}: no picture in this folder; name one that has")
         for file in files:
             if what == "style":
-                pictures.append(Shown(str(file), _sized(style_picture(file, size or SIZE), 0)))
+                pictures.append(NamedPicture(str(file), _sized(style_picture(file, size or SIZE), 0)))
                 continue
             plate = open_plate(file)
             for frame in plate.read(spread(plate.numbers, FRAMES_A_MOVIE)):
                 name = f"{file.name} frame {frame.number}" if plate.is_movie else file.name
-                pictures.append(Shown(name, _sized(to_working(frame.pixels, frame.colour_space).pixels, size)))
+                pictures.append(NamedPicture(name, _sized(to_working(frame.pixels, frame.colour_space).pixels, size)))
     for shown in pictures:
         if min(shown.pixels.shape[:2]) < 4 * metrics.BORDER:
             height, width = shown.pixels.shape[:2]
@@ -199,8 +199,8 @@ class Evaluation:
 
 def evaluate(
     subject: Subject,
-    contents: Sequence[Shown],
-    styles: Sequence[Shown],
+    contents: Sequence[NamedPicture],
+    styles: Sequence[NamedPicture],
     features: Callable[[Pixels], Maps],
     tell: Listener = ignore,
 ) -> Evaluation:
@@ -249,7 +249,11 @@ def as_json(done: Evaluation, backbone: str, size: int) -> dict[str, Any]:
 
 
 def write_page(
-    path: Path, done: Evaluation, facts: Mapping[str, Any], contents: Sequence[Shown], styles: Sequence[Shown]
+    path: Path,
+    done: Evaluation,
+    facts: Mapping[str, Any],
+    contents: Sequence[NamedPicture],
+    styles: Sequence[NamedPicture],
 ) -> None:
     """The page at `path`."""
     table = Table(
@@ -287,7 +291,9 @@ def write_page(
     write(path, f"Evaluation of {done.subject}", lead, sections)
 
 
-def _grid(done: Evaluation, contents: Sequence[Shown], styles: Sequence[Shown], cell: int = 256) -> Pixels:
+def _grid(
+    done: Evaluation, contents: Sequence[NamedPicture], styles: Sequence[NamedPicture], cell: int = 256
+) -> Pixels:
     """A row a content, a column a style; the style pictures stand above."""
 
     def fitted(pixels: Pixels) -> Pixels:

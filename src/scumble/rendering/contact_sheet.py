@@ -51,15 +51,15 @@ def contact_sheet(
     for done, look in enumerate(looks):
         tell(Progress(look.name, done, len(looks)))
         wanted = replace(settings, frames=tuple(numbers), precision="f32", overwrite=True)
-        job = plan(plate, look, wanted)
-        schedule = Schedule(job, measure(job))
-        size = job.network_size if job.network_size[1] < plate.size[1] else plate.size
+        row_plan = plan(plate, look, wanted)
+        schedule = Schedule(row_plan, measure(row_plan))
+        own = row_plan.network_size
+        size = own if own[1] < plate.size[1] else plate.size
         pictures = []
         for frame in plate.read(numbers):
-            painting = painting_of(
-                schedule.of(frame.number), reduced(frame, size), job.network_size, settings.grain, settings.hold_blacks
-            )
-            pictures.append(shown(strengthened(painting, job.strength_at(frame.number)), painting.frame))
+            in_frame = schedule.of(frame.number)
+            painting = painting_of(in_frame, reduced(frame, size), own, settings.grain, settings.hold_blacks)
+            pictures.append(shown(strengthened(painting, row_plan.strength_at(frame.number)), painting.frame))
         rows.append(row(look.name, pictures))
     return np.concatenate(rows, axis=0)
 

@@ -16,7 +16,7 @@ from scumble.network import tiling
 from scumble.network.baked import BakedLook
 from scumble.network.engine import Painter
 from scumble.rendering.carry import Carrier
-from scumble.shot.black_points import held
+from scumble.shot.black_points import keep_black_and_white
 from scumble.shot.grain import removed
 
 
@@ -49,7 +49,7 @@ class Painting:
     """(H, W, 1), how much of the frame is painted; None is all of it."""
 
     @property
-    def key(self) -> int:
+    def painted_from(self) -> int:
         """Number of the frame that was painted: another one's where it is held."""
         return self.frame.number if self.held_from is None else self.held_from
 
@@ -135,7 +135,7 @@ def strengthened(painting: Painting, strength: float) -> Pixels:
     if painting.grain is not None:  # each frame's own, whatever has been averaged or carried since
         painted = painted + painting.grain
     if painting.points is not None:
-        painted = held(painted, plate, *painting.points)
+        painted = keep_black_and_white(painted, plate, *painting.points)
     if strength < 1:
         painted = plate + np.float32(strength) * (painted - plate)
     return painted

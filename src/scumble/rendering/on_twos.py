@@ -16,7 +16,7 @@ from scumble.rendering.stabiliser import Seen, carried
 from scumble.shot.motion import Motion
 
 
-def held(
+def on_twos(
     numbers: Sequence[int], neighbours: Neighbours, motion: Motion | None, paintings: Iterator[Painting]
 ) -> Iterator[Painting]:
     """The paintings that these frames show; `paintings` are those of `neighbours.steadied(numbers)`.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from scumble.core.errors import BadSettings
-from scumble.core.keyed import Keys
+from scumble.core.keyed import Keyed
 from scumble.core.options import check, option, read
 
 if TYPE_CHECKING:  # what follows takes time to import, and `scumble --help` reads this file
@@ -41,7 +41,7 @@ def _rate(given: Any) -> Fraction:
 
 
 def _strength(given: Any) -> Any:
-    return Keys.parse(given, "strength") if isinstance(given, str) else given
+    return Keyed.parse(given, "strength") if isinstance(given, str) else given
 
 
 def lines_of(given: Any) -> Any:
@@ -99,7 +99,7 @@ class RenderSettings:
     overwrite: bool = option(
         False, "Replace outputs that exist, whoever made them. Without it, frames with the same recipe are kept.", panel=PLATE
     )  # fmt: skip
-    strength: float | Keys = option(
+    strength: float | Keyed = option(
         1.0, "0 keeps the plate, 1 is the painting. Keys over frames change it, as in 1001:0,1050:1.", panel=LOOK,
         within=(0, 1), recipe="the strength at the frame", metavar="NUMBER|KEYS", text=str, read=_strength, api="paint",
         web=float | str, page="slider",

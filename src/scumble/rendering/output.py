@@ -62,7 +62,7 @@ class Output:
     def configuration(self) -> str:
         """What the colour spaces depend on, where they are not Scumble's own."""
         own = self.plate.colour_space.conversion is None and self.space.conversion is None
-        return "" if own else self.settings.plate_options.colours.key
+        return "" if own else self.settings.plate_options.colours.identity
 
     @property
     def whole(self) -> bool:
@@ -116,7 +116,7 @@ class Output:
         check_files(self.path, self.files, self.plate, self.settings.overwrite, self.is_sequence)
         check_writable(self.files[0])
 
-    def writer_settings(self, breadth: float, mark: str, frame_mark: Callable[[int], str]) -> WriterSettings:
+    def writer_settings(self, breadth: float, stamp: str, frame_stamp: Callable[[int], str]) -> WriterSettings:
         """How it is written: `breadth` of strokes in pixels, what the headers of file and frames say."""
         plate, settings = self.plate, self.settings
         times = self.times if self.is_movie else ()
@@ -138,8 +138,8 @@ class Output:
             codec=settings.codec,
             told=bool(settings.in_space),
             metadata=plate.metadata(self.numbers[0]),
-            mark=mark,
-            frame_mark=frame_mark,
+            stamp=stamp,
+            frame_stamp=frame_stamp,
         )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from scumble.core.errors import BadPlate, BadSettings
 from scumble.core.frames import Frame, Margin, format_frames
-from scumble.core.keyed import Keys
+from scumble.core.keyed import Keyed
 from scumble.look.look import Look
 from scumble.media.open import open_plate
 from scumble.media.plate import Plate
@@ -51,13 +51,14 @@ class Plan:
 
     def shares(self, number: int) -> list[float]:
         """Of each look in a frame: a cross-fade from key to key."""
-        marks = [Keys(tuple((f, float(i == k)) for i, (f, _) in enumerate(self.looks))) for k in range(len(self.looks))]
-        return [mark.at(number) for mark in marks]
+        places = range(len(self.looks))
+        shares = [Keyed(tuple((f, float(i == k)) for i, (f, _) in enumerate(self.looks))) for k in places]
+        return [share.at(number) for share in shares]
 
     def strength_at(self, number: int) -> float:
         """Strength in a frame."""
         strength = self.settings.strength
-        return strength.at(number) if isinstance(strength, Keys) else strength
+        return strength.at(number) if isinstance(strength, Keyed) else strength
 
     @property
     def mattes(self) -> list[Matte]:

@@ -108,7 +108,7 @@ def _notes_of_output(plan: Plan, output: Output) -> list[str]:
 
 
 def _carried(plan: Plan) -> str:
-    numbers = sorted({key.number for look in plan.all_looks for key in look.keys})
+    numbers = sorted({key.number for look in plan.all_looks for key in look.painted_frames})
     carry = plan.settings.carry
     if not numbers or not carry:
         return ""

@@ -23,7 +23,7 @@ def looks_in_words(plan: Plan) -> str:
     return " + ".join(f"{look.name} {look.hash}" for _, look in plan.looks)
 
 
-def mark_of(plan: Plan, output: Output, schedule: Schedule, number: int) -> str:
+def stamp_of(plan: Plan, output: Output, schedule: Schedule, number: int) -> str:
     """What a frame's header says: a hash of all that its pixels hang on, and how it was made, in words.
 
     The hash comes first: DPX cuts the text after 100 characters.

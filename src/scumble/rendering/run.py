@@ -22,11 +22,11 @@ from scumble.rendering.frame import Painting, composed, finished, finished_in_pa
 from scumble.rendering.io_threads import Behind, ahead
 from scumble.rendering.job import Job, job_of
 from scumble.rendering.measure import measure
-from scumble.rendering.on_twos import held
+from scumble.rendering.on_twos import on_twos
 from scumble.rendering.options import RenderSettings
 from scumble.rendering.output import Output
 from scumble.rendering.plan import Plan, vectors_in
-from scumble.rendering.recipe import looks_in_words, mark_of
+from scumble.rendering.recipe import looks_in_words, stamp_of
 from scumble.rendering.review import burnt_in, compared, reduced
 from scumble.rendering.schedule import Schedule
 from scumble.rendering.stabiliser import steadied
@@ -111,7 +111,7 @@ def _to_do(plan: Plan, output: Output, schedule: Schedule) -> tuple[int, ...]:
     if not output.is_sequence or plan.settings.overwrite:
         return plan.numbers
     frames = zip(plan.numbers, output.files, strict=True)
-    return tuple(n for n, f in frames if not f.exists() or not is_done(f, mark_of(plan, output, schedule, n)))
+    return tuple(n for n, f in frames if not f.exists() or not is_done(f, stamp_of(plan, output, schedule, n)))
 
 
 def _paint(
@@ -123,9 +123,9 @@ def _paint(
     for matte in plan.mattes:  # a hole is found before any work, under neighbours that are painted along too
         for number in needed:
             matte.files_of(number)
-    mark = f"Scumble {__version__}, look {looks_in_words(plan)}, {plan.precision}, strength {settings.strength}"
+    stamp = f"Scumble {__version__}, look {looks_in_words(plan)}, {plan.precision}, strength {settings.strength}"
     breadth = STROKE * plan.plate.size[1] / plan.network_size[1]
-    described = output.writer_settings(breadth, mark, lambda n: mark_of(plan, output, schedule, n))
+    described = output.writer_settings(breadth, stamp, lambda n: stamp_of(plan, output, schedule, n))
     writer = open_writer(output.path, described)
     try:
         with ahead(plan.read(needed)) as frames, Behind(writer) as behind:
@@ -135,7 +135,7 @@ def _paint(
                 paintings = steadied(neighbours.steadied(plan.numbers), neighbours, motion, paintings)
             if settings.on > 1:
                 motion_held = _motion(plan, settings.on_warp) if settings.on_warp else None
-                paintings = held(plan.numbers, neighbours, motion_held, paintings)
+                paintings = on_twos(plan.numbers, neighbours, motion_held, paintings)
             # a comparison shows each frame's own plate beside what is held
             own = plan.read(plan.numbers) if settings.compare and settings.on > 1 else None
             for painting in paintings:
@@ -167,7 +167,7 @@ def _done(plan: Plan, painting: Painting, own: Frame) -> Frame:
         done = replace(painting.frame, pixels=pixels, paint=paint)
     else:
         done = replace(painting.frame, pixels=finished(painting, strength))
-    if number != painting.key:  # held: all that is not painted is the frame's own
+    if number != painting.painted_from:  # held: all that is not painted is the frame's own
         file = plan.plate.file_of(number)
         done = replace(done, metadata=plan.plate.metadata(number), source=file if done.source is not None else None)
     if settings.proxy > 1:

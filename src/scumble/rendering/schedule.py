@@ -12,7 +12,7 @@ from scumble.core.pixels import resized
 from scumble.core.working_space import to_working
 from scumble.look.bake import bake
 from scumble.look.look import Look
-from scumble.look.painted_frame import PaintedKey
+from scumble.look.painted_frame import PaintedFrame
 from scumble.network.engine import open_engine
 from scumble.network.palette import OWN_COLOURS
 from scumble.rendering.carry import Carrier, Residual
@@ -52,7 +52,7 @@ class Schedule:
         """What was seen of the plate that its user should know."""
         notes = [note for other in self.others for note in other.notes()]
         for (_, look), carried in zip(self.plan.looks, self.carried, strict=True):
-            unknown = sorted({key.number for key in look.keys} - {key.number for key in carried})
+            unknown = sorted({key.number for key in look.painted_frames} - {key.number for key in carried})
             if unknown and self.plan.settings.carry:
                 notes.append(
                     f"{look.name}: this plate does not have frame {format_frames(unknown)} as it was painted over:"
@@ -104,15 +104,15 @@ class Schedule:
         ready = LookInFrame(baked, self.engine.painter(baked, self.plan.precision))
         return replace(ready, carrier=self._carrier(look, place, ready))
 
-    def _carried(self, look: Look) -> list[PaintedKey]:
+    def _carried(self, look: Look) -> list[PaintedFrame]:
         """The look's key frames that this plate has as they were painted over."""
         if not self.plan.settings.carry:
             return []
-        keys = {key.number: key for key in look.keys if key.number in self.plan.plate.numbers}
+        keys = {key.number: key for key in look.painted_frames if key.number in self.plan.plate.numbers}
         frames = self.plan.plate.read(sorted(keys))
         return [keys[f.number] for f in frames if keys[f.number].knows(to_working(f.pixels, f.colour_space).pixels)]
 
-    def _carried_here(self, look: int, place: int) -> list[PaintedKey]:
+    def _carried_here(self, look: int, place: int) -> list[PaintedFrame]:
         return [key for key in self.carried[look] if place in self.neighbours.places_of(key.number)]
 
     def _carried_words(self, look: int, place: int, number: int) -> list[object]:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from scumble.core.errors import BadPlate
-from scumble.media.exr import MARK, check_whole
+from scumble.media.exr import STAMP, check_whole
 from scumble.media.picture_reader import read_header
 
 HASH = 16  # digits of the hash that names how a frame was made
@@ -23,16 +23,16 @@ def is_ours(path: Path) -> bool:
         return False
     with suppress(BadPlate):
         return made_by(path) is not None
-    with suppress(OSError), path.open("rb") as f:  # not whole: the mark itself may be there
+    with suppress(OSError), path.open("rb") as f:  # not whole: the stamp itself may be there
         begin = f.read(1 << 20)
         return not begin or (b"Scumble " in begin and b" render " in begin)
     return False
 
 
-def is_done(path: Path, mark: str) -> bool:
+def is_done(path: Path, stamp: str) -> bool:
     """Whether a frame is there, was made in this way and from this plate, and is whole."""
     try:
-        if not path.is_file() or made_by(path) != _render_of(mark):
+        if not path.is_file() or made_by(path) != _render_of(stamp):
             return False
         check_whole(path)
     except BadPlate:
@@ -40,15 +40,15 @@ def is_done(path: Path, mark: str) -> bool:
     return True
 
 
-def _render_of(mark: str) -> str:
-    return mark.partition(" render ")[2][:HASH]
+def _render_of(stamp: str) -> str:
+    return stamp.partition(" render ")[2][:HASH]
 
 
 def made_by(path: Path) -> str | None:
     """The hash of the render that a picture names in its header; None for one that was not made by Scumble."""
     said = read_header(path).says
-    mark = str(said.get(MARK) or said.get("Software") or "")
-    render = _render_of(mark) if mark.startswith("Scumble ") else ""
+    stamp = str(said.get(STAMP) or said.get("Software") or "")
+    render = _render_of(stamp) if stamp.startswith("Scumble ") else ""
     return render if len(render) == HASH else None
 
 

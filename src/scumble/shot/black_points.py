@@ -20,7 +20,7 @@ def points(pixels: Pixels) -> tuple[float, float]:
     return min(max(black, 0.0), BLACKEST), max(min(white, 1.0), WHITEST)
 
 
-def held(painted: Pixels, plate: Pixels, black: float, white: float) -> Pixels:
+def keep_black_and_white(painted: Pixels, plate: Pixels, black: float, white: float) -> Pixels:
     """The painting (H, W, 3) with the plate's own pixels at its black and white points and beyond.
 
     A pixel is black when all its channels are, white likewise; colours are neither.

@@ -141,7 +141,7 @@ class Nowhere:
 
 
 @dataclass(frozen=True)
-class Shaped:
+class ShapedMatte:
     """A matte turned around or softened."""
 
     matte: Matte
@@ -195,4 +195,4 @@ def _read(path: Path) -> Pixels:
 
 def shaped(matte: Matte, invert: bool, feather: float) -> Matte:
     """The matte itself where nothing is asked of it."""
-    return Shaped(matte, invert, feather) if invert or feather else matte
+    return ShapedMatte(matte, invert, feather) if invert or feather else matte

@@ -17,7 +17,7 @@ from scumble.media.open import open_plate, open_writer
 from scumble.media.picture_reader import channel_names
 from scumble.media.plate import Plate, WriterSettings
 from scumble.shot.cryptomatte import CryptoMatte, objects_of
-from scumble.shot.matte import NOWHERE, ChannelMatte, FileMatte, Matte, Nowhere, Shaped
+from scumble.shot.matte import NOWHERE, ChannelMatte, FileMatte, Matte, Nowhere, ShapedMatte
 
 if TYPE_CHECKING:
     from scumble.shot.people import PersonMatte
@@ -76,7 +76,7 @@ def _of_people(matte: Matte) -> PersonMatte | None:
     """The matte of people under what shapes it, where it is one."""
     from scumble.shot.people import PersonMatte
 
-    inner = matte.matte if isinstance(matte, Shaped) else matte
+    inner = matte.matte if isinstance(matte, ShapedMatte) else matte
     return inner if isinstance(inner, PersonMatte) else None
 
 

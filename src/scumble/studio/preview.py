@@ -46,7 +46,7 @@ KEPT = 4  # painted frames that are kept, so that strength alone needs no painti
 
 
 @dataclass(frozen=True)
-class Previewed:
+class PreviewResult:
     """A frame before and after, (H, W, 3) of 0 to 1 in sRGB, and how it was painted."""
 
     before: Pixels
@@ -75,7 +75,7 @@ class Previews:
             look = look_of_pixels([as_style(picture)], [1.0], "warm", [])
             self._painted(look, np.ascontiguousarray(picture[:LINES]))
 
-    def preview(self, asked: Preview) -> Previewed:
+    def preview(self, asked: Preview) -> PreviewResult:
         """Paint a frame. Raises ScumbleError."""
         began = time.monotonic()
         with self.lock:
@@ -100,7 +100,7 @@ class Previews:
         statistics: Literal["shot", "reference"] = "reference" if None in known.values() else "shot"
         size = fitting(plate.size, WIDTH, plate.pixel_aspect)
         before, after = (resized(shown(f), size).clip(0, 1) for f in (painting.frame, done))
-        return Previewed(before, after, frame, plate.numbers, look.name, statistics, time.monotonic() - began)
+        return PreviewResult(before, after, frame, plate.numbers, look.name, statistics, time.monotonic() - began)
 
     def _look(self, asked: Preview) -> Look:
         """The look of a request, from the last ones where its files are those."""

@@ -18,7 +18,7 @@ from scumble.look.shipped import shipped_looks
 from scumble.media.open import open_plate
 from scumble.media.plate import MOVIES, STILLS
 from scumble.studio.desk import Desk, check_pixels
-from scumble.studio.preview import Previewed, Previews
+from scumble.studio.preview import PreviewResult, Previews
 from scumble.studio.settings import Options
 from scumble.studio.store import Job, Store, safe_name
 from scumble.studio.submit import own_name
@@ -180,7 +180,7 @@ def as_png(pixels: Pixels) -> bytes:
     return bytes(cv2.imencode(".png", codes, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1].tobytes())
 
 
-def facts_of(done: Previewed) -> dict[str, Any]:
+def facts_of(done: PreviewResult) -> dict[str, Any]:
     """How a preview was painted."""
     return {
         "frame": done.frame,

@@ -83,7 +83,7 @@ def _render(job: Job, desk: Desk, asked: Render) -> str:
     numbers = settings_of(settings).frames or plate.numbers
     every = max(1, -(-len(numbers) // THUMBNAILS))
     wanted = set(numbers[::every]) if len(numbers) > 1 else set()
-    told = _Told(job, desk, len(numbers))
+    told = _StoreProgress(job, desk, len(numbers))
 
     def watch(frame: Frame) -> None:
         if frame.number in wanted:
@@ -135,7 +135,7 @@ def _pack(files: tuple[Path, ...], target: Path) -> None:
             packed.write(file, file.name)
 
 
-class _Told:
+class _StoreProgress:
     """Tells the store of frames, not more often than anyone looks."""
 
     def __init__(self, job: Job, desk: Desk, total: int) -> None:

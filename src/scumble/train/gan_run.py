@@ -25,7 +25,7 @@ from scumble.train.run_folder import counts_of
 
 
 @dataclass(frozen=True)
-class Done:
+class TrainingResult:
     """How a run ended: steps in all, figures on val of the best checkpoint and on test, its file."""
 
     steps: int
@@ -109,7 +109,7 @@ class GanRun(Run):
         if self.previews.wanted:
             self.journal.preview(self.steps, self.previews.painted(self.gan))
 
-    def finish(self) -> Done:
+    def finish(self) -> TrainingResult:
         """Judge the last weights and, of the best, the test split; write checkpoints, card and report."""
         self.keep_best(self.figures("val"))
         self.save()
@@ -123,4 +123,4 @@ class GanRun(Run):
             part.write_text(json.dumps(card, indent=2), "utf-8")
         generator_file.save_generator(best_file, self.gan.ema, card)
         write_report(self.folder)
-        return Done(self.steps, self.best, test, best_file, self.start)
+        return TrainingResult(self.steps, self.best, test, best_file, self.start)

@@ -11,10 +11,10 @@ from scumble.train.data.batches import Batches
 from scumble.train.data.dataset import Dataset
 from scumble.train.evaluation import Judge
 from scumble.train.gan import Gan
-from scumble.train.gan_run import Done, GanRun
+from scumble.train.gan_run import GanRun, TrainingResult
 from scumble.train.gan_step import gan_step
 from scumble.train.nn.perceptual import PerceptualFeatures
-from scumble.train.run_folder import checkpoint_of, open_folder, refuse_a_run
+from scumble.train.run_folder import beginning_of, open_folder
 from scumble.train.settings import TrainSettings
 from scumble.train.start import features_of, say_what_is_slow, styles_of
 
@@ -27,7 +27,7 @@ def train(
     stop_at: int | None = None,
     overwrite: bool = False,
     again: str = "",
-) -> Done | None:
+) -> TrainingResult | None:
     """Train to the end of the schedule in the folder `settings.run.output`; None where it stopped at step `stop_at`.
 
     `resume` is a checkpoint or a run's folder: going on gives the same bits as never having stopped (CPU, one
@@ -35,10 +35,7 @@ def train(
     for a folder that holds another run, TrainingFailed for a loss that is not finite.
     """
     output, again = settings.run.output, again or f"--resume {settings.run.output}"
-    checkpoint = checkpoint_of(resume, tell)
-    goes_on = checkpoint is not None and checkpoint.resolve().parent == output.resolve()
-    if not goes_on and not overwrite:
-        refuse_a_run(output, again)
+    checkpoint, goes_on = beginning_of(output, resume, overwrite, again, tell)
     dataset = Dataset(settings.data.dataset, settings.data.few)
     judge, features = Judge(settings, dataset), features or features_of(settings)
     gan = Gan(settings, styles_of(dataset, settings, features, tell), features)

@@ -11,6 +11,20 @@ from scumble.train.data.dataset import Dataset
 from scumble.train.journal import BEST, BOARD, CARD, GRIDS, JOURNAL, PREVIEWS, RESUME, TRAVEL, written_or_refused
 
 
+def beginning_of(
+    folder: Path, resume: Path | None, overwrite: bool, again: str, tell: Listener
+) -> tuple[Path | None, bool]:
+    """The checkpoint that a run in this folder begins with, and whether it goes on with the run that is there.
+
+    Raises BadOutput where another run would be lost, BadInput where there is no checkpoint.
+    """
+    checkpoint = checkpoint_of(resume, tell)
+    goes_on = checkpoint is not None and checkpoint.resolve().parent == folder.resolve()
+    if not goes_on and not overwrite:
+        refuse_a_run(folder, again)
+    return checkpoint, goes_on
+
+
 def refuse_a_run(folder: Path, again: str) -> None:
     """Raises BadOutput where a folder holds a run that would be lost."""
     if (folder / JOURNAL).exists() and not only_begun(folder):

@@ -22,7 +22,7 @@ from scumble.media.plate import PlateOptions
 from scumble.network.shape import SIZES, architecture_named
 from scumble.network.weights_file import architecture_of, read_arrays
 from scumble.train.data.dataset import to_pixels
-from scumble.train.data.material import Gathered, Material, begun_with_the_same, gather
+from scumble.train.data.material import Material, PackedMaterial, begun_with_the_same, gather
 from scumble.train.data.one_style import palette_of, pictures_of
 from scumble.train.journal import CARD, JOURNAL
 from scumble.train.loop import train
@@ -51,7 +51,7 @@ def start_of(settings: TrainSettings, start: str | None) -> tuple[TrainSettings,
 
 
 def train_look(
-    gathered: Gathered,
+    gathered: PackedMaterial,
     output: Path,
     settings: TrainSettings,
     first: Look | None = None,

@@ -46,7 +46,7 @@ class Material:
 
 
 @dataclass(frozen=True)
-class Gathered:
+class PackedMaterial:
     """Packed data sets of content and of style, and what a look records of them."""
 
     content: Path
@@ -60,7 +60,7 @@ def gather(
     begun_with: Mapping[str, Any],
     tell: Listener = ignore,
     resume: bool = False,
-) -> Gathered:
+) -> PackedMaterial:
     """Pack the material into a run's folder; that of a run which is there gives way when all is well.
 
     `resume` is for a run that goes on: with the same material and what else it was `begun_with`.
@@ -101,7 +101,7 @@ def gather(
             part.replace(place)
         content, style = (folder / p.name if work in p.parents else p for p in (content, style))
         shutil.rmtree(work)
-    return Gathered(content, style, _facts(material, folder, content, style))
+    return PackedMaterial(content, style, _facts(material, folder, content, style))
 
 
 def begun_with_the_same(material: Material, folder: Path, begun_with: Mapping[str, Any]) -> bool:

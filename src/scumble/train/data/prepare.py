@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from scumble.core.errors import BadInput, BadOutput, BadPlate, BadSettings, ScumbleError
@@ -39,18 +38,9 @@ from scumble.media.plate import MOVIES, PlateOptions
 from scumble.shot.cuts import detect, own_frames
 from scumble.train.data.dataset import COLUMNS, PACKED, Record
 from scumble.train.data.pictures import PICTURES, load_picture
+from scumble.train.data.worth_keeping import worth_keeping
 
 FOOTAGE = MOVIES | {".avi", ".mxf", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv"}
-
-THUMB = 24  # side of the thumbnails by which pictures are compared
-
-ALIKE = 5.0 / 255  # RMS difference of thumbnails up to which two pictures count as one ...
-
-ALIKE_SHARE = 0.5  # ... but not more than this of their own deviation: drawings on white paper differ by little
-
-BLACK = 16.0 / 255  # nothing brighter than this, but for a hundredth of the picture
-
-FLAT = 2.0 / 255  # deviation of the thumbnail: a grey card, an empty page
 
 SHEET = (12, 8)  # columns and rows of a contact sheet
 
@@ -151,7 +141,7 @@ def prepare(
                 records.append(record if record.licence else _licensed(record, licence))
                 pictures.append(picture)
         tell(Progress("packing", len(everything), len(everything)))
-        kept, dropped = _worth_keeping(records, pictures)
+        kept, dropped = worth_keeping(records, pictures)
         for kind, sources in (("content", content), ("style", style)):
             if sources and not any(records[i].kind == kind for i in kept):
                 raise BadInput(_nothing_left(sources, skipped, sum(records[i].kind == kind for i in dropped)))
@@ -457,48 +447,6 @@ def _webp(picture: Image.Image, quality: int) -> bytes:
     data = io.BytesIO()
     picture.save(data, "WEBP", quality=quality, method=4)
     return data.getvalue()
-
-
-def _worth_keeping(records: Sequence[Record], pictures: Sequence[Path]) -> tuple[list[int], dict[int, str]]:
-    """Places of the pictures to keep, and the reason at the place of every other."""
-    dropped: dict[int, str] = {}
-    kept: list[int] = []
-    for kind in ("content", "style"):
-        thumbs: dict[int, NDArray[np.float32]] = {}
-        for i in (i for i, r in enumerate(records) if r.kind == kind):
-            with Image.open(pictures[i]) as picture:
-                small = picture.convert("RGB").resize((THUMB, THUMB), Image.Resampling.BOX)
-            thumb = np.asarray(small, np.float32) / np.float32(255)
-            if np.quantile(thumb.max(axis=2), 0.99) < BLACK:
-                dropped[i] = "black"
-            elif thumb.std(axis=(0, 1)).max() < FLAT:
-                dropped[i] = "flat"
-            else:
-                thumbs[i] = thumb.reshape(-1)
-        alone = _without_twins(thumbs)
-        dropped |= dict.fromkeys(sorted(thumbs.keys() - set(alone)), "near-duplicate")
-        kept += alone
-    return kept, dropped
-
-
-def _without_twins(thumbs: dict[int, NDArray[np.float32]]) -> list[int]:
-    """Keys in order, without those whose thumbnail is like one kept before (`ALIKE`, `ALIKE_SHARE`)."""
-    keys = list(thumbs)
-    if not keys:
-        return []
-    x = np.stack([thumbs[k] for k in keys]).astype(np.float64)
-    size = (x * x).sum(axis=1)
-    deviation = np.sqrt(x.reshape(len(x), -1, 3).var(axis=1).mean(axis=1))
-    limit = np.minimum(ALIKE, ALIKE_SHARE * deviation) ** 2 * x.shape[1]
-    kept: list[int] = []
-    for start in range(0, len(keys), 512):  # blocks: all distances of a large set do not fit in memory
-        block = slice(start, start + 512)
-        apart = size[block, None] + size[None, :] - 2 * (x[block] @ x.T)
-        near = apart <= np.minimum(limit[block, None], limit[None, :]) + 1e-9
-        for i in range(len(near)):
-            if not near[i, kept].any():
-                kept.append(start + i)
-    return [keys[i] for i in kept]
 
 
 def _pack(output: Path, records: Sequence[Record], pictures: Sequence[Path]) -> None:

@@ -19,7 +19,7 @@ from scumble.core.progress import Listener, ignore, note, said
 from scumble.core.version import __version__
 from scumble.look.look import Look, with_reference
 from scumble.look.making import as_style, look_of_pixels, picture_hash
-from scumble.look.painted_frame import PaintedKey
+from scumble.look.painted_frame import PaintedFrame
 from scumble.look.statistics import reference_statistics, shot_statistics
 from scumble.media.plate import Plate
 from scumble.rendering.options import LINES
@@ -101,16 +101,16 @@ def match_look(
         taught.update(np.ascontiguousarray(array).tobytes())
     identity = {"taught": taught.hexdigest(), "start": first.hash, "settings": _lasting(settings)}
     before = matcher.figures()
-    kept = tuple(PaintedKey.of(key.number, *key[1:]) for key in sorted(keys)) if carry else ()
+    kept = tuple(PaintedFrame.of(key.number, *key[1:]) for key in sorted(keys)) if carry else ()
     plates = {key.number: key.plate for key in keys}
-    earlier = [key.number for key in first.keys if key.number in plate.numbers and key.number not in plates]
+    earlier = [key.number for key in first.painted_frames if key.number in plate.numbers and key.number not in plates]
     plates |= {frame.number: at_network_size(frame, size) for frame in plate.read(earlier)}
     shows = Shows(matcher, shown, kept, plates)
     learning = MatchRun(run, matcher, identity, shows, tell)
     best = _learn(learning, before, overwrite, goes_on=first.shot is not None)
     matcher.take(load_file(run / BEST))
     shows.write(run)
-    now, then = shows.painter(matcher.ema, kept), shows.painter(matcher.start, first.keys)
+    now, then = shows.painter(matcher.ema, kept), shows.painter(matcher.start, first.painted_frames)
     changes: dict[int, float] = {}
     (run / BEFORE).unlink(missing_ok=True)
     if first.shot is not None:
@@ -136,7 +136,7 @@ def match_look(
         },
     }
     look = Look(first.architecture, dict(load_file(run / BEST)), first.palette, None, None, facts)
-    look = replace(with_reference(look, reference_statistics(look)), shot=statistics, keys=kept)
+    look = replace(with_reference(look, reference_statistics(look)), shot=statistics, painted_frames=kept)
     look.save(output)
     pictures = [
         (f"key {key.number}", [("plate", key.plate), ("painted", key.painted), ("learned", matcher.painted(key.plate))])

@@ -10,7 +10,7 @@ import numpy as np
 from scumble.core.colour import DISPLAY
 from scumble.core.frames import Frame, Pixels, spread
 from scumble.core.pixels import resized
-from scumble.look.painted_frame import PaintedKey
+from scumble.look.painted_frame import PaintedFrame
 from scumble.media.picture_writer import write_picture
 from scumble.media.plate import Plate, WriterSettings
 from scumble.rendering.carry import Carrier, Residual
@@ -49,12 +49,12 @@ class Shows:
         self,
         matcher: Matcher,
         shown: Sequence[tuple[int, Pixels]],
-        kept: Sequence[PaintedKey],
+        kept: Sequence[PaintedFrame],
         plates: Mapping[int, Pixels],
     ) -> None:
         self.matcher, self.shown, self.kept, self.plates = matcher, shown, kept, plates
 
-    def painter(self, generator: Generator, keys: Sequence[PaintedKey]) -> Paints:
+    def painter(self, generator: Generator, keys: Sequence[PaintedFrame]) -> Paints:
         """How a generator paints a numbered frame (H, W, 3) with these key frames carried along."""
         left = []
         for key in keys:

@@ -43,7 +43,7 @@ def write_match_report(
         Section("Figures", [Table(["held out", "before", "matched"], rows), Text(FIGURES)]),
         Section("Pictures", [Picture(jpeg(_row(row)), caption) for caption, row in pictures]),
         Section("Curves", _curves(read_journal(run / JOURNAL))),
-        Section("Keys", [_keys(look.facts["sources"])]),
+        Section("Painted frames", [_keys(look.facts["sources"])]),
         Section("Settings", [Text(json.dumps(facts["settings"], indent=2), preformatted=True)], folded=True),
     ]
     if changes:
