@@ -79,7 +79,7 @@ def test_unreadable_pictures_are_counted_and_empty_sources_refused(sources: Path
     (sources / "photos" / "broken.jpg").write_bytes(b"no")
     done = prepare([sources / "photos"], [sources / "art"], tmp_path / "set", size=48)
     assert len(done.skipped) == 1
-    assert "broken.jpg" in done.skipped[0]
+    assert "broken.jpg" in done.skipped[0].sentence
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInput, match="empty"):
         prepare([tmp_path / "empty"], [sources / "art"], tmp_path / "set2")
@@ -205,8 +205,9 @@ def test_copies_black_and_flat_pictures_are_dropped_and_broken_ones_named(source
     done = prepare([photos], [sources / "art"], tmp_path / "set", size=48, licence="CC0")
     assert done.dropped == {"black": 1, "flat": 1, "near-duplicate": 2}
     assert len(done.skipped) == 3
-    for name, text in zip(("z_cut.jpg", "z_dot.png", "z_text.heic"), done.skipped, strict=True):
-        assert name in text
+    for name, file in zip(("z_cut.jpg", "z_dot.png", "z_text.heic"), done.skipped, strict=True):
+        assert file.path.name == name
+        assert name in file.sentence
     records = Dataset(tmp_path / "set").records
     assert sum(r.kind == "content" for r in records) == 12
     assert {r.licence for r in records} == {"CC0"}
@@ -336,7 +337,7 @@ def test_what_does_not_belong_is_named_or_left_alone(sources: Path) -> None:
     save(photos / "panorama.png", np.tile(picture(40, 100), (1, 200, 1)))
     out = photos / "set"
     done = prepare([photos], [sources / "art"], out, size=48)
-    assert sorted(line.partition(":")[0].rpartition("/")[2] for line in done.skipped) == [
+    assert sorted(file.path.name for file in done.skipped) == [
         "gone.jpg",
         "panorama.png",
         "raw.CR2",
@@ -376,7 +377,7 @@ def test_a_movie_that_breaks_gives_the_frames_before(sources: Path, tmp_path: Pa
     data[place + 30 : place + size] = bytes(0xA5 for _ in range(size - 30))
     clip.write_bytes(data)
     done = prepare([clip], [sources / "art"], tmp_path / "set", size=48)
-    (line,) = done.skipped
-    assert "frame 21 " in line
-    assert "frames from before that are used" in line
+    (file,) = done.skipped
+    assert "frame 21 " in file.sentence
+    assert "frames from before that are used" in file.sentence
     assert all(int(r.source.rpartition(" ")[2]) <= 20 for r in Dataset(tmp_path / "set").records if r.kind == "content")

@@ -12,6 +12,7 @@ from typer.core import TyperCommand
 from scumble.cli.apps import ClickException
 from scumble.core.errors import BadSettings
 from scumble.rendering.options import PANELS
+from scumble.shot.matte_spec import MatteSpec
 
 
 def weighted(text: str) -> tuple[str, float]:
@@ -132,9 +133,9 @@ def one_matte(path: str | None, channel: str | None, crypto: list[str] | None, a
     """The matte of the looks, in the words of `RenderSettings.matte`."""
     given = [
         *([] if path is None else [path]),
-        *([] if channel is None else [f"channel:{channel}"]),
-        *([] if not crypto else [f"crypto:{','.join(crypto)}"]),
-        *([] if auto is None else [f"auto:{auto}"]),
+        *([] if channel is None else [str(MatteSpec("channel", channel))]),
+        *([] if not crypto else [str(MatteSpec("crypto", ",".join(crypto)))]),
+        *([] if auto is None else [str(MatteSpec("auto", auto))]),
     ]
     if len(given) > 1:
         raise BadSettings("give one of --matte, --matte-channel, --crypto and --auto-matte")

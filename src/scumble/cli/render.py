@@ -138,7 +138,7 @@ def render(
     from scumble.media.open import open_plate
     from scumble.rendering.job import job_of
     from scumble.rendering.run import run
-    from scumble.shot.matte import NOWHERE
+    from scumble.shot.matte_spec import NOWHERE
 
     refuse_empty(ctx)
     if dump_settings:
@@ -154,7 +154,7 @@ def render(
     if not look and not style:  # the plate shows where no matte has a look
         if settings.matte:
             raise BadSettings("a matte is for the look of --look or --style; give one of them")
-        settings, look = dataclasses.replace(settings, matte=NOWHERE), ["identity"]
+        settings, look = dataclasses.replace(settings, matte=str(NOWHERE)), ["identity"]
     if refine is not None and not style:
         raise BadSettings(
             "--refine is for a look of --style PICTURE; a look of --look is refined by scumble look train"

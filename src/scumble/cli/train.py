@@ -47,8 +47,8 @@ def data_prepare(
         raise BadInput("data prepare: nothing to prepare; name footage with --content, pictures with --style")
     with Display() as tell:
         done = prepare(content or [], style or [], output, size, quality, frames, licence, tell, overwrite)
-    for line in done.skipped:
-        say(f"skipped {line}")
+    for file in done.skipped:
+        say(f"skipped {file.sentence}")
     for name, count in done.counts.items():
         print(f"{name:16} {count}")
     for name, count in done.dropped.items():

@@ -36,6 +36,10 @@ class BadInput(ScumbleError):
     exit_code = 2
 
 
+class NotFound(BadInput):
+    """What is asked for by its name is not there, or not there any more."""
+
+
 class BadSettings(BadInput):
     """A wrong key, type or range; the message names the key, the file and the nearest right key."""
 

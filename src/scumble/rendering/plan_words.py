@@ -9,7 +9,7 @@ from scumble.rendering.output import Output, Sound
 from scumble.rendering.plan import Plan, vectors_in
 from scumble.rendering.review import missing_letters
 from scumble.shot.cuts import default_cuts
-from scumble.shot.matte import NOWHERE
+from scumble.shot.matte_spec import NOWHERE, MatteSpec
 
 SOUND: dict[Sound, str] = {
     "none": "none",
@@ -69,7 +69,7 @@ def _notes_of_plan(plan: Plan) -> list[str]:
     if plate.is_interlaced:
         said.append("the plate is interlaced: its fields are painted as whole frames; deinterlace it first")
     asked = (settings.matte, *plan.matte_words)
-    if any(words.startswith("auto:") for words in asked) and not has_person_models():
+    if any(MatteSpec.parse(words).kind == "auto" for words in asked) and not has_person_models():
         said.append(f"the models that find people are fetched first (36 MB of {PERSON_WHEEL}, once)")
     if settings.burn_in:
         names = [plate.path.name, *(look.name for look in plan.all_looks)]
@@ -118,7 +118,7 @@ def _carried(plan: Plan) -> str:
 def _matte(settings: RenderSettings) -> str:
     if not settings.matte:
         return "none: all of the frame"
-    if settings.matte == NOWHERE:
+    if settings.matte == str(NOWHERE):
         return "the plate shows where no look has one"
     feather = f", feather {settings.feather:g}" if settings.feather else ""
     return f"{settings.matte}{', inverted' if settings.invert_matte else ''}{feather}"

@@ -15,7 +15,7 @@ from scumble.rendering.output import Output
 from scumble.rendering.plan import Plan
 from scumble.rendering.schedule import Schedule
 from scumble.rendering.stamp import HASH, digest
-from scumble.shot.open_matte import is_named
+from scumble.shot.matte_spec import MatteSpec
 
 
 def looks_in_words(plan: Plan) -> str:
@@ -29,7 +29,7 @@ def stamp_of(plan: Plan, output: Output, schedule: Schedule, number: int) -> str
     The hash comes first: DPX cuts the text after 100 characters.
     """
     settings, sources = plan.settings, schedule.neighbours.sources(number)
-    looks = schedule.of_words(number)
+    looks, asked = schedule.of_words(number), (settings.matte, *plan.matte_words)
     strength = plan.strength_at(number)
     words = f"look {looks_in_words(plan)}, {plan.precision}, strength {strength:g}" + "".join(
         f", {name} {value}"
@@ -58,7 +58,7 @@ def stamp_of(plan: Plan, output: Output, schedule: Schedule, number: int) -> str
         "plate": [digest(file) for file in plan.plate.files_of(sources)],
         "frames": [n - number for n in sources],
         # files count by their contents alone
-        "mattes": [words if is_named(words) else "" for words in (settings.matte, *plan.matte_words)],
+        "mattes": [named if MatteSpec.parse(named).kind != "path" else "" for named in asked],
         "matte_looks": [other.of_words(number) for other in schedule.others],
         "matte_files": [digest(f) for matte in plan.mattes for n in sources for f in matte.files_of(n)],
         "place": number - plan.plate.numbers[0] if plan.plate.is_movie else 0,

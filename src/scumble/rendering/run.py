@@ -31,7 +31,8 @@ from scumble.rendering.review import burnt_in, compared, reduced
 from scumble.rendering.schedule import Schedule
 from scumble.rendering.stabiliser import steadied
 from scumble.rendering.stamp import is_done
-from scumble.shot.matte import NOWHERE, Matte, shares
+from scumble.shot.matte import Matte, shares
+from scumble.shot.matte_spec import NOWHERE
 from scumble.shot.motion import Motion, OpticalFlow, RenderedVectors
 from scumble.shot.open_matte import noticed, prepare
 
@@ -182,7 +183,7 @@ def _done(plan: Plan, painting: Painting, own: Frame) -> Frame:
 def _burn_in(plan: Plan, frame: Frame) -> tuple[str, str, str]:
     """Shot; number and timecode; the looks of a frame."""
     shown = [look.name for (_, look), share in zip(plan.looks, plan.shares(frame.number), strict=True) if share > 0]
-    shown = [] if plan.settings.matte == NOWHERE else shown
+    shown = [] if plan.settings.matte == str(NOWHERE) else shown
     looks = " + ".join([*shown, *(look.name for _, look in plan.matte_looks)])
     return (
         plan.plate.shot_name,

@@ -15,8 +15,6 @@ from scumble.core.frames import NO_MARGIN, Frame, Margin, Pixels, format_frames
 from scumble.media.picture_reader import channel_names, read_channels
 from scumble.media.plate import Plate
 
-NOWHERE = "nowhere:"
-
 SHAPE = 0.02  # most that a matte's proportions may differ from the plate's
 
 

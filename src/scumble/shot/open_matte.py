@@ -17,27 +17,26 @@ from scumble.media.open import open_plate, open_writer
 from scumble.media.picture_reader import channel_names
 from scumble.media.plate import Plate, WriterSettings
 from scumble.shot.cryptomatte import CryptoMatte, objects_of
-from scumble.shot.matte import NOWHERE, ChannelMatte, FileMatte, Matte, Nowhere, ShapedMatte
+from scumble.shot.matte import ChannelMatte, FileMatte, Matte, Nowhere, ShapedMatte
+from scumble.shot.matte_spec import MatteSpec
 
 if TYPE_CHECKING:
     from scumble.shot.people import PersonMatte
 
 
 def parse_matte(words: str, plate: Plate, numbers: Sequence[int] = ()) -> Matte:
-    """`PATH`, `channel:NAME`, `crypto:NAME[,NAME...]`, `auto:person` or `nowhere:`, for these frames.
-
-    Raises BadPlate, BadSettings.
-    """
-    if words == NOWHERE:
+    """The matte that a `MatteSpec` in words asks for, for these frames. Raises BadPlate, BadSettings."""
+    spec = MatteSpec.parse(words)
+    kind, name = spec.kind, spec.name
+    if kind == "nowhere":
         return Nowhere(plate)
-    kind, colon, name = words.partition(":")
-    if kind == "auto" and colon:
+    if kind == "auto":
         from scumble.shot.people import PersonMatte
 
         if name != "person":
             raise BadSettings(f"auto-matte {name!r}: Scumble finds people by itself; give person")
         return PersonMatte(plate)
-    if kind not in ("channel", "crypto") or not colon:
+    if kind == "path":
         files = FileMatte(plate, open_plate(Path(words)))
         files.check(numbers or plate.numbers[:1])
         return files
@@ -97,8 +96,3 @@ def write_mattes(matte: Matte, plate: Plate, numbers: Sequence[int], output: Pat
     except BaseException:
         writer.abort()
         raise
-
-
-def is_named(words: str) -> bool:
-    """Whether a matte is asked for by a name in the plate's own files, not by a path."""
-    return words.partition(":")[0] in ("auto", "channel", "crypto", "nowhere") and ":" in words

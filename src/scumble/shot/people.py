@@ -254,9 +254,8 @@ class PersonMatte:
 
     @cached_property
     def _numbers(self) -> tuple[int, ...]:
-        """The frames that there are: what is held says nothing new."""
-        held: frozenset[int] = getattr(self.plate, "held", frozenset())
-        return tuple(n for n in self.plate.numbers if n not in held)
+        """The frames that there are: one that repeats another says nothing new."""
+        return tuple(n for n in self.plate.numbers if n not in self.plate.repeated)
 
     def _window(self, number: int) -> list[int]:
         first, last = bisect_left(self._numbers, number - REACH), bisect_right(self._numbers, number + REACH)

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from scumble.core.errors import ScumbleError
+from scumble.core.errors import NotFound, ScumbleError
 from scumble.core.version import __version__
 from scumble.studio.routes import add_routes
 from scumble.studio.studio import Studio
@@ -38,7 +38,7 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(ScumbleError)
     def refused(_: Request, error: ScumbleError) -> JSONResponse:
-        return sentence(404 if str(error).startswith(("job ", "upload ")) else 400, str(error))
+        return sentence(404 if isinstance(error, NotFound) else 400, str(error))
 
     @app.exception_handler(RequestValidationError)
     def invalid(_: Request, error: RequestValidationError) -> JSONResponse:

@@ -18,6 +18,7 @@ from scumble.media.open import open_plate
 from scumble.media.pattern import parse_pattern
 from scumble.media.plate import MOVIES, STILLS, Plate, is_movie
 from scumble.rendering.options import RenderSettings, settings_of
+from scumble.shot.matte_spec import MatteSpec
 from scumble.studio.requests import Match, PaintRequest
 from scumble.studio.store import Store
 
@@ -119,7 +120,7 @@ class Desk:
 
     def matte(self, words: str) -> str:
         """A matte, in the words of `RenderSettings.matte`."""
-        if not words or words.startswith(("auto:", "channel:", "crypto:")):
+        if not words or MatteSpec.parse(words).kind != "path":
             return words
         self.open(words)
         return str(self.path(words))

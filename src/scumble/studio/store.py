@@ -26,7 +26,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from scumble.core.errors import BadInput, BadOutput
+from scumble.core.errors import BadInput, BadOutput, NotFound
 from scumble.core.files import not_written, written_whole
 
 TABLE = """CREATE TABLE IF NOT EXISTS jobs (
@@ -128,7 +128,7 @@ class Store:
         with self._database() as database:
             row = database.execute("SELECT * FROM jobs WHERE id = ?", (job,)).fetchone()
         if row is None:
-            raise BadInput(f"job {job[:32]}: there is none of that name")
+            raise NotFound(f"job {job[:32]}: there is none of that name")
         return _job(row)
 
     def jobs(self) -> list[Job]:
@@ -221,7 +221,7 @@ class Store:
     def home(self, job: str) -> Path:
         """A job's folder."""
         if not ID.fullmatch(job):
-            raise BadInput(f"job {job[:32]!r}: not the name of a job")
+            raise NotFound(f"job {job[:32]!r}: not the name of a job")
         return self.folder / "jobs" / job
 
     def upload(self, files: Sequence[tuple[str, BinaryIO]], most: int = 0) -> str:
@@ -286,7 +286,7 @@ class Store:
         folder = self.folder / "uploads" / upload
         files = sorted(folder.iterdir()) if ID.fullmatch(upload) and folder.is_dir() else []
         if not files:
-            raise BadInput(f"upload {upload[:32]}: is not there any more; upload it again")
+            raise NotFound(f"upload {upload[:32]}: is not there any more; upload it again")
         return files[0] if len(files) == 1 else folder
 
     def used(self, seconds: float = 0.0) -> int:

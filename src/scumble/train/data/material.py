@@ -152,10 +152,10 @@ def _packed(
     files = {record.file for record in Dataset(output).records}
     for path in given:  # a file that was named is missed, where one of a folder is left out
         if not path.is_dir() and not any(name.startswith(stem_of(kind, path)) for name in files):
-            why = next((line for line in done.skipped if str(path) in line), f"{path}: black, flat, or there twice")
+            why = next((f.sentence for f in done.skipped if f.path == path), f"{path}: black, flat, or there twice")
             shutil.rmtree(output)
             raise BadInput(f"{why}; take it out of --{kind}, or mend it")
-    heard += [said(f"skipped {line}") for line in done.skipped] + [note(line) for line in done.notes]
+    heard += [said(f"skipped {file.sentence}") for file in done.skipped] + [note(line) for line in done.notes]
     return output
 
 

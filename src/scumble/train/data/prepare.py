@@ -20,7 +20,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -58,12 +58,24 @@ SPLITS = ("train", "val", "test")
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the only time a ZIP can hold that is the same at every run
 
 
+class Skipped(NamedTuple):
+    """A file that was passed over, and why, in a sentence that names it."""
+
+    path: Path
+    sentence: str
+
+    @property
+    def why(self) -> str:
+        """The sentence without the name of the file."""
+        return self.sentence.removeprefix(f"{self.path}: ")
+
+
 @dataclass(frozen=True)
 class Preparation:
     """What was made: counts by kind and split, what was passed over with the reason, files written."""
 
     counts: dict[str, int]
-    skipped: list[str]
+    skipped: list[Skipped]
     dropped: dict[str, int]
     notes: list[str]
     packed: Path
@@ -121,7 +133,7 @@ def prepare(
     """
     if (output / PACKED).exists() and not overwrite:
         raise BadOutput(f"{output}: holds a data set already; give --overwrite to replace it")
-    skipped: list[str] = []
+    skipped: list[Skipped] = []
     pictures_there = [
         files_of(source, kind, apart or output, skipped)
         for kind, all_ in (("content", content), ("style", style))
@@ -145,7 +157,7 @@ def prepare(
         for kind, sources in (("content", content), ("style", style)):
             if sources and not any(records[i].kind == kind for i in kept):
                 raise BadInput(_nothing_left(sources, skipped, sum(records[i].kind == kind for i in dropped)))
-        left_out = [(file, why) for file, _, why in (line.partition(": ") for line in skipped)]
+        left_out = [(str(file.path), file.why) for file in skipped]
         left_out += [(records[i].source, why) for i, why in dropped.items()]
         records, pictures = [records[i] for i in kept], [pictures[i] for i in kept]
         notes: list[str] = []
@@ -176,9 +188,9 @@ def prepare(
     return Preparation(counts, skipped, reasons, notes, output / PACKED, sheets)
 
 
-def _nothing_left(sources: Sequence[Path], skipped: Sequence[str], dropped: int) -> str:
+def _nothing_left(sources: Sequence[Path], skipped: Sequence[Skipped], dropped: int) -> str:
     """Why a kind has no picture at all, in words."""
-    mine = [line for line in skipped if any(line.startswith(str(source)) for source in sources)]
+    mine = [f.sentence for f in skipped if any(f.path == source or source in f.path.parents for source in sources)]
     if mine:
         more = f", and {len(mine) - 1} more like it" if len(mine) > 1 else ""
         return f"{mine[0]}{more}; nothing to train on is left in {sources[0]}"
@@ -251,7 +263,7 @@ def _list_left_out(path: Path, lines: Sequence[tuple[str, str]]) -> None:
         csv.writer(f).writerows([("file", "reason"), *lines])
 
 
-def files_of(source: Path, kind: str, output: Path, skipped: list[str]) -> list[Source]:
+def files_of(source: Path, kind: str, output: Path, skipped: list[Skipped]) -> list[Source]:
     """Pictures and movies of a folder, but for hidden ones and those of the set `output`.
 
     What is passed over is added to `skipped`. Raises BadInput where nothing is left.
@@ -271,9 +283,9 @@ def files_of(source: Path, kind: str, output: Path, skipped: list[str]) -> list[
         if any(part.startswith(".") for part in inside) or output.absolute() in p.absolute().parents:
             continue
         if p.is_symlink() and not p.exists():
-            skipped.append(f"{p}: a link to a file that is not there; mend or remove it")
+            skipped.append(Skipped(p, f"{p}: a link to a file that is not there; mend or remove it"))
         elif p.suffix.lower() in UNDEVELOPED:
-            skipped.append(f"{p}: {p.suffix} needs another program; write it as TIFF or PNG")
+            skipped.append(Skipped(p, f"{p}: {p.suffix} needs another program; write it as TIFF or PNG"))
         elif p.is_file() and p.suffix.lower() in PICTURES | FOOTAGE:
             wanted.append(p)
     if not wanted:
@@ -330,7 +342,7 @@ def _licensed(record: Record, licence: str) -> Record:
 
 
 def _prepared(
-    file: Source, work: Path, size: int, quality: int, frames: int, options: PlateOptions, skipped: list[str]
+    file: Source, work: Path, size: int, quality: int, frames: int, options: PlateOptions, skipped: list[Skipped]
 ) -> Iterator[tuple[Record, Path]]:
     """The file's records and their WebP pictures in `work`, taken from there where they are done already."""
     stats = [(str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns) for p in file.files]
@@ -346,7 +358,7 @@ def _prepared(
     else:
         facts = json.loads(done.read_text("utf-8"))
     if facts["fault"]:
-        skipped.append(facts["fault"])
+        skipped.append(Skipped(file.path, facts["fault"]))
     origin = file.row.get("source") or file.relative
     split = split_of(_artwork(origin), file.row.get("split", ""))
     start = stem_of(file.kind, file.path)
