@@ -37,7 +37,7 @@ def evaluate(
     size: Annotated[
         int,
         typer.Option(
-            "--size", min=0, help="Short side in pixels at which pairs are measured; 0 leaves contents as they are."
+            "--size", min=0, help="Short side in pixels at which pairs are measured; 0 keeps the size of the contents."
         ),
     ] = 320,
     vgg: Vgg = None,

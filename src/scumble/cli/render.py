@@ -50,7 +50,7 @@ def render(
             "--look",
             metavar="FILE|NAME[@FRAME]",
             rich_help_panel=LOOK,
-            help='Look file, or the name of a shipped look; given several times with the frames at which each stands alone, they cross-fade; a .toml file lists them, a line each, as in 1001 = "auvers".',
+            help='Look file, or the name of a shipped look. Several looks, each with the frame at which it stands alone, cross-fade. A .toml file lists them, one a line, as in 1001 = "auvers".',
         ),
     ] = None,
     style: Annotated[
@@ -104,7 +104,7 @@ def render(
             "--matte-look",
             metavar="MATTE=LOOK",
             rich_help_panel=MATTES,
-            help="Another look in a matte of its own: a path, channel:NAME, crypto:OBJECT or auto:person; any number of them.",
+            help="Another look in its own matte: a path, channel:NAME, crypto:OBJECT or auto:person. Give it any number of times.",
         ),
     ] = None,
     settings_file: Annotated[
@@ -113,7 +113,7 @@ def render(
             "--settings",
             metavar="FILE.toml",
             rich_help_panel=RUNNING,
-            help="Further flags, by their long names, paths as seen from the file; the command line wins.",
+            help="Read flags from this TOML file, by their long names. Paths are relative to the file. The command line wins.",
         ),
     ] = None,
     dump_settings: Annotated[
@@ -208,12 +208,12 @@ def matte(
             "--output",
             "-o",
             metavar="SEQ",
-            help="Sequence pattern (roto.####.png), folder or still; its codes are the matte.",
+            help="Sequence pattern (roto.####.png), folder or still. Its pixel values are the matte.",
         ),
     ],
     auto: Annotated[
         Literal["person"] | None,
-        typer.Option("--auto", "--auto-matte", help="The people that Scumble finds by itself (default)."),
+        typer.Option("--auto", "--auto-matte", help="The people in the frame, detected automatically (default)."),
     ] = None,
     path: Annotated[
         str | None, typer.Option("--matte", metavar="PATH", help="Of files, to be turned around or softened.")

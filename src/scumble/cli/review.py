@@ -35,7 +35,10 @@ def sheet(
         str | None, typer.Option("--frames", metavar="RANGE", help="Frames, a column each, as in 1001,1050.")
     ] = None,
     count: Annotated[
-        int, typer.Option("--count", min=1, max=24, help="Without --frames: how many, spread over the plate.")
+        int,
+        typer.Option(
+            "--count", min=1, max=24, help="Number of frames, spread over the plate, if --frames is not given."
+        ),
     ] = 3,
     width: Annotated[int, typer.Option("--width", min=64, max=4096, help="Pixels that a picture is wide.")] = 480,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the sheet if it is there.")] = False,

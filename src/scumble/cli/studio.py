@@ -19,7 +19,11 @@ def studio(
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the browser.")] = False,
     folder: Annotated[
         list[Path] | None,
-        typer.Option("--folder", metavar="DIR...", help="Folder whose plates may be named on the page; several times."),
+        typer.Option(
+            "--folder",
+            metavar="DIR...",
+            help="Folder whose plates the page may open; give the flag several times for several folders.",
+        ),
     ] = None,
     password: Annotated[
         str,
@@ -27,7 +31,7 @@ def studio(
             "--password",
             envvar="SCUMBLE_PASSWORD",
             show_envvar=True,
-            help="Asked for by the page, and sent to the API as a Bearer token.",
+            help="Password that the page asks for. The API takes it as a Bearer token.",
         ),
     ] = "",
     data: Annotated[
@@ -37,7 +41,10 @@ def studio(
         ),
     ] = None,
     quota: Annotated[
-        float, typer.Option("--quota", min=0.0, metavar="GB", help="Most that uploads and results take; 0 is no limit.")
+        float,
+        typer.Option(
+            "--quota", min=0.0, metavar="GB", help="Limit of uploads and results together, in GB; 0 is no limit."
+        ),
     ] = 100.0,
     max_upload: Annotated[
         float, typer.Option("--max-upload", min=0.001, metavar="GB", help="Most that one upload has.")

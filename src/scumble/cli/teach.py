@@ -42,7 +42,7 @@ def look_train(
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option("--minutes", min=0.0, help="Time limit; 5 minutes by default, 30 from scratch, 0 for none."),
+        typer.Option("--minutes", min=0.0, help="Time limit in minutes: 5 by default, 30 from scratch, 0 for none."),
     ] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Step limit; alone it is the only limit.")] = None,
     start: Annotated[
@@ -72,7 +72,7 @@ def look_train(
         typer.Option(
             "--set",
             metavar="TABLE.KEY=VALUE",
-            help="Any setting, in TOML, as in losses.style=20; may be given several times.",
+            help="Any setting, in TOML, as in losses.style=20. Give it any number of times.",
         ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that was stopped.")] = False,
@@ -145,7 +145,7 @@ def look_match(
         typer.Option(
             "--painted",
             metavar="[FRAME=]PICTURE...",
-            help="Frames that were painted over; the number is the last one in the file's name, or written before it.",
+            help="Frames that were painted over. The frame number is the last one in the file's name, or stands before it.",
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="LOOK", help="Look file to write.")],
@@ -158,7 +158,7 @@ def look_match(
         ),
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option("--minutes", min=0.0, help="Time limit; 20 minutes by default, 0 for none.")
+        float | None, typer.Option("--minutes", min=0.0, help="Time limit in minutes: 20 by default, 0 for none.")
     ] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Step limit.")] = None,
     start: Annotated[
@@ -176,7 +176,7 @@ def look_match(
     carry: Annotated[
         bool,
         typer.Option(
-            "--carry/--no-carry", help="Keep the painted frames in the look: renders of the shot carry them along it."
+            "--carry/--no-carry", help="Keep the painted frames in the look, so that renders carry them along the shot."
         ),
     ] = True,
     name: Annotated[str, typer.Option("--name", help="Name of the look; the file's name by default.")] = "",

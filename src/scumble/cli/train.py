@@ -98,7 +98,7 @@ def train(
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Length of the run in steps.")] = None,
     minutes: Annotated[
         float | None,
-        typer.Option("--minutes", min=0.0, help="Time limit; the final decay ends with it; 0 is no limit."),
+        typer.Option("--minutes", min=0.0, help="Time limit in minutes. The final decay ends with it; 0 is no limit."),
     ] = None,
     resume: Annotated[
         Path | None,
@@ -117,7 +117,7 @@ def train(
         typer.Option(
             "--set",
             metavar="TABLE.KEY=VALUE",
-            help="Any setting, in TOML, as in losses.style=20; may be given several times.",
+            help="Any setting, in TOML, as in losses.style=20. Give it any number of times.",
         ),
     ] = None,
     list_settings: Annotated[

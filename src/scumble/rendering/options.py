@@ -171,7 +171,7 @@ class RenderSettings:
         web=Literal["auto", "none"] | None,
     )  # fmt: skip
     stats: Path | None = option(
-        None, "File of statistics to paint with. It is measured and written where it does not exist.", panel=STEADY,
+        None, "File of statistics to paint with. If it does not exist, the shot is measured and the file is written.", panel=STEADY,
         metavar="FILE.json", recipe="the statistics", read=Path, path="always",
     )  # fmt: skip
     layer: str = option(
@@ -192,7 +192,7 @@ class RenderSettings:
         recipe="the colour spaces", api="paint", page="text",
     )  # fmt: skip
     out_space: str = option(
-        "", "Colour space of the output; the plate's own by default, where the format can hold it.", panel=FILM,
+        "", "Colour space of the output. By default the plate's own, if the format can hold it.", panel=FILM,
         metavar="SPACE", recipe="the colour spaces", api="render",
     )  # fmt: skip
     ocio: str | None = option(
