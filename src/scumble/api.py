@@ -84,7 +84,7 @@ def render(
     are others by their mattes. `settings` are the fields of `RenderSettings`, and most may be given as on
     the command line: `frames` "1001-1100x2", `strength` "1001:0,1050:1", `lines` "full", `frame_rate`
     "23.976", `aovs` "luma,matte", paths as text. `matte` is a path, "auto:person", "channel:NAME" or
-    "crypto:NAME". `on_frame` is told of every frame when it is on disk, `watch` is shown it before.
+    "crypto:NAME". `on_frame` hears of every frame when it is on disk; `watch` gets each frame before it is written.
     Raises ScumbleError; a movie is finished or not there.
     """
     wanted = settings_of(settings)

@@ -17,7 +17,7 @@ LUMA = (0.2126, 0.7152, 0.0722)  # of Rec. 709 red, green, blue
 
 
 class Conversion(Protocol):
-    """Between a colour space and the one of `DISPLAY` and `LINEAR` that is of its kind."""
+    """Converts between a colour space and `DISPLAY` or `LINEAR`, whichever is of its kind."""
 
     def to_reference(self, pixels: Pixels) -> Pixels:
         """Pixels (..., 3) of the space to linear Rec. 709 or sRGB."""

@@ -39,7 +39,7 @@ class Option:
     unit: str = ""
     """What the number counts, as in frames."""
     recipe: bool | str = False
-    """Whether pixels depend on the value itself; or the fact of the plan through which they do, in words."""
+    """True if pixels depend on the value itself; a text names the fact of the plan through which they do."""
     flag: str = ""
     """Long name on the command line; from the field's name otherwise."""
     also: tuple[str, ...] = ()
@@ -92,7 +92,7 @@ def defaults_of(settings: type[Any]) -> dict[str, Any]:
 
 
 def hint_of(settings: type[Any], name: str) -> Any:
-    """The type of one field. The others are not looked at: they may speak of what is not imported."""
+    """The type of one field. Other fields are not evaluated: their types may not be imported."""
     hint = next(f.type for f in dataclasses.fields(settings) if f.name == name)
     if isinstance(hint, str):
         owner = next(c for c in settings.__mro__ if name in inspect.get_annotations(c))

@@ -56,7 +56,7 @@ def load(path: Path, settings: type[T], changes: Sequence[str] = ()) -> T:
         try:  # a wrong key or type is the flag's, not the file's
             from_values(alone, settings, f"--set {change!r}")
         except BadSettings as error:
-            if not isinstance(error.__cause__, ValueError):  # ranges may hang on what the file says
+            if not isinstance(error.__cause__, ValueError):  # a range may depend on other values of the file
                 raise
         place = values
         for table in tables:

@@ -26,7 +26,7 @@ class Working(NamedTuple):
 
     pixels: Pixels
     space: ColourSpace
-    linear: Pixels | None  # of a scene-referred plate: linear Rec. 709
+    linear: Pixels | None  # the plate in linear Rec. 709, if it is scene-referred
     gain: Pixels | None  # (H, W, 1), plate / compressed
     bad: NDArray[np.bool_]  # (H, W) NaN or infinite: the plate's own pixel passes
     plate: Pixels

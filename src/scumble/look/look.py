@@ -58,12 +58,12 @@ class Look:
     palette: Palette
     reference: ShotStatistics | None
     moments: Array | None
-    """What VGG says of the style pictures, for a look straight from the universal generator."""
+    """Moments of the style pictures; only looks straight from the universal generator have them."""
     facts: dict[str, Any]
     shot: ShotStatistics | None = None
-    """Of the one shot that the look was matched to: it paints with these and no others."""
+    """Statistics of the one shot that the look was matched to; it paints with no others."""
     painted_frames: tuple[PaintedFrame, ...] = ()
-    """Painted frames of that shot that are carried along it."""
+    """The frames of that shot that an artist painted; renders carry them along."""
 
     @property
     def name(self) -> str:
@@ -71,12 +71,12 @@ class Look:
 
     @property
     def halo(self) -> int:
-        """That of the look when it is baked."""
+        """The receptive field of the baked look."""
         return self.architecture.receptive_field()
 
     @property
     def keep_color(self) -> float:
-        """1 when the look leaves the plate's colours alone (identity look)."""
+        """1 if the look leaves the plate's colours alone, as the identity look does."""
         return float(self.facts.get("keep_color", 0.0))
 
     def recolouring(
@@ -86,7 +86,7 @@ class Look:
         kept = max(colouring.keep_color, self.keep_color)
         return recolouring(plate, self.palette, replace(colouring, keep_color=kept))
 
-    @cached_property  # asked for with every frame, and key frames take long to pack
+    @cached_property  # cached: asked for with every frame, and painted frames take long to pack
     def hash(self) -> str:
         """First 16 digits of the SHA-256 of the saved file."""
         return hashlib.sha256(self.to_bytes()).hexdigest()[:16]

@@ -81,7 +81,7 @@ def picture_facts(pictures: Sequence[tuple[Path, float]]) -> list[dict[str, Any]
 
 
 def picture_hash(path: Path) -> str:
-    """By which a style picture is known again: 16 hexadecimal digits."""
+    """Identity of a style picture: 16 hexadecimal digits of its SHA-256."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 

@@ -13,11 +13,11 @@ from scumble.core.errors import BadInput
 from scumble.core.frames import Pixels
 from scumble.core.pixels import resized
 
-THUMBNAIL = (32, 18)  # of a key frame's plate: enough to know it again
+THUMBNAIL = (32, 18)  # size of a plate's thumbnail: enough to recognise the plate
 
-SAME = 0.06  # mean absolute difference of thumbnails up to which a plate is the one that was painted over
+SAME = 0.06  # largest mean absolute difference of thumbnails at which two plates count as the same
 
-STEP = 1024  # a painting is kept in steps of 1/1024 from -0.5 to 1.5: finer than it was painted
+STEP = 1024  # a painting is stored in steps of 1/1024 from -0.5 to 1.5: finer than its source
 
 MOST_KEYS = 64  # in a look
 
@@ -36,7 +36,7 @@ class PaintedFrame:
 
     @classmethod
     def of(cls, number: int, plate: Pixels, painted: Pixels, weight: Pixels) -> PaintedFrame:
-        """From plate and painting of one size; what is kept is rounded as its file rounds it."""
+        """Made from plate and painting of one size. Values are rounded as the file rounds them."""
         kept = cls(number, painted, weight.reshape(*painted.shape[:2], 1), thumbnail(plate))
         return cls.read(number, kept.arrays())
 
@@ -51,7 +51,7 @@ class PaintedFrame:
     def read(cls, number: int, arrays: dict[str, NDArray[Any]]) -> PaintedFrame:
         """From `arrays`. Raises BadInput for what is not a painting."""
         png = np.asarray(arrays["painted"]).astype(np.uint8)
-        # the header is looked at first: a few bytes may unpack to all of the memory
+        # the header is checked first: a few bytes may unpack into all of the memory
         sides = [int.from_bytes(png[i : i + 4].tobytes(), "big") for i in (16, 20)]
         if png.ndim != 1 or png.size < 33 or not all(1 <= side <= MOST_SIDE for side in sides):
             raise BadInput(f"the painting of key frame {number} is no picture")
@@ -71,5 +71,5 @@ class PaintedFrame:
 
 
 def thumbnail(plate: Pixels) -> Pixels:
-    """Of a frame (H, W, 3) in the working space, as float16 holds it."""
+    """The thumbnail of a frame (H, W, 3) in the working space, rounded to float16."""
     return np.asarray(resized(np.nan_to_num(plate).clip(-8, 8), THUMBNAIL).astype(np.float16), np.float32)

@@ -33,7 +33,7 @@ CROP = 256  # pixels
 
 @cache
 def reference_picture() -> Pixels:
-    """The photograph that is pooled into every shot: without it a flat shot's grain becomes its contrast."""
+    """The photograph that is pooled into every shot. Without it a flat shot's grain is amplified to full contrast."""
     return read_picture(shipped("data") / "reference.webp")[0]
 
 
@@ -66,7 +66,7 @@ def shot_statistics(
     known = cached_statistics(key, look)
     if known is None:
         facts: dict[str, Any] = {"of": str(plate.path.name), "frames": list(sampled)}
-        if without_grain:  # the deviation first: all frames lose the same
+        if without_grain:  # grain is measured first: all frames lose the same amount
             facts["grain"] = float(np.median([deviation(p) for p in _working(plate, sampled)]))
         whole = (removed(p, facts.get("grain", 0.0)) for p in _working(plate, sampled))
         points: list[tuple[float, float]] = []
@@ -86,7 +86,7 @@ def shot_statistics(
 def known_statistics(
     look: Look, plate: Plate, size: tuple[int, int], colouring: Colouring = OWN_COLOURS
 ) -> ShotStatistics | None:
-    """`shot_statistics` of the whole plate where that takes no time: the look's own, or measured before."""
+    """`shot_statistics` of the whole plate if nothing has to be measured: the look's own, or cached ones."""
     if look.shot is not None:
         return look.shot
     return cached_statistics(_sampled(look, plate, size, colouring, plate.numbers, False)[1], look)
@@ -100,7 +100,7 @@ def _sampled(
     numbers: Sequence[int],
     without_grain: bool,
 ) -> tuple[tuple[int, ...], list[object]]:
-    """The frames that are sampled, and by what their statistics are known again."""
+    """The frames that are sampled, and the cache key of their statistics."""
     sampled = spread(numbers or plate.numbers, SAMPLED_FRAMES)
     return sampled, [
         files_identity(plate, sampled),
@@ -157,7 +157,7 @@ def _measured(
 
 
 def _crops(pixels: Pixels, count: int, side: int, seed: int = 0, size: tuple[int, int] | None = None) -> list[Pixels]:
-    """`count` crops placed by a low-discrepancy sequence, so that every part of the frame has its say."""
+    """`count` crops placed by a low-discrepancy sequence, so that they cover the frame evenly."""
     height, width = pixels.shape[:2]
     if size is None:
         size = (min(side, max(32, height // 32 * 32)), min(side, max(32, width // 32 * 32)))

@@ -36,7 +36,7 @@ class Measured:
 
 
 def save(path: Path, look: Look, shots: Sequence[Measured], made_with: Mapping[str, Any]) -> None:
-    """Write statistics of a look's layers over shots; `made_with` is what they hang on beside the look."""
+    """Write statistics of a look's layers over shots; `made_with` is what they depend on beside the look."""
     document = {
         "schema": SCHEMA,
         "kind": "statistics",

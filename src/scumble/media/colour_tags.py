@@ -25,7 +25,7 @@ def plate_space(path: Path, header: Header, options: PlateOptions) -> tuple[Colo
         return options.colours.space(options.in_space), ColourOrigin("--in-space")
     says = header.says
     if "colorInteropID" in says or "chromaticities" in says:
-        options.colours.check()  # a broken $OCIO is said, not passed over
+        options.colours.check()  # a broken $OCIO is refused, not passed over
     if path.suffix.lower() in LINEAR_FORMATS:
         interop = str(says.get("colorInteropID", ""))
         if interop and interop not in ("data", "unknown"):

@@ -123,7 +123,7 @@ class MoviePlate(Plate):
         if not numbers:
             return
         wanted = list(numbers)
-        reformatter = VideoReformatter()  # a reader's own: two threads in one wait for each other for ever
+        reformatter = VideoReformatter()  # one for each reader: two threads that share one wait for each other for ever
         try:
             with open_container(self.path) as container:
                 stream = container.streams.video[0]
@@ -166,7 +166,7 @@ class MoviePlate(Plate):
             return
 
     def _from_the_start(self, number: int) -> Any:
-        """A frame that the decoder calls corrupt: after a seek it may only lack the frames that it leans on."""
+        """A frame that the decoder calls corrupt: after a seek it may only lack the frames that it refers to."""
         with open_container(self.path) as container:
             for picture in container.decode(video=0):
                 if picture.pts == self._times[number - self.numbers[0]] and not picture.is_corrupt:

@@ -20,11 +20,11 @@ Array = NDArray[np.float64]
 
 REFERENCE_SHARE = 0.25  # most weight of the reference photograph in pooled statistics
 
-FLAT = 0.06  # deviation of luma within frames that halves that weight
+FLAT = 0.06  # deviation of luma within frames at which that weight is halved
 
 LARGEST = 3.0  # singular value of T
 
-LEAST_GREY = 0.3  # what T leaves of the plate's contrast in grey
+LEAST_GREY = 0.3  # least share of the plate's grey contrast that T keeps
 
 GREY = np.full(3, 3**-0.5)
 

@@ -69,9 +69,11 @@ class Node:
     name: str
     inputs: tuple[str, ...]
     channels: int
-    level: int  # log2 of the stride: 0 is full resolution
+    level: int  # log2 of the stride; 0 is full resolution
     fan_in: int = 0  # input channels of a convolution
-    normed: bool = True  # statistics of the shot are taken out of a convolution's result before its affine terms
+    normed: bool = (
+        True  # whether the convolution's result is normalised by the shot's statistics before its affine terms
+    )
     relu: bool = False
     rank: int = 0  # look kernels of a convolution
 

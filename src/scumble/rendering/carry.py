@@ -19,13 +19,13 @@ from scumble.core.frames import Pixels
 from scumble.core.pixels import resized
 from scumble.shot.motion import Flow, consistency, grey, inside, optical_flow, resized_flow, warp
 
-CHANGED = 0.15  # difference of the plates, in display code values, at which trust has fallen to 1/e
+CHANGED = 0.15  # difference between the plates, in display code values, at which trust falls to 1/e
 
-SOFT = 1.5  # pixels of flow over which trust fades, so that what is carried has no edge
+SOFT = 1.5  # pixels of flow over which trust fades, so that residuals have no hard edge
 
 
 class Residual(NamedTuple):
-    """Of a key frame at the network's size: its plate, and what the network's painting of it lacks, (H, W, 3)."""
+    """A painted frame's plate, and painting minus what the network paints: (H, W, 3), at the network's size."""
 
     number: int
     plate: Pixels
@@ -33,10 +33,10 @@ class Residual(NamedTuple):
 
 
 class Carrier:
-    """Brings what is missing of key frames onto other frames; `amount` from 0 to 1 is how much of it.
+    """Carries residuals of painted frames onto other frames; `amount` from 0 to 1 is how much of them.
 
     `corner` is where, in pixels down and right, the display window of the key frames stands in what is
-    painted: overscan is not carried to, nor looked at, so that the window's pixels do not hang on it.
+    painted: overscan gets nothing and is not looked at, so that the window's pixels do not depend on it.
     """
 
     def __init__(self, left: Sequence[Residual], amount: float = 1.0, corner: tuple[int, int] = (0, 0)) -> None:
@@ -47,7 +47,7 @@ class Carrier:
         ]
 
     def __call__(self, number: int, plate: Pixels, painted: Pixels) -> Pixels:
-        """A painting (H, W, 3) of a frame with what could be carried to it; `plate` is the frame in the working space.
+        """A painting (H, W, 3) of a frame plus the residuals carried to it; `plate` is the frame in the working space.
 
         Nearer key frames count for more, by the square of their distance; a key frame itself comes as it was painted.
         """
@@ -78,7 +78,7 @@ class Carrier:
 
 
 def trusted(plate: Pixels, key: Pixels, there: Flow, back: Flow) -> Pixels:
-    """How far a key frame can be trusted at every pixel (H, W) of a frame, from 0 to 1; all at the flow's size."""
+    """Trust in a painted frame at every pixel (H, W) of a frame, from 0 to 1, at the flow's size."""
     trust = np.exp(-consistency(there, back)) * inside(there)
     apart = np.abs(plate - warp(key, there, smooth=False)).max(axis=2)
     apart = cv2.blur(np.asarray(apart, np.float32), (3, 3), borderType=cv2.BORDER_REPLICATE)  # grain is no change

@@ -1,4 +1,4 @@
-"""One frame's way: plate space, working space, look, full size, mixed with its plate, plate space."""
+"""The way of one frame: from plate space to working space, through the look, to full size, mixed, and back."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class LookInFrame:
 
 @dataclass(frozen=True)
 class Painting:
-    """A frame, its picture in the working space, its painting (H, W, 3) there, and grain to be given back."""
+    """A frame, its picture and its painting (H, W, 3) in the working space, and the grain to give back."""
 
     frame: Frame
     working: Working
@@ -44,13 +44,13 @@ class Painting:
     grain: Pixels | None = None
     held_from: int | None = None
     points: tuple[float, float] | None = None
-    """Black and white point that are held."""
+    """Black and white point that are kept."""
     matte: Pixels | None = None
     """(H, W, 1), how much of the frame is painted; None is all of it."""
 
     @property
     def painted_from(self) -> int:
-        """Number of the frame that was painted: another one's where it is held."""
+        """Number of the frame that was painted; another frame's if the painting is held."""
         return self.frame.number if self.held_from is None else self.held_from
 
 
@@ -84,7 +84,7 @@ def painting_of(
     painted = paintings[0]
     if len(paintings) > 1:
         painted = sum((np.float32(w.share) * p for w, p in zip(looks, paintings, strict=True)), np.float32(0) * painted)
-    if np.array_equal(painted, proxy):  # nothing was painted: the plate itself, not what the proxy has left of it
+    if np.array_equal(painted, proxy):  # nothing was painted: take the plate itself, not its enlarged proxy
         painted = plate
     elif painted.shape != plate.shape:
         painted = (
@@ -100,9 +100,9 @@ def painting_of(
 
 
 def composed(paintings: Sequence[Painting], parts: Sequence[Pixels]) -> Painting:
-    """Paintings of one frame as one, each in its part (H, W, 1) of it; the parts sum to 1 at most.
+    """One painting of several of a frame, each in its part (H, W, 1); the parts sum to 1 at most.
 
-    They are mixed in linear light. What no part has is the plate's.
+    They are mixed in linear light. Where the parts sum to less, the plate shows.
     """
     total = np.sum(np.stack(parts), axis=0)
     order = sorted(range(len(parts)), key=lambda i: (parts[i].tobytes(), paintings[i].pixels.tobytes()))
@@ -120,10 +120,10 @@ def finished(painting: Painting, strength: float) -> Pixels:
 
 
 def finished_in_parts(painting: Painting, strength: float) -> tuple[Pixels, Paint]:
-    """`finished`, and what was mixed with the plate for it."""
+    """`finished`, and the painting that was mixed with the plate."""
     frame, whole = painting.frame, from_working(strengthened(painting, strength), painting.working)
     share = np.ones((*whole.shape[:2], 1), np.float32) if painting.matte is None else painting.matte
-    shows = ~painting.working.bad[:, :, None]  # a bad pixel of the plate is its own
+    shows = ~painting.working.bad[:, :, None]  # bad pixels stay the plate's
     if frame.alpha is not None:
         shows = shows & (frame.alpha > 0)
     return _mixed(painting, whole), Paint(whole, np.where(shows, share, np.float32(0)))
@@ -132,7 +132,7 @@ def finished_in_parts(painting: Painting, strength: float) -> tuple[Pixels, Pain
 def strengthened(painting: Painting, strength: float) -> Pixels:
     """The painting (H, W, 3) in the working space with its grain, its held points and so much of the plate."""
     plate, painted = painting.working.pixels, painting.pixels
-    if painting.grain is not None:  # each frame's own, whatever has been averaged or carried since
+    if painting.grain is not None:  # each frame's own grain, after averaging and carrying
         painted = painted + painting.grain
     if painting.points is not None:
         painted = keep_black_and_white(painted, plate, *painting.points)
@@ -145,6 +145,6 @@ def _mixed(painting: Painting, result: Pixels) -> Pixels:
     frame = painting.frame
     if painting.matte is not None:
         result = mixed(frame.pixels, result, painting.matte, frame.colour_space)
-    if frame.alpha is not None:  # where nothing is, nothing is painted
+    if frame.alpha is not None:  # transparent pixels are not painted
         result = np.where(frame.alpha > 0, result, frame.pixels)
     return result

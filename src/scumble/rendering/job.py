@@ -22,7 +22,7 @@ class Job:
     output: Output
 
     def notes(self) -> list[str]:
-        """What a user should know that was not asked for."""
+        """Notes that the user did not ask for."""
         return notes_of(self.plan, self.output)
 
     def __str__(self) -> str:

@@ -16,12 +16,12 @@ Measurements = Mapping[str, Sequence[Measured]]  # the shots of a plate with the
 
 
 def measure(plan: Plan) -> Measurements:
-    """The statistics that a plan paints with, each shot measured once for each look: the phase before painting."""
+    """Measure every shot once for each look: the phase before painting."""
     return {look.hash: _measured(plan, look) for look in plan.all_looks}
 
 
 def as_one_shot(plan: Plan, statistics: Callable[[Look], ShotStatistics]) -> Measurements:
-    """Statistics that are known: the plate is taken for one shot, and nothing is measured."""
+    """Known statistics in place of measured ones; the plate counts as one shot."""
     shot = Shot(plan.plate.numbers[0], plan.plate.numbers[-1])
     return {look.hash: [Measured(shot, statistics(look))] for look in plan.all_looks}
 
@@ -39,7 +39,7 @@ def _measured(plan: Plan, look: Look) -> list[Measured]:
         known = load(settings.stats, look, made_with)
         if settings.hold_blacks and not all("points" in m.statistics.facts for m in known):
             raise BadInput(f"{settings.stats}: measured without black points; measure again into another file")
-        if len(known) == 1:  # one shot's, shared by all of the plate
+        if len(known) == 1:  # one shot's statistics, shared by the whole plate
             return [Measured(shot, known[0].statistics) for shot in shots_of(plate, settings.cuts)]
         missing = next((n for n in plan.numbers if not any(n in m.shot for m in known)), None)
         if missing is not None:
@@ -52,7 +52,7 @@ def _measured(plan: Plan, look: Look) -> list[Measured]:
     without_grain = settings.grain is not None
     wanted = []
     for shot, mine in zip(shots, own, strict=True):
-        # a file is for other renders too: all shots; else only what is painted
+        # a file serves other renders too, so it gets all shots; else only shots that are painted
         if settings.stats is not None or any(shot.first - around <= n <= shot.last + around for n in plan.numbers):
             statistics = shot_statistics(look, plate, plan.network_size, settings.colouring, shot, mine, without_grain)
             wanted.append(Measured(shot, statistics))

@@ -56,7 +56,7 @@ class Neighbours:
         return no_hole and not set(self.places.get(n, ())).isdisjoint(self.places.get(m, ()))
 
     def window_of(self, number: int) -> list[int]:
-        """A frame and those that it is averaged with, as far as they belong together."""
+        """A frame and those that it is averaged with: in one shot, without a hole between."""
         frames = [number]
         for step in (-1, 1):
             for distance in range(1, self.window + 1):
@@ -76,7 +76,7 @@ class Neighbours:
         return number - (number - first) % self.on
 
     def steadied(self, numbers: Iterable[int]) -> tuple[int, ...]:
-        """The frames whose finished paintings are wanted so that these can be shown; when warped, those on the way."""
+        """The frames whose stabilised paintings are needed to show these; with `warped`, also the frames between."""
         frames: set[int] = set()
         for n in numbers:
             painted = self.painted_for(n)

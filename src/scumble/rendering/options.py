@@ -11,13 +11,13 @@ from scumble.core.errors import BadSettings
 from scumble.core.keyed import Keyed
 from scumble.core.options import check, option, read
 
-if TYPE_CHECKING:  # what follows takes time to import, and `scumble --help` reads this file
+if TYPE_CHECKING:  # imported late: they take time, and `scumble --help` reads this file
     from scumble.media.plate import PlateOptions
     from scumble.network.palette import Colouring, Palette
 
-LINES = 720  # the network's size unless asked otherwise: what it was trained to see
+LINES = 720  # the network's default size: what it was trained to see
 
-MOST_OVERSCAN = 16  # times the picture's pixels: more is a window that has gone astray
+MOST_OVERSCAN = 16  # times the picture's pixels: a larger data window is a mistake
 
 PLATE, LOOK, COLOUR, MATTES = "Plate and output", "Look", "Colour", "Where it is painted"
 STEADY, FILM, REVIEW, RUNNING = "Steadiness", "Files for film", "Review", "Running"

@@ -60,7 +60,7 @@ class Output:
 
     @cached_property
     def configuration(self) -> str:
-        """What the colour spaces depend on, where they are not Scumble's own."""
+        """Identity of the OpenColorIO configuration; empty if both spaces are Scumble's own."""
         own = self.plate.colour_space.conversion is None and self.space.conversion is None
         return "" if own else self.settings.plate_options.colours.identity
 
@@ -222,7 +222,7 @@ def check_files(output: Path, files: Sequence[Path], plate: Plate, overwrite: bo
 
 
 def movie_space(plate: ColourSpace, bits: int) -> ColourSpace:
-    """What a movie is written in: the plate's own space where its numbers fit, else sRGB as Rec. 709."""
+    """The colour space of a movie: the plate's own if its numbers fit, else sRGB tagged as Rec. 709."""
     if plate.kind == "display":
         return plate
     return DISPLAY if plate.is_linear or bits < 10 else plate

@@ -28,16 +28,16 @@ class Plan:
     """What is painted: frames of a plate, by which looks, at which size. Where it goes is an `Output`."""
 
     plate: Plate
-    looks: tuple[tuple[int, Look], ...]  # with the frames at which they stand alone
+    looks: tuple[tuple[int, Look], ...]  # with the frame at which each stands alone
     numbers: tuple[int, ...]
     network_size: tuple[int, int]  # width, height of the display window as the network sees it
-    frame_size: tuple[int, int]  # width, height at which frames are worked on: the plate's, but for proxies
+    frame_size: tuple[int, int]  # width, height of the finished picture: the plate's, except for proxies
     margin: Margin  # overscan that is painted along, on the network's grid
     precision: Precision
     settings: RenderSettings
-    matte: Matte | None = None  # of the looks; all of the frame without one
-    matte_looks: tuple[tuple[Matte, Look], ...] = ()  # over them, each in a matte of its own
-    matte_words: tuple[str, ...] = ()  # by which those mattes were asked for
+    matte: Matte | None = None  # where the looks paint; None is the whole frame
+    matte_looks: tuple[tuple[Matte, Look], ...] = ()  # looks painted over the others, each in its own matte
+    matte_words: tuple[str, ...] = ()  # the words that asked for these mattes
 
     @property
     def look(self) -> Look:
@@ -46,11 +46,11 @@ class Plan:
 
     @property
     def all_looks(self) -> list[Look]:
-        """Those of the frame and those in mattes of their own."""
+        """The looks of the frame and those in mattes."""
         return [look for _, look in (*self.looks, *self.matte_looks)]
 
     def shares(self, number: int) -> list[float]:
-        """Of each look in a frame: a cross-fade from key to key."""
+        """Share of each look in a frame: they cross-fade from key to key."""
         places = range(len(self.looks))
         shares = [Keyed(tuple((f, float(i == k)) for i, (f, _) in enumerate(self.looks))) for k in places]
         return [share.at(number) for share in shares]
@@ -99,7 +99,7 @@ def asked_frames(source: Path | Plate, settings: RenderSettings) -> tuple[Plate,
         if not numbers:
             raise BadPlate(f"{name}: all of these frames are missing ({format_frames(holes[:50])})")
     elif holes and settings.missing == "hold":
-        # all of the plate's, so that its shots are the same whatever part is painted
+        # all holes of the plate, so that its shots are the same for every chunk
         plate = plate.repeating(sorted(set(plate.frame_range) - set(plate.numbers)))
     elif holes:
         raise BadPlate(
@@ -173,11 +173,11 @@ def _with_overscan(
     output: Output | None,
 ) -> tuple[tuple[int, int], Margin]:
     """The network's size, and the overscan that is painted along where an EXR can hold it. Raises BadPlate."""
-    # for review the file's other layers and windows do not go along
+    # files for review hold neither other layers nor windows
     as_plate = settings.proxy == 1 and settings.compare is None and not settings.burn_in
     if output is None or not output.is_exr or not as_plate:
         return size, Margin()
-    # of the whole plate, so that all chunks see it at one size
+    # measured on the whole plate, so that all chunks have one size
     margin = plate.overscan(plate.numbers, numbers)
     if not any(margin):
         return size, margin

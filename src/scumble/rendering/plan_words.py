@@ -50,7 +50,7 @@ def in_words(plan: Plan, output: Output) -> str:
 
 
 def notes_of(plan: Plan, output: Output) -> list[str]:
-    """What a user should know of the output that was not asked for."""
+    """Notes about the output that the user did not ask for."""
     lost = output.sound not in ("none", "copied")
     sound = [f"sound {SOUND[output.sound]}"] if lost else []
     return [*sound, *_notes_of_plan(plan), *_notes_of_output(plan, output)]

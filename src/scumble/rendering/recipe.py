@@ -24,7 +24,7 @@ def looks_in_words(plan: Plan) -> str:
 
 
 def stamp_of(plan: Plan, output: Output, schedule: Schedule, number: int) -> str:
-    """What a frame's header says: a hash of all that its pixels hang on, and how it was made, in words.
+    """What a frame's header says: a hash of all that its pixels depend on, and how it was made, in words.
 
     The hash comes first: DPX cuts the text after 100 characters.
     """
@@ -57,7 +57,7 @@ def stamp_of(plan: Plan, output: Output, schedule: Schedule, number: int) -> str
         "size": [plan.network_size, plan.margin, plan.plate.size, plan.plate.bits, plan.precision],
         "plate": [digest(file) for file in plan.plate.files_of(sources)],
         "frames": [n - number for n in sources],
-        # files count by their contents alone
+        # a matte file counts by its contents
         "mattes": [named if MatteSpec.parse(named).kind != "path" else "" for named in asked],
         "matte_looks": [other.of_words(number) for other in schedule.others],
         "matte_files": [digest(f) for matte in plan.mattes for n in sources for f in matte.files_of(n)],

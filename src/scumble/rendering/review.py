@@ -32,7 +32,7 @@ def reduced(frame: Frame, size: tuple[int, int]) -> Frame:
         return replace(frame, pixels=resized(frame.pixels, size), source=None, margin=NO_MARGIN)
     alpha = np.clip(resized(frame.alpha, size), 0, 1).reshape(size[1], size[0], 1)
     light = resized(frame.pixels * frame.alpha, size)
-    bare = resized(frame.pixels, size)  # where nothing is, light that was added stays
+    bare = resized(frame.pixels, size)  # light that was added over transparent pixels stays
     pixels = np.where(alpha > 0, light / np.maximum(alpha, np.float32(1e-8)), bare).astype(np.float32)
     return replace(frame, pixels=pixels, alpha=alpha, source=None, margin=NO_MARGIN)
 
@@ -59,7 +59,7 @@ def burnt_in(frame: Frame, words: Sequence[str]) -> Frame:
     """The frame with three texts on a dark band at its foot: left, in the middle, right."""
     height, width = frame.pixels.shape[:2]
     size = max(LEAST_LETTERS, round(height * LETTERS))
-    # the number matters most: what stands left and right of it gives way
+    # the frame number matters most: the texts beside it are shortened
     middle = _shortened(words[1], width * 0.9, size)
     room = (width - _breadth(middle, size)) / 2 - 2 * size
     left, right = (_shortened(text, room, size) for text in (words[0], words[2]))
@@ -71,7 +71,7 @@ def burnt_in(frame: Frame, words: Sequence[str]) -> Frame:
     lettered = mixed(dark, np.full_like(foot, _white(frame.colour_space)), text, frame.colour_space)
     pixels = np.concatenate([frame.pixels[: height - tall], lettered], axis=0)
     alpha = frame.alpha
-    if alpha is not None:  # what is transparent would hide them
+    if alpha is not None:  # else transparent pixels would hide the text
         alpha = np.concatenate([alpha[: height - tall], np.maximum(alpha[height - tall :], np.maximum(BAND, text))])
     return replace(frame, pixels=pixels, alpha=alpha, source=None)
 
@@ -142,7 +142,7 @@ def _letters(font: str) -> frozenset[str]:
 
 
 def _shortened(text: str, width: float, size: int) -> str:
-    """A text with its middle left out so that it fits into a width; beginning and end say the most."""
+    """A text that fits into a width: its middle is left out, since beginning and end say the most."""
     kept = len(text)
     while kept > 4 and _breadth(text, size) > width:
         kept -= 1

@@ -62,7 +62,7 @@ class Rendered:
     kept: int = 0
     """Frames that were there already, made in the same way."""
     notes: tuple[str, ...] = ()
-    """What was seen on the way that its user should know."""
+    """Notes for the user."""
 
 
 def render(
@@ -84,7 +84,7 @@ def run(
 ) -> Rendered:
     """Do what was planned. Raises ScumbleError; a movie is finished or not there, done frames of a sequence stay.
 
-    `tell` hears of every frame that was written, `watch` shown every frame that is about to be.
+    `tell` hears of every frame that was written; `watch` gets each frame before it is written.
     """
     plan, output, started = job.plan, job.output, time.monotonic()
     output.check()  # refused before any work
@@ -108,7 +108,7 @@ def run(
 
 
 def _to_do(plan: Plan, output: Output, schedule: Schedule) -> tuple[int, ...]:
-    """The frames that are not there yet, made by the same recipe."""
+    """The frames that still have to be painted: without a file of the same recipe."""
     if not output.is_sequence or plan.settings.overwrite:
         return plan.numbers
     frames = zip(plan.numbers, output.files, strict=True)
@@ -121,7 +121,7 @@ def _paint(
     """Paint and write the frames of a plan, decoding ahead and encoding behind."""
     settings, neighbours = plan.settings, schedule.neighbours
     needed = neighbours.painted(plan.numbers)
-    for matte in plan.mattes:  # a hole is found before any work, under neighbours that are painted along too
+    for matte in plan.mattes:  # a missing matte is found before any work, also under neighbours that must be painted
         for number in needed:
             matte.files_of(number)
     stamp = f"Scumble {__version__}, look {looks_in_words(plan)}, {plan.precision}, strength {settings.strength}"
@@ -168,7 +168,7 @@ def _done(plan: Plan, painting: Painting, own: Frame) -> Frame:
         done = replace(painting.frame, pixels=pixels, paint=paint)
     else:
         done = replace(painting.frame, pixels=finished(painting, strength))
-    if number != painting.painted_from:  # held: all that is not painted is the frame's own
+    if number != painting.painted_from:  # a held painting: everything else is the frame's own
         file = plan.plate.file_of(number)
         done = replace(done, metadata=plan.plate.metadata(number), source=file if done.source is not None else None)
     if settings.proxy > 1:

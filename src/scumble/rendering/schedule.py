@@ -49,7 +49,7 @@ class Schedule:
         self.carried = [self._carried(look) for _, look in plan.looks]
 
     def notes(self) -> list[str]:
-        """What was seen of the plate that its user should know."""
+        """Notes about the plate for its user."""
         notes = [note for other in self.others for note in other.notes()]
         for (_, look), carried in zip(self.plan.looks, self.carried, strict=True):
             unknown = sorted({key.number for key in look.painted_frames} - {key.number for key in carried})
@@ -105,7 +105,7 @@ class Schedule:
         return replace(ready, carrier=self._carrier(look, place, ready))
 
     def _carried(self, look: Look) -> list[PaintedFrame]:
-        """The look's key frames that this plate has as they were painted over."""
+        """The look's painted frames whose plates are in this plate."""
         if not self.plan.settings.carry:
             return []
         keys = {key.number: key for key in look.painted_frames if key.number in self.plan.plate.numbers}
@@ -116,17 +116,19 @@ class Schedule:
         return [key for key in self.carried[look] if place in self.neighbours.places_of(key.number)]
 
     def _carried_words(self, look: int, place: int, number: int) -> list[object]:
-        """What of the key frames a frame hangs on: where they stand from it, and digests of their files."""
+        """The painted frames that a frame depends on: their distances from it, and digests of their files."""
         numbers = [key.number for key in self._carried_here(look, place)]
         words = [[k - number, digest(self.plan.plate.file_of(k))] for k in numbers]
         return [self.plan.settings.carry, words] if words else []
 
     def _carrier(self, look: int, place: int, ready: LookInFrame) -> Carrier | None:
-        """Brings the key frames of a shot along; None where there are none."""
+        """What carries the painted frames of a shot along; None if there are none."""
         here = self._carried_here(look, place)
         if not here:
             return None
-        if self.plan.settings.colouring != OWN_COLOURS:  # what is asked for of colours is not what the painter did
+        if (
+            self.plan.settings.colouring != OWN_COLOURS
+        ):  # a residual is measured against the look's own colours, which the painter saw
             baked = bake(self.plan.looks[look][1], self.measured[look][place].statistics)
             ready = LookInFrame(baked, self.engine.painter(baked, self.plan.precision))
         size, margin = self.plan.network_size, self.plan.margin

@@ -1,4 +1,4 @@
-"""A steadier painting: each frame averaged with what its neighbours painted at the same spot of the scene.
+"""The stabiliser: each frame is averaged with its neighbours' paintings at the same spot of the scene.
 
 The window is symmetric and there is no memory: a frame depends on its neighbours alone, so chunks equal
 the whole. Where the scene cannot be followed (occlusion, fast motion, light that changes) the frame stays
@@ -21,13 +21,13 @@ from scumble.shot.motion import Flow, Motion, consistent, inside, resized_flow, 
 
 Pixels = NDArray[np.float32]
 
-CHANGED = 0.1  # difference of the plates, in display code values, at which trust has fallen to 1/e
+CHANGED = 0.1  # difference between the plates, in display code values, at which trust falls to 1/e
 
-FAST = 0.06  # of the width a frame: motion that is still trusted; at twice this it is not
+FAST = 0.06  # share of the width a frame: slower motion is trusted fully, motion twice as fast not at all
 
-STROKE = 1 / 180  # of the height: how far a stroke reaches beyond what it outlines
+STROKE = 1 / 180  # share of the height: how far a stroke reaches beyond the edge that it outlines
 
-REACH = 2  # pixels around a spot that cannot be followed in which nothing is trusted
+REACH = 2  # pixels around an untrusted spot that are not trusted either
 
 
 class Seen(NamedTuple):
@@ -54,8 +54,8 @@ def steady(number: int, window: Mapping[int, Seen], motion: Motion) -> Pixels:
 def carried(number: int, picture: Pixels, other: int, seen: Seen, motion: Motion) -> tuple[Pixels, Pixels] | None:
     """The painting of frame `other` brought onto frame `number`, and the trust in it (H, W, 1).
 
-    Motion that is known at fewer lines is judged there, too: more would cost much and say no more. None
-    where nobody knows the motion.
+    Motion that is known at fewer lines is judged at those lines: more would cost much and tell nothing. None if the
+    motion is not known.
     """
     there = motion.flow(number, other)
     if there is None:
@@ -79,7 +79,7 @@ def trusted(picture: Pixels, other: Pixels, there: Flow, back: Flow | None, fram
     channels = cv2.split(cv2.absdiff(picture, warp(other, there, smooth=False)))
     apart = cv2.max(cv2.max(channels[0], channels[1]), channels[2])
     # Strokes reach beyond the edge that they outline: a shadow that moves over the ground would leave its outlines.
-    # Only what is broader than the thin errors of warping counts, and is made as broad again.
+    # Thin untrusted lines are errors of warping: only broader places count, and they are widened.
     side = 2 * (max(2, round(STROKE * there.shape[0])) + 1) + 1
     broad = cv2.dilate(cv2.erode(apart * holds, np.ones((3, 3), np.uint8)), np.ones((side, side), np.uint8))
     apart = cv2.blur(apart, (3, 3), borderType=cv2.BORDER_REPLICATE)  # grain alone is no change

@@ -1,4 +1,4 @@
-"""Marks in the headers of what Scumble wrote: by them a render knows what is done, and what is its own."""
+"""Stamps in the headers of files: by them a render knows which frames are done, and which files are Scumble's own."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ MOST_HASHED = 1 << 28  # bytes of a source file that are all hashed; more is a m
 
 
 def is_ours(path: Path) -> bool:
-    """Whether a picture was made by Scumble, whole or not; an empty file is nobody's."""
+    """Whether a picture was made by Scumble, whole or not. An empty file was not."""
     if not path.is_file():
         return False
     with suppress(BadPlate):
         return made_by(path) is not None
-    with suppress(OSError), path.open("rb") as f:  # not whole: the stamp itself may be there
+    with suppress(OSError), path.open("rb") as f:  # a file that is not whole may still hold its stamp
         begin = f.read(1 << 20)
         return not begin or (b"Scumble " in begin and b" render " in begin)
     return False
@@ -53,7 +53,7 @@ def made_by(path: Path) -> str | None:
 
 
 def digest(path: Path) -> str:
-    """Of a file's bytes; of a large one, a movie, of its size, both its ends and its time."""
+    """The digest of a file's bytes. For a large file, a movie: of its size, time, beginning and end."""
     try:
         facts = path.stat()
         return _digest_of(path, facts.st_size, facts.st_mtime_ns)

@@ -171,7 +171,7 @@ def shares(mattes: Sequence[Pixels]) -> list[Pixels]:
     """Mattes of several looks, (H, W, 1) each: where they overlap their sum is brought to 1."""
     if not mattes:
         return []
-    in_order = sorted(mattes, key=bytes)  # a sum's last bit hangs on its order
+    in_order = sorted(mattes, key=bytes)  # the last bit of a sum depends on its order
     total = np.maximum(np.sum(np.stack(in_order), axis=0), np.float32(1))
     return [np.asarray(matte / total, np.float32) for matte in mattes]
 

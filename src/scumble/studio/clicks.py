@@ -57,7 +57,7 @@ class Clicks:
         return [look["name"] for look in self.studio.looks()]
 
     def lists(self) -> tuple[Any, Any, Any]:
-        """The looks and named plates of the moment, for their lists."""
+        """The current looks and named plates, for their lists."""
         names = self.names()
         others = [(self.words("none"), ""), *names]
         return gr.update(choices=names), gr.update(choices=others), gr.update(choices=self.studio.desk.plates())
@@ -245,7 +245,7 @@ class Clicks:
         return own_name(self.studio.store, name.strip())
 
     def thumbnails(self, plate: str, frame: float | None, search: str) -> list[tuple[Pixels, str]]:
-        """The looks whose names have these letters, on the frame of the moment."""
+        """The looks whose names have these letters, on the current frame."""
         names = [name for name in self.names() if search.strip().lower() in name.lower()]
         number = self._nearest(plate, frame)
         return [(_codes(pixels), name) for name, pixels in self.studio.previews.thumbnails(plate, number, names)]

@@ -153,7 +153,7 @@ def _proxy(width: int) -> Literal[1, 2, 4]:
 
 
 def _key(asked: Preview, job: Plan, frame: int, known: Mapping[str, ShotStatistics | None]) -> str:
-    """All that a painting hangs on, but for its strength."""
+    """Everything that a painting depends on, except its strength."""
     files = [*job.plate.files_of([frame]), *(f for matte in job.mattes for f in matte.files_of(frame))]
     told = [(str(f), f.stat().st_mtime_ns, f.stat().st_size) for f in files]
     values: dict[str, Any] = asked.model_dump(exclude={"strength", "look", "styles", "second", "mix"})

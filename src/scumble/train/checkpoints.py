@@ -17,7 +17,7 @@ from scumble.train.settings import portable
 
 
 def facts_of(gan: Gan) -> dict[str, Any]:
-    """What networks know of themselves, as plain values; the run adds its own."""
+    """The facts of the networks as plain values; the run adds its own."""
     return {
         "kind": "checkpoint",
         "schema": SCHEMA,

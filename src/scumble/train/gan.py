@@ -70,7 +70,7 @@ class Gan:
 
     @property
     def painting(self) -> str:
-        """By which the one style of a run is known again."""
+        """Identity of the run's one style; empty for many styles."""
         style = self.settings.data.style
         return picture_hash(file_of(style)) if style else ""
 

@@ -39,5 +39,5 @@ def _is_packed(style: Path) -> bool:
 
 
 def file_of(style: Path) -> Path:
-    """The file by which the style is known again."""
+    """The file that identifies the style."""
     return style / PACKED if style.is_dir() else style

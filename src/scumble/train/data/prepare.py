@@ -210,7 +210,7 @@ def split_of(artwork: str, given: str = "") -> str:
 def _in_all_splits(
     records: list[Record], kind: str, set_aside: Sequence[bool], few: bool = False
 ) -> tuple[list[Record], list[str]]:
-    """Records such that a kind has train, val and test pictures and most of them train; what is to be said of it.
+    """Records with train, val and test pictures of a kind, most of them train; and notes for the user.
 
     Splitting few sources by their hash leaves splits empty or upside down. Then all are for training but
     one artwork each for val and test; of fewer than three, such as one movie, a tenth of the pictures

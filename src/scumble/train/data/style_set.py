@@ -255,7 +255,7 @@ def _weight(record: Record, settings: DataSettings) -> float:
 
 
 def _key(dataset: Dataset, settings: DataSettings, seed: int) -> str:
-    """Changes with the data set's file and with every setting that a measured crop hangs on."""
+    """Changes with the data set's file and with every setting that a measured crop depends on."""
     stat = dataset.path.stat()
     own = ("style_crop", "style_scale", "variants", "recoloured", "turned")
     made_of: list[Any] = [SCHEMA, STYLE_SIDE, seed, stat.st_size, stat.st_mtime_ns, [getattr(settings, k) for k in own]]

@@ -24,7 +24,7 @@ from scumble.train.match.matcher import Key
 
 SHAPE = 0.02  # most that a key's proportions may differ from the plate's
 
-MOVED = 2.0  # pixels of 360 lines that a key may lie beside its plate before it is said
+MOVED = 2.0  # pixels at 360 lines: a painted frame that is shifted further gets a note
 
 UNSURE = 2.5  # pixels by which strokes themselves may mislead the measurement
 

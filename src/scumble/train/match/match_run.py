@@ -26,7 +26,7 @@ SECONDS = 60.0  # between previews, and between checkpoints
 
 
 class MatchRun(Run):
-    """See `Run`. `identity` is by which the same match is known again: what is learned, from where, and how."""
+    """See `Run`. `identity` tells one match from another: what is learned, from which look, and how."""
 
     def __init__(
         self, folder: Path, matcher: Matcher, identity: Mapping[str, Any], shows: Shows, tell: Listener

@@ -43,7 +43,7 @@ def changes_in_words(changes: Mapping[int, float]) -> str:
 
 
 class Shows:
-    """Frames of the shot as a render would give them, with the weights of the moment."""
+    """Frames of the shot as a render would paint them with the current weights."""
 
     def __init__(
         self,
