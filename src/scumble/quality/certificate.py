@@ -1,4 +1,4 @@
-"""A certificate for a look on this machine: what swims in a pan, and what must be equal to the bit."""
+"""A certificate for a look on this machine: how much pans swim, and that what must be equal is equal to the bit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Pixels = NDArray[np.float32]
 
 SHIFTS = (0.5, 1.0, 2.0, 3.0)  # pixels
 
-# pixels to each side that no network of ours sees beyond
+# pixels to each side: the reach of every network here
 REACH = max(architecture.receptive_field() for sizes in SIZES.values() for architecture in sizes.values())
 
 CHUNK = 4  # frames of the small shot that is rendered whole and in parts
@@ -54,7 +54,7 @@ def static_half(fixed: metrics.Fixed, picture: Pixels) -> float:
 
 @dataclass(frozen=True)
 class Probe:
-    """What was found of a look. `exact` says that everything is equal that must be."""
+    """The result for a look. `exact` says that everything is equal that must be."""
 
     look: str
     hash: str
@@ -85,7 +85,7 @@ class Probe:
 
 
 def probe(look: Look) -> Probe:
-    """Try a look on the reference photograph in f32; some seconds."""
+    """Try a look on the reference photograph in f32. Takes a few seconds."""
     picture = np.ascontiguousarray(reference_picture())
     baked = bake(look, frame_statistics(look, [picture], 1))
     painter = OpenVinoEngine().painter(baked, "f32")

@@ -38,13 +38,13 @@ from scumble.quality.html_report import Picture, Section, Table, Text, jpeg, wri
 
 Pixels = NDArray[np.float32]
 
-SIZE = 320  # short side in pixels at which pairs are evaluated unless asked otherwise
+SIZE = 320  # default short side of pairs in pixels
 
 FRAMES_A_MOVIE = 4
 
-SHIPPED = "universal"  # what the shipped generator is called
+SHIPPED = "universal"  # name of the shipped generator
 
-GRID = (8, 6)  # most contents and styles that the page shows
+GRID = (8, 6)  # largest number of contents and styles that the page shows
 
 FIGURES = {
     "style": "squared difference of channel means and deviations over the style's own, mean of relu1_1 to relu4_1",
@@ -234,7 +234,7 @@ def evaluate(
 
 
 def as_json(done: Evaluation, backbone: str, size: int) -> dict[str, Any]:
-    """Everything that was measured, with what it was measured by."""
+    """All figures, and the features and size that they were measured with."""
     return {
         "scumble": __version__,
         "subject": done.subject,
@@ -294,7 +294,7 @@ def write_page(
 def _grid(
     done: Evaluation, contents: Sequence[NamedPicture], styles: Sequence[NamedPicture], cell: int = 256
 ) -> Pixels:
-    """A row a content, a column a style; the style pictures stand above."""
+    """One row for each content, one column for each style; the style pictures stand above."""
 
     def fitted(pixels: Pixels) -> Pixels:
         height, width = pixels.shape[:2]

@@ -1,4 +1,4 @@
-"""What a render is worth beside its plate, frame by frame: steadiness, sharpness, colour, broken frames.
+"""Quality control of a render beside its plate, frame by frame: steadiness, sharpness, colour, broken frames.
 
 Works on any stylised sequence or movie that has its plate's frames. The motion is the plate's: vector
 channels of an EXR sequence, else optical flow; what is occluded is left out [Lai 1808.00449].
@@ -34,15 +34,15 @@ from scumble.shot.motion import Motion, OpticalFlow, RenderedVectors, consistent
 
 Pixels = NDArray[np.float32]
 
-LINES = 1080  # at most; larger frames are measured at these
+LINES = 1080  # lines at most; larger frames are reduced to them
 
-FAR = 10  # frames between the two of the long warping error
+FAR = 10  # frames apart for the long warping error
 
-STILL = 2.0 / 255  # change of the plate up to which a place counts as static
+STILL = 2.0 / 255  # largest change of the plate at which a place counts as static
 
-LEAST_STILL = 0.01  # of the picture, below which static places say nothing
+LEAST_STILL = 0.01  # share of the picture: fewer static places tell nothing
 
-LEAST_ERROR = 0.5  # codes of 255: a plate that is steadier than this counts as having so much
+LEAST_ERROR = 0.5  # codes of 255: least warping error that a plate counts as having
 
 DARK = 5.0 / 255  # a frame whose brightest pixel is darker is black
 
@@ -53,7 +53,7 @@ SHOWN = 480  # their width in pixels
 
 @dataclass(frozen=True)
 class Limits:
-    """What a render must keep to pass; a limit of 0 or less on a ratio is not looked at."""
+    """Limits that a render must keep to pass. A limit of 0 or less on a ratio is not checked."""
 
     warp_1: float = option(4.0, "Most warping error over 1 frame, as a ratio to the plate's own.")
     warp_10: float = option(3.0, "Most warping error over 10 frames, as a ratio to the plate's own.")

@@ -181,7 +181,7 @@ def _done(plan: Plan, painting: Painting, own: Frame) -> Frame:
 
 
 def _burn_in(plan: Plan, frame: Frame) -> tuple[str, str, str]:
-    """Shot; number and timecode; the looks of a frame."""
+    """The three texts of a frame: shot, number with timecode, looks."""
     shown = [look.name for (_, look), share in zip(plan.looks, plan.shares(frame.number), strict=True) if share > 0]
     shown = [] if plan.settings.matte == str(NOWHERE) else shown
     looks = " + ".join([*shown, *(look.name for _, look in plan.matte_looks)])

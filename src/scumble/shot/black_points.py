@@ -1,4 +1,4 @@
-"""Black and white points: what the plate has as black or as white stays so under paint."""
+"""Black and white points: pixels that are black or white in the plate stay so in the painting."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from scumble.core.frames import Pixels
 
 RARE = 0.1  # per cent of a frame's pixels that may lie beyond its points
 
-REACH = 0.25  # of the way from point to point over which paint comes in
+REACH = 0.25  # share of the range between the points over which the painting fades in
 
-BLACKEST, WHITEST = 0.2, 0.8  # a shot without anything darker or lighter has no black or white to hold
+BLACKEST, WHITEST = 0.2, 0.8  # a shot whose points are not this dark or light has no black or white to keep
 
 
 def points(pixels: Pixels) -> tuple[float, float]:

@@ -63,7 +63,7 @@ def objects_of(path: Path, names: Sequence[str]) -> Mapping[str, NDArray[np.uint
         known += list(manifest)
         if not manifest and any(set("*?[") & set(name) for name in names):
             raise BadSettings(f"{path}: its Cryptomatte {layer} has no manifest: give names in full, without *")
-        if not manifest:  # files without one are asked by the hash of the name alone
+        if not manifest:  # a file without a manifest is searched for the hash of the name
             ids.setdefault(layer, []).extend(_hash(name) for name in names)
             left.clear()
     if not ids or left:

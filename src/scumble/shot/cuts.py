@@ -63,21 +63,21 @@ SEEN = (256, 144)  # pixels at which cuts are looked for
 
 SMALL = (48, 27)  # pixels at which dissolves are
 
-SHORTEST = 8  # frames; less is a flash, not a shot
+SHORTEST = 8  # frames; a shorter span is a flash, not a shot
 
-LENGTHS = (6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80)  # of dissolves, end to end, in frames
+LENGTHS = (6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80)  # lengths of dissolves that are tried, end to end, in frames
 
 BLEND = 0.35  # most that a frame of a dissolve differs from the blend of its ends, over their difference
 
-AHEAD = 0.1  # most that its share of the blend differs from the share of time
+AHEAD = 0.1  # most that a frame's share of the blend differs from its share of time
 
-APART = 0.12  # least RMS difference of the ends
+APART = 0.12  # least RMS difference between the two ends
 
-ALIKE = 0.5  # correlation of the ends from which they are one scene that moves or is lit differently
+ALIKE = 0.5  # correlation of the two ends from which they are one scene, moved or lit differently
 
 BEYOND = 0.07  # most that the pictures around a span go on in its direction, over the difference of its ends
 
-BLACK = 0.06  # nothing brighter than this, but for a hundredth of the picture
+BLACK = 0.06  # at most a hundredth of the picture is brighter
 
 Begin = Literal["cut", "dissolve", "fade"]
 
@@ -113,7 +113,7 @@ def detect(frames: Iterable[Frame]) -> list[Shot]:
     from scenedetect.detectors import AdaptiveDetector
 
     def at(place: int) -> FrameTimecode:
-        return FrameTimecode(place, 24.0)  # the rate does not matter: places are counted in frames
+        return FrameTimecode(place, 24.0)  # any rate will do: places are counted in frames
 
     detector = AdaptiveDetector(min_scene_len=SHORTEST)
     numbers: list[int] = []
@@ -206,7 +206,7 @@ class _Blends:
             self.blends.append(_Blend(place - length, place, merit))
 
     def _merit(self, first: int, length: int, around: int) -> float | None:
-        """Of the pictures `first` to `first + length` of the window as a dissolve; None where they are not.
+        """The pictures `first` to `first + length` of the window as a dissolve; None if they are none.
 
         Part of a dissolve has ends that are nearer to each other, more than a dissolve is less linear:
         the whole has the most difference between its ends at the least departure from a linear blend.
@@ -236,7 +236,7 @@ class _Blends:
         return float(np.sqrt(size / len(way)) * (1 - 2 * np.mean(faults)))
 
     def best(self) -> list[_Blend]:
-        """Of dissolves that overlap the one of most merit; in order."""
+        """The best of dissolves that overlap, in order."""
         chosen: list[_Blend] = []
         for blend in sorted(self.blends, key=lambda b: -b.merit):
             if all(blend.after <= c.before or blend.before >= c.after for c in chosen):
@@ -250,12 +250,12 @@ def _around(length: int) -> int:
 
 
 def frames_of(shot: Shot, numbers: Sequence[int]) -> Sequence[int]:
-    """Of a plate's numbers, in order, those that stand in a shot."""
+    """The numbers of a plate that stand in a shot, in order."""
     return numbers[bisect_left(numbers, shot.first) : bisect_right(numbers, shot.last)]
 
 
 def own_frames(shots: Sequence[Shot], numbers: Sequence[int]) -> list[tuple[int, ...]]:
-    """Of each shot the frames that belong to it alone; of one that is nothing but dissolves, all."""
+    """The frames that belong to each shot alone; all frames of a shot that consists of dissolves only."""
     own = []
     for place, shot in enumerate(shots):
         after = shots[place + 1].first if place + 1 < len(shots) else shot.last + 1

@@ -13,19 +13,19 @@ Pixels = NDArray[np.float32]
 
 RADIUS = 2  # pixels around a pixel that its local mean is taken over
 
-STRENGTH = 3.0  # deviations of the grain below which variation counts as grain
+STRENGTH = 3.0  # in deviations of the grain: smaller variation counts as grain
 
 
 def deviation(picture: Pixels) -> float:
     """Standard deviation of the grain in luma of a picture (H, W, 3), in its own units.
 
-    The picture is taken twice differentiated both ways, which leaves noise and little else [Immerkaer
+    The second derivative in both directions leaves noise and little else [Immerkaer
     1996]; the median over the picture keeps texture and edges out of it.
     """
     luma = np.ascontiguousarray(picture @ np.asarray(LUMA, np.float32))
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
     left = cv2.filter2D(luma, cv2.CV_32F, kernel)[1:-1, 1:-1]
-    # clipped and graphic parts have no grain at all, and say nothing of the others'
+    # clipped and graphic parts have no grain, and tell nothing about the rest
     differences = np.abs(left[left != 0])
     return float(np.median(differences) / 0.6745) if differences.size else 0.0
 

@@ -1,4 +1,4 @@
-"""Mattes: where a frame is painted. Of files, of a channel of the plate, of its Cryptomatte objects."""
+"""Mattes: where a frame is painted. From files, a channel of the plate, or its Cryptomatte objects."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class FileMatte:
         return unit_range(np.pad(values, around, mode="edge"))
 
     def _frame(self, place: int) -> Frame:
-        """A movie's frame; the movie stays open, since to seek is to decode again from a key frame."""
+        """A movie's frame. The movie stays open: seeking decodes again from a key frame."""
         if self._reading.get("next") != place:
             self._reading["frames"] = self.source.read(range(place, self.source.numbers[-1] + 1))
         self._reading["next"] = place + 1
@@ -121,7 +121,7 @@ class ChannelMatte:
 
 @dataclass(frozen=True)
 class Nowhere:
-    """Of looks that paint nothing, since others paint in mattes of their own."""
+    """The matte of looks that paint nothing, because other looks paint in their own mattes."""
 
     plate: Plate
 
@@ -157,7 +157,7 @@ class ShapedMatte:
         if self.invert:
             values = np.float32(1) - values
         if self.feather > 0:
-            # an edge's 4 standard deviations hold 95 % of its way from 0 to 1
+            # 4 standard deviations hold 95 % of an edge's way from 0 to 1
             blurred = cv2.GaussianBlur(values, (0, 0), self.feather / 4, borderType=cv2.BORDER_REPLICATE)
             values = np.asarray(np.clip(blurred, 0, 1), np.float32).reshape(values.shape)
         return values
@@ -192,5 +192,5 @@ def _read(path: Path) -> Pixels:
 
 
 def shaped(matte: Matte, invert: bool, feather: float) -> Matte:
-    """The matte itself where nothing is asked of it."""
+    """The matte inverted or feathered; itself if neither is asked for."""
     return ShapedMatte(matte, invert, feather) if invert or feather else matte

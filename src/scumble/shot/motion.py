@@ -26,7 +26,7 @@ Flow = NDArray[np.float32]
 
 Mask = NDArray[np.bool_]
 
-FLOW_LINES = 480  # at most; finer flow costs much and says little more
+FLOW_LINES = 480  # lines at most; finer flow costs much and adds little
 
 DIRECTIONS = ("forward", "backward")
 
@@ -50,7 +50,7 @@ def inside(flow: Flow) -> Mask:
 
 def speed(flow: Flow) -> Pixels:
     """Pixels a flow moves by, squared (H, W)."""
-    # NumPy's sum over an axis of two takes ten times as long
+    # NumPy's sum over an axis of length two takes ten times as long
     return np.square(flow[:, :, 0]) + np.square(flow[:, :, 1])
 
 
@@ -60,13 +60,13 @@ def consistent(there: Flow, back: Flow) -> Mask:
 
 
 def consistency(there: Flow, back: Flow) -> Pixels:
-    """How far from the start going there and coming back ends (H, W), over what can be put up with; 0 is on it."""
+    """Distance (H, W) between the start and the end of going there and back, relative to the tolerance."""
     returned = warp(back, there, smooth=False)
     return np.asarray(speed(there + returned) / (0.01 * (speed(there) + speed(returned)) + 0.5), np.float32)
 
 
 def grey(picture: Pixels) -> NDArray[np.uint8]:
-    """What optical flow looks at: a picture (H, W, 3) in a display space as 8-bit luma of `FLOW_LINES` at most."""
+    """The input of optical flow: a picture (H, W, 3) in a display space as 8-bit luma, at most `FLOW_LINES` high."""
     height, width = picture.shape[:2]
     factor = min(1.0, FLOW_LINES / height)
     luma = np.ascontiguousarray(picture @ np.asarray(LUMA, np.float32))
@@ -82,7 +82,7 @@ def optical_flow(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Flow:
 
 
 def resized_flow(flow: Flow, size: tuple[int, int]) -> Flow:
-    """At another (width, height); its pixels are that size's."""
+    """The flow at another (width, height), in pixels of that size."""
     height, width = flow.shape[:2]
     if (width, height) == size:
         return flow
@@ -91,7 +91,7 @@ def resized_flow(flow: Flow, size: tuple[int, int]) -> Flow:
 
 
 class Motion(Protocol):
-    """What knows how the plate moves between two frames that it has seen."""
+    """Knows how the plate moves between two frames that it was shown."""
 
     def see(self, number: int, picture: Pixels) -> None:
         """A frame's picture (H, W, 3) in a display space; frames come in order."""
@@ -102,7 +102,7 @@ class Motion(Protocol):
         ...
 
     def flow(self, n: int, m: int) -> Flow | None:
-        """Flow of frame n to frame m at the size at which it is known, or None where nobody knows."""
+        """Flow of frame n to frame m, at the size at which it is known; None if it is not known."""
         ...
 
 
@@ -214,7 +214,7 @@ def _pair(channels: Mapping[str, str]) -> tuple[str, str] | None:
 
 
 class RenderedVectors:
-    """Motion as a renderer wrote it beside the picture; longer ways are put together from steps of a frame."""
+    """Motion vectors of a renderer; motion over several frames is composed from steps of one frame."""
 
     def __init__(self, files: Mapping[int, Path], vectors: Vectors, margin: Margin = NO_MARGIN) -> None:
         self.files, self.vectors, self.margin = files, vectors, margin

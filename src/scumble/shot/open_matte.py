@@ -62,7 +62,7 @@ def prepare(matte: Matte) -> None:
 
 
 def noticed(matte: Matte) -> list[str]:
-    """What was seen of a matte while it was asked for."""
+    """Notes about a matte after it was used."""
     people = _of_people(matte)
     if people is None or not people.empty:
         return []
@@ -72,7 +72,7 @@ def noticed(matte: Matte) -> list[str]:
 
 
 def _of_people(matte: Matte) -> PersonMatte | None:
-    """The matte of people under what shapes it, where it is one."""
+    """The matte of people inside a shaped matte; None for other mattes."""
     from scumble.shot.people import PersonMatte
 
     inner = matte.matte if isinstance(matte, ShapedMatte) else matte
@@ -84,7 +84,7 @@ def write_mattes(matte: Matte, plate: Plate, numbers: Sequence[int], output: Pat
 
     In 16 bits where the format has them, half floats in EXR; `tell` hears of every frame.
     """
-    # as numbers, whatever a picture of that kind usually means
+    # pixel values are the matte, whatever colour space such a picture usually has
     space = LINEAR if output.suffix.lower() == ".exr" else DISPLAY
     began = time.monotonic()
     writer = open_writer(output, WriterSettings(bits=16, out_space=space, grey=True))

@@ -1,4 +1,4 @@
-"""Mattes of people, found by themselves: MediaPipe's BlazePose models, steadied along the motion, edges by the plate.
+"""Mattes of people, detected by MediaPipe's BlazePose models, averaged along the motion, with edges from the plate.
 
 The detector names hips and reach of every figure in the frame and in overlapping squares of it, the
 landmark model segments the square around each [Bazarevsky 2006.10204; both models Apache-2.0]. Masks
@@ -35,35 +35,35 @@ CROPPED = 256  # side of the landmark model's
 
 GRID = ((28, 2), (14, 2), (7, 6))  # cells a side of the detector's anchors, and anchors a cell
 
-LIKELY = 0.6  # least score of a figure: what is less likely is mostly a rock
+LIKELY = 0.6  # least score of a figure: below it most are rocks
 
-SURELY = 0.85  # score of a figure that needs no other frame to vouch for it
+SURELY = 0.85  # score from which a figure counts without another frame's confirmation
 
-THERE = 0.8  # least sureness of the landmark model that someone is in a square
+THERE = 0.8  # least confidence of the landmark model that someone is in a square
 
-SAME = 0.5  # of a mask that stands in another one: the same figure
+SAME = 0.5  # share of a mask inside another mask from which both are one figure
 
 BODY = slice(33, 35)  # the landmarks that stand for hips and reach
 
-APART = 0.5  # of the smaller reach: centres nearer than this are one figure
+APART = 0.5  # share of the smaller reach: centres nearer than this are one figure
 
-ROOM = 1.25  # times a figure's own reach that its square has, as in training
+ROOM = 1.25  # side of a figure's square, in reaches of the figure, as in the model's training
 
 REACH = 3  # frames on each side that a mask is averaged over
 
-TELLING = 0.06  # difference of luma along the flow at which another frame has half its say
+TELLING = 0.06  # difference of luma along the flow at which another frame's weight is halved
 
-CUT = 0.4  # of a frame that must be found again in another one of its shot
+CUT = 0.4  # least share of a frame that must be found again in another frame of its shot
 
-FLOW_LINES = 320  # at which motion is looked for
+FLOW_LINES = 320  # lines at which motion is measured
 
-LINES = 540  # at which people are looked for, and edges fitted to the plate
+LINES = 540  # lines at which people are detected, and edges fitted to the plate
 
-EDGE = 1 / 60  # of the lines over which the plate may move an edge
+EDGE = 1 / 60  # share of the lines over which the plate may move an edge
 
-SMOOTH = 1e-4  # variance of colours below which the plate has no edge
+SMOOTH = 1e-4  # variance of colours below which the plate counts as having no edge
 
-SURE = (0.15, 0.85)  # of the refined mask: taken for none and for all
+SURE = (0.15, 0.85)  # values of the refined mask that become 0 and 1
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class PersonModel:
         self.anchors = np.concatenate(cells)
 
     def mask(self, picture: Pixels, figures: Sequence[Figure]) -> Pixels | None:
-        """Where these people are in a picture (H, W, 3) of 0 to 1: (H, W) from 0 to 1, None where there is nobody."""
+        """The mask (H, W) of these people in a picture (H, W, 3), both from 0 to 1; None if there is nobody."""
         mask: Pixels | None = None
         for figure in figures:
             one = self._segmented(picture, figure)
@@ -100,7 +100,9 @@ class PersonModel:
                 continue
             if mask is None:
                 mask = one
-            elif float(np.minimum(one, mask).sum()) < SAME * float(one.sum()):  # else someone who is there already
+            elif float(np.minimum(one, mask).sum()) < SAME * float(
+                one.sum()
+            ):  # otherwise it is a figure that is there already
                 mask = np.maximum(mask, one)
         return mask
 
@@ -109,7 +111,7 @@ class PersonModel:
         height, width = picture.shape[:2]
         longer, shorter = max(height, width), min(height, width)
         likely: list[Figure] = []
-        # all of the frame, and squares of it for those who stand further away
+        # the whole frame, and squares of it for people further away
         sides = [float(longer), *(s for s in (float(shorter), shorter * 0.6) if SEEN / 2 <= s < longer)]
         for side in sides:
             smaller = cv2.GaussianBlur(picture, (0, 0), 0.4 * side / SEEN) if side > SEEN else picture
@@ -137,7 +139,7 @@ class PersonModel:
         ]
 
     def _segmented(self, picture: Pixels, figure: Figure) -> Pixels | None:
-        """The mask (H, W) of one figure, None where there is none.
+        """The mask (H, W) of one figure; None if there is nobody.
 
         The first look corrects hips and reach, as in MediaPipe's own tracking; the mask is the mean of the square
         around these and the mirrored one, so that a pixel's shift counts less.
@@ -262,9 +264,9 @@ class PersonMatte:
         return sorted({number, *self._numbers[first:last]})
 
     def _mask(self, number: int) -> Pixels | None:
-        """Of the people in a frame, and of those whom its neighbours have where they would be in it by the flow.
+        """The mask of the people in a frame, and of people in its neighbours, moved here by the flow.
 
-        Who was found in one frame alone, and not surely, is nobody.
+        An uncertain figure that only one frame has is left out.
         """
         if number not in self._masks:
             own = self._at(number)
@@ -294,7 +296,7 @@ class PersonMatte:
 
     def _at(self, number: int) -> _Seen:
         while number not in self._seen:
-            if number != self._reading.get("next"):  # to seek in a movie is to decode again from a key frame
+            if number != self._reading.get("next"):  # seeking in a movie decodes again from a key frame
                 self._reading["frames"] = self._frames(number)
             frame: Frame = next(self._reading["frames"])
             place = bisect_right(self.plate.numbers, frame.number)
@@ -350,14 +352,14 @@ def steadied_mask(number: int, masks: Mapping[int, Pixels | None], motion: Optic
 
 
 def _trust(luma: NDArray[np.uint8], other: NDArray[np.uint8], there: Flow, back: Flow) -> Pixels:
-    """How far another frame shows the same at each pixel, (H, W) from 0 to 1."""
+    """Weight of another frame at each pixel, (H, W) from 0 to 1: how well it shows the same."""
     moved = warp(other.astype(np.float32), there, smooth=False)
     difference = (moved - luma.astype(np.float32)) / np.float32(255 * TELLING)
     return np.asarray(consistent(there, back) / (1 + np.square(difference)), np.float32)
 
 
 def refined(mask: Pixels, colours: Pixels) -> Pixels:
-    """A mask (h, w) brought to the edges of a picture (H, W, 3) and its size: locally it is linear in the colours."""
+    """A mask (h, w) at the size of a picture (H, W, 3), fitted to its edges: locally it is linear in the colours."""
     height, width = colours.shape[:2]
     size = (mask.shape[1], mask.shape[0])
     guide = resized(colours, size)

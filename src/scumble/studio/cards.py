@@ -12,7 +12,7 @@ from scumble.studio.store import ENDED, Job
 from scumble.studio.studio import Studio
 from scumble.studio.words import Words
 
-LARGE = {"match", "train"}  # whose pictures are looked at, not counted
+LARGE = {"match", "train"}  # kinds of job whose pictures are shown
 
 
 def card(studio: Studio, job: Job, words: Words) -> str:

@@ -81,11 +81,11 @@ class Clicks:
         }
 
     def take_plate(self, files: list[str]) -> tuple[Any, ...]:
-        """A plate was dropped: the named one is not meant any more."""
+        """A plate was dropped: it replaces the named one."""
         return (*self._plate(lambda: self._taken(files)), gr.update(value=None))
 
     def name_plate(self, path: str | None) -> tuple[Any, ...]:
-        """A plate was named: the dropped one is not meant any more."""
+        """A plate was named: it replaces the dropped one."""
         if not path or not path.strip():
             return self.no_plate()
         *opened, _ = self._plate(path.strip)
@@ -156,14 +156,14 @@ class Clicks:
         return (_codes(done.before), _codes(done.after)), words + self._whole(plate, done.frame)
 
     def _nearest(self, plate: str, frame: float | None) -> int | None:
-        """The plate's frame at the slider, which knows nothing of holes."""
+        """The plate's frame nearest to the slider, which does not know about missing frames."""
         if not plate or frame is None:
             return None
         numbers = self.studio.desk.open(plate).numbers
         return min(numbers, key=lambda n: abs(n - frame))
 
     def follow(self, *values: Any) -> tuple[Any, Any]:
-        """The same when something was changed: before there is a shot, a look and the matte, nothing."""
+        """Paint again after a change; nothing happens before there is a shot, a look and the matte."""
         if not values[0] or not (values[1] or values[2]) or (values[5] == "own" and not values[6]):
             return gr.skip(), gr.skip()
         return self.show(*values)

@@ -1,4 +1,4 @@
-"""What lies on the desk: plates, paintings, looks and mattes that a request names, looked up and checked."""
+"""Looks up and checks what a request names: plates, paintings, looks and mattes."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from scumble.shot.matte_spec import MatteSpec
 from scumble.studio.requests import Match, PaintRequest
 from scumble.studio.store import Store
 
-MOST_PIXELS = 100_000_000  # of an upload's frame: 16,384 x 6,144 fits; what a server takes from a stranger has an end
+MOST_PIXELS = 100_000_000  # pixels of an upload's frame at most: 16,384 x 6,144 fits
 
-MOST_NAMED = 400  # plates of the allowed folders that are offered
+MOST_NAMED = 400  # plates of the allowed folders that the list offers at most
 
-DEEP = 4  # folders below an allowed one that are looked into
+DEEP = 4  # levels of folders below an allowed one that are searched
 
 
 @dataclass(frozen=True)

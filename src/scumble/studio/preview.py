@@ -36,13 +36,13 @@ from scumble.studio.work import fitting, shown
 
 WIDTH = 960  # pixels that a preview is wide
 
-LARGE = 2400  # pixels of a plate's width from which a preview is made of a proxy: strokes and colours are the same
+LARGE = 2400  # width of a plate from which previews use a proxy: strokes and colours stay the same
 
 THUMBNAIL = 320  # pixels that a look's thumbnail is wide
 
 LINES = 480  # at which it is painted
 
-KEPT = 4  # painted frames that are kept, so that strength alone needs no painting
+KEPT = 4  # paintings that are kept, so that a change of strength alone needs no painting
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class PreviewResult:
     frames: tuple[int, ...]
     look: str
     statistics: Literal["shot", "reference"]
-    """Of the shot itself, where they were known, or of a reference photograph: a render may differ a little."""
+    """Statistics of the shot itself, if known, or of a reference photograph; then a render may differ a little."""
     seconds: float
 
 

@@ -27,9 +27,9 @@ from scumble.studio.studio import Studio, as_png, facts_of
 from scumble.studio.submit import own_name, submit
 from scumble.studio.work import shown
 
-TICK = 0.25  # seconds between looks at a job whose progress is followed
+TICK = 0.25  # seconds between checks of a job that is followed
 
-ALIVE = 15.0  # seconds after which a silent stream says that it is there
+ALIVE = 15.0  # seconds after which a silent stream sends a sign of life
 
 MOST_FILES = 10_000  # of an upload: a sequence of some minutes
 

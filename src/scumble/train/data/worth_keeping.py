@@ -17,7 +17,7 @@ ALIKE = 5.0 / 255  # RMS difference of thumbnails up to which two pictures count
 
 ALIKE_SHARE = 0.5  # ... but not more than this of their own deviation: drawings on white paper differ by little
 
-BLACK = 16.0 / 255  # nothing brighter than this, but for a hundredth of the picture
+BLACK = 16.0 / 255  # at most a hundredth of the picture is brighter
 
 FLAT = 2.0 / 255  # deviation of the thumbnail: a grey card, an empty page
 
