@@ -52,7 +52,7 @@ print(json.dumps({"crops_per_second": steps * s.data.contents * s.data.styles / 
 """
 
 
-def ours(data: Path, steps: int, critic: bool) -> dict[str, float]:
+def ours(data: Path, steps: int, discriminator: bool) -> dict[str, float]:
     """Crops a second of the whole step, and the shares of generator and features, timed alone on as many crops."""
     from dataclasses import replace
 
@@ -71,11 +71,11 @@ def ours(data: Path, steps: int, critic: bool) -> dict[str, float]:
     changes = ["data.variants=2", "schedule.adversarial_from=0", "schedule.motion_from=0"]
     settings = load(HERE.parent / "configs" / "universal.toml", TrainSettings, changes)
     settings = replace(settings, data=replace(settings.data, dataset=data))
-    if not critic:
+    if not discriminator:
         settings = replace(settings, losses=replace(settings.losses, adversarial=0.0))
     dataset, features = Dataset(data), features_of(settings)
     gan = Gan(settings, styles_of(dataset, settings, features), features)
-    stream = Batches(dataset, settings.data, gan.styles, 0, 0, critic).stream(0)
+    stream = Batches(dataset, settings.data, gan.styles, 0, 0, discriminator).stream(0)
     for _ in range(WARM):
         gan_step(gan, next(stream)[1], 0.0)
     began = time.perf_counter()
@@ -131,7 +131,7 @@ def in_turns(arguments: argparse.Namespace) -> dict[str, list[dict[str, float]]]
         str(arguments.steps),
     ]
     subjects: dict[str, tuple[list[str], dict[str, str]]] = {
-        "step": ([*own, "--one", "critic"], {}),
+        "step": ([*own, "--one", "discriminator"], {}),
         "step without discriminator": ([*own, "--one", "plain"], {}),
     }
     if arguments.old is not None:
@@ -159,11 +159,11 @@ def main() -> None:
     parser.add_argument("--old", type=Path, help="checkout of an older Scumble")
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--one", choices=["critic", "plain"], help=argparse.SUPPRESS)
+    parser.add_argument("--one", choices=["discriminator", "plain"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     arguments.data = arguments.data.resolve()
     if arguments.one:
-        print(json.dumps(ours(arguments.data, arguments.steps, arguments.one == "critic")))
+        print(json.dumps(ours(arguments.data, arguments.steps, arguments.one == "discriminator")))
         return
     found = in_turns(arguments)
     middle = {

@@ -233,30 +233,30 @@ def test_training_starts_from_looks_generators_and_checkpoints(tmp_path: Path) -
 
     look = random_look(4)
     look.save(tmp_path / "a.look")
-    g, critic = Generator(SMALL, conditioning="none"), StyleDiscriminator()
-    assert generator_file.start_from(g, critic, tmp_path / "a.look") is False
+    g, discriminator = Generator(SMALL, conditioning="none"), StyleDiscriminator()
+    assert generator_file.start_from(g, discriminator, tmp_path / "a.look") is False
     assert np.array_equal(g.collapse()["kernel.stem"].detach().numpy(), look.weights["kernel.stem"])
     generator_file.save_generator(tmp_path / "u.safetensors", Generator(SMALL), {})
     with pytest.raises(BadLook, match="make a look first"):
-        generator_file.start_from(g, critic, tmp_path / "u.safetensors")
+        generator_file.start_from(g, discriminator, tmp_path / "u.safetensors")
     trained, judged = shaken(), StyleDiscriminator()
     tensors = checkpoint.prefixed("ema", trained.state_dict()) | checkpoint.prefixed(
         "discriminator", judged.state_dict()
     )
     checkpoint.save(tmp_path / "travel.safetensors", tensors, {"kind": "travel", "schema": 7})
     fresh = Generator(PAINTER)
-    assert generator_file.start_from(fresh, critic, tmp_path / "travel.safetensors") is True
+    assert generator_file.start_from(fresh, discriminator, tmp_path / "travel.safetensors") is True
     assert torch.equal(fresh.kernel["head"], trained.kernel["head"])
-    assert torch.equal(critic.code[0].weight, judged.code[0].weight)
+    assert torch.equal(discriminator.code[0].weight, judged.code[0].weight)
     assert generator_file.start_from(fresh, PlainDiscriminator(), tmp_path / "travel.safetensors") is False
     other = StyleDiscriminator()
-    generator_file.start_critic(other, tmp_path / "travel.safetensors")
+    generator_file.start_discriminator(other, tmp_path / "travel.safetensors")
     assert torch.equal(other.code[0].weight, judged.code[0].weight)
     with pytest.raises(BadLook, match="no discriminator of this kind"):
-        generator_file.start_critic(PlainDiscriminator(), tmp_path / "travel.safetensors")
+        generator_file.start_discriminator(PlainDiscriminator(), tmp_path / "travel.safetensors")
     checkpoint.save(tmp_path / "old.safetensors", tensors, {"kind": "travel", "schema": 4})
     with pytest.raises(BadLook, match="of an earlier Scumble"):
-        generator_file.start_from(fresh, critic, tmp_path / "old.safetensors")
+        generator_file.start_from(fresh, discriminator, tmp_path / "old.safetensors")
 
 
 def test_the_discriminator_judges_patches_by_the_style_they_are_said_to_be_of() -> None:

@@ -1,4 +1,4 @@
-"""Both recipes train: losses fall, the critic tells real from fake, every term has a switch, runs resume.
+"""Both recipes train: losses fall, the discriminator tells real from fake, every term has a switch, runs resume.
 
 All on made pictures and a tiny network: seconds, not quality.
 """
@@ -38,7 +38,7 @@ from scumble.train.gan_step import gan_step  # noqa: E402
 from scumble.train.loop import train  # noqa: E402
 from scumble.train.nn.arithmetic import dtype_of  # noqa: E402
 from scumble.train.nn.perceptual import PerceptualFeatures  # noqa: E402
-from scumble.train.schedule import critic_weight  # noqa: E402
+from scumble.train.schedule import discriminator_weight  # noqa: E402
 from scumble.train.settings import TrainSettings  # noqa: E402
 from scumble.train.start import features_of, styles_of  # noqa: E402
 
@@ -274,7 +274,7 @@ def test_pictures_pull_alike_however_large_their_gradients(
     assert float(norms[0]) / float(norms[1]) == pytest.approx(2.5 * 1e4 / 4, rel=0.01)
 
 
-def test_the_critics_gradient_is_a_share_of_what_the_others_ask_for(
+def test_the_discriminators_gradient_is_a_share_of_what_the_others_ask_for(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changes = (
@@ -288,11 +288,11 @@ def test_the_critics_gradient_is_a_share_of_what_the_others_ask_for(
     monkeypatch.setattr(step_module, "_learn", lambda g, y, gradient: float(gradients.update(both=gradient) or 0))
     step(gan, batches.batch(0))
     gan.steps = 0
-    monkeypatch.setattr(step_module, "_by_critic", lambda g, own, leaf, _: (0.0, torch.zeros_like(leaf)))
+    monkeypatch.setattr(step_module, "_by_discriminator", lambda g, own, leaf, _: (0.0, torch.zeros_like(leaf)))
     monkeypatch.setattr(step_module, "_learn", lambda g, y, gradient: float(gradients.update(others=gradient) or 0))
     step(gan, batches.batch(0))
-    of_critic = (gradients["both"] - gradients["others"]).flatten(1).norm(dim=1)
-    share = of_critic / gradients["others"].flatten(1).norm(dim=1)
+    of_discriminator = (gradients["both"] - gradients["others"]).flatten(1).norm(dim=1)
+    share = of_discriminator / gradients["others"].flatten(1).norm(dim=1)
     assert torch.allclose(share, torch.full_like(share, 0.25), rtol=1e-2)
 
 
@@ -356,8 +356,11 @@ def test_the_command_trains_evaluates_and_resumes(dataset: Path, tmp_path: Path)
     started, _ = begun(
         recipe("universal", dataset, tmp_path, f"generator.start={json.dumps(str(out / 'travel.safetensors'))}")
     )
-    assert started.critic_at_hand
-    assert critic_weight(started.settings.schedule, started.settings.losses, 0, started.critic_at_hand) > 0
+    assert started.discriminator_is_trained
+    assert (
+        discriminator_weight(started.settings.schedule, started.settings.losses, 0, started.discriminator_is_trained)
+        > 0
+    )
     averages = Universal.load(out / "travel.safetensors").arrays
     for name, own in started.generator.state_dict().items():
         np.testing.assert_array_equal(own.numpy(), averages[name].astype(np.float32))

@@ -49,7 +49,7 @@ def write_json(path: Path, facts: dict[str, Any]) -> None:
 
 
 def override(settings: Any, table: str, **values: Any) -> Any:
-    """Settings with the given (not None) values of one table replaced."""
+    """Settings with values of one table replaced; None leaves a value as it is."""
     given = {k: v for k, v in values.items() if v is not None}
     return replace(settings, **{table: replace(getattr(settings, table), **given)}) if given else settings
 

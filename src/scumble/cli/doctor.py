@@ -39,11 +39,11 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         raise typer.Exit(1)
 
 
-# Nothing else of the package is imported up here: what it stands on may be what is missing.
+# Nothing else of the package is imported here: one of its dependencies may be what is missing.
 
 EXTRAS = ("train", "gpu")
 
-DOUBLE = 1e-5  # relative distance from double precision up to which f32 is believed
+DOUBLE = 1e-5  # largest relative distance from double precision at which f32 counts as exact
 
 CODECS = ("h264", "hevc", "prores", "dnxhd", "ffv1", "mjpeg", "vp9", "av1")
 
@@ -224,7 +224,7 @@ def _torch() -> Check:
 def _tried(group: str, name: str, look: Callable[[], str], needed: bool, remedy: str) -> Check:
     try:
         facts = look()
-    except Exception as error:  # a doctor does not die of what he finds
+    except Exception as error:  # a check that raises is a finding, not an end
         return Check(group, name, f"does not work ({type(error).__name__}: {error})", False, needed, remedy)
     return Check(group, name, facts, True, needed)
 

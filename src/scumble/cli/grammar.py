@@ -1,4 +1,4 @@
-"""What stands in a flag: several values, weights, frames, mattes, looks over frames; flags from a settings file."""
+"""The values of flags: lists, weights, frames, mattes, looks over frames; and flags from a settings file."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class WithSettings(SeveralValues):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # those of one panel stand together, in the panels' order
+        # grouped by panel, in the order of the panels
         panels = [getattr(p, "rich_help_panel", None) for p in self.params]
         order = {panel: PANELS.index(panel) if panel in PANELS else -1 for panel in panels}
         self.params.sort(key=lambda p: order[getattr(p, "rich_help_panel", None)])

@@ -92,7 +92,7 @@ def refuse_empty(ctx: typer.Context) -> None:
     for parameter in ctx.command.params:
         name = parameter.name or ""
         if name in declared and declared[name].read not in (None, str):
-            continue  # whose reader has a better sentence
+            continue  # its reader has a better sentence
         source = ctx.get_parameter_source(name)
         if ctx.params.get(name) == "" and source is not None and source.name == "COMMANDLINE":
             raise BadSettings(f"--{name.replace('_', '-')}: empty; give a name, or leave it out")

@@ -1,4 +1,4 @@
-"""Where the command line begins: its commands in the order of `--help`, and errors as one sentence with an exit code."""
+"""The entry point: commands in the order of `--help`, and errors as one sentence with an exit code."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def main() -> None:
     except MemoryError as error:
         refuse(f"not enough memory ({error}); give fewer --lines, or a machine with more", 1)
     except OSError as error:
-        # what no command foresaw, such as a disk that is full under the printed output
+        # unforeseen, such as a full disk under the printed output
         refuse(f"{error.filename or 'standard output'}: {error.strerror or error}", 2)
     except (KeyboardInterrupt, typer.Abort):
         refuse("stopped", 130)

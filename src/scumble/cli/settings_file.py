@@ -24,7 +24,7 @@ PATHS = {"input", "output", *(n for n, path in _DECLARED.items() if path == "alw
 
 PERHAPS = {"look", "style", "matte-look", *(n for n, path in _DECLARED.items() if path == "perhaps")}
 
-# what the command line has of the left takes the place of what the file has of the right
+# a flag on the left, given on the command line, replaces the file's flags on the right
 INSTEAD = (
     ({"look", "style"}, {"look", "style"}),
     ({"matte", "matte-channel", "crypto", "auto-matte"}, {"matte", "matte-channel", "crypto", "auto-matte"}),

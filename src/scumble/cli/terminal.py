@@ -15,9 +15,9 @@ from scumble.core.progress import Progress
 
 SECONDS_A_LINE = 30.0  # between lines of progress in a log
 
-FIRST_LINE = 10.0  # seconds before the first of a training: nothing is known of how fast it goes
+FIRST_LINE = 10.0  # seconds before the first line of a training, so that its speed is known
 
-SECONDS_AN_EVENT = 1.0  # between JSON lines of what goes on without a frame or figures
+SECONDS_AN_EVENT = 1.0  # between JSON lines that carry neither a frame nor figures
 
 stderr = Console(stderr=True, highlight=False, markup=False, emoji=False)
 

@@ -1,4 +1,4 @@
-"""What stands before every request: who may ask, from where, and how much may be sent."""
+"""Checks before every request: who may ask, from where, and how much may be sent."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Guard:
         return self.most if scope.get("path", "").rstrip("/").endswith(UPLOADS) else SMALL
 
     def _counted(self, scope: Scope, receive: Receive) -> Receive:
-        """What comes without a length is counted: from the limit on, nothing more is read."""
+        """Bodies without a length are counted; nothing is read beyond the limit."""
         taken, room = 0, self._room(scope)
 
         async def counted() -> Message:

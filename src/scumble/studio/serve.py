@@ -19,7 +19,7 @@ from scumble.studio.safety import Guard, is_loopback
 from scumble.studio.settings import Options
 from scumble.studio.studio import Studio
 
-PATIENCE = 3  # seconds that open connections have at the end
+PATIENCE = 3  # seconds that open connections get to finish
 
 
 def serve(options: Options, host: str, port: int, browser: bool, say: Callable[[str], None]) -> None:

@@ -37,13 +37,13 @@ TABLE = """CREATE TABLE IF NOT EXISTS jobs (
 
 ENDED = ("done", "failed", "cancelled")
 
-KEPT_DAYS = 7  # that an upload which no job uses is kept
+KEPT_DAYS = 7  # seconds that an upload without a job is kept
 
-FRESH = 3600  # seconds for which it is kept even then when there is no room
+FRESH = 3600  # seconds that it is kept even if there is no room
 
 LONGEST = 120  # bytes of a file's own name: file systems end at 255, and parts of files have longer ones
 
-BLOCK = 1 << 20  # bytes of an upload that are taken at once
+BLOCK = 1 << 20  # bytes of an upload that are read at once
 
 RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))}  # on Windows
 
@@ -69,7 +69,7 @@ class Job:
 
     @property
     def seconds_left(self) -> float | None:
-        """By what is done so far; None where that says nothing yet."""
+        """Seconds left, from what is done so far; None while that is not known."""
         if self.state != "running" or not self.done or not self.total or self.started is None:
             return None
         return (time.time() - self.started) / self.done * (self.total - self.done)
@@ -141,7 +141,7 @@ class Store:
         """The oldest queued job, now running; None where there is none."""
         with self._database() as database:
             if database.execute("SELECT 1 FROM jobs WHERE state = 'queued'").fetchone() is None:
-                return None  # without a lock: this is asked all the time
+                return None  # without a lock: this runs all the time
             database.execute("BEGIN IMMEDIATE")
             row = database.execute("SELECT id FROM jobs WHERE state = 'queued' ORDER BY created LIMIT 1").fetchone()
             if row is None:
@@ -201,13 +201,13 @@ class Store:
         shutil.rmtree(self.home(job), ignore_errors=True)
 
     def drop(self, job: str) -> None:
-        """A new job that came to nothing."""
+        """Remove a new job that was never queued."""
         with self._database() as database:
             database.execute("DELETE FROM jobs WHERE id = ? AND state = 'new'", (job,))
         shutil.rmtree(self.home(job), ignore_errors=True)
 
     def running(self) -> list[Job]:
-        """Jobs that are said to be running."""
+        """Jobs whose state is running."""
         with self._database() as database:
             return [_job(row) for row in database.execute("SELECT * FROM jobs WHERE state = 'running'").fetchall()]
 
@@ -315,7 +315,7 @@ class Store:
             raise BadInput(f"the studio's {size_in_words(self.quota)} are used up; delete some jobs")
 
     def clean(self) -> None:
-        """What an earlier studio has left: jobs that never came into the queue, folders without one, passing files."""
+        """Clean up after an earlier studio: jobs that were never queued, folders without a job, temporary files."""
         with self._database() as database:
             database.execute("DELETE FROM jobs WHERE state = 'new'")
         known = {job.id for job in self.jobs()}
@@ -357,7 +357,7 @@ class Store:
 
 
 def safe_name(name: str) -> str:
-    """A file's own name without folders and without what a file system might take amiss; its suffix stays."""
+    """A file's own name without folders and without characters that file systems refuse; its suffix stays."""
     own = re.sub(r"[^\w.,+#()@ -]", "_", re.split(r"[\\/]", name)[-1]).strip(" .")
     stem, dot, suffix = own.rpartition(".")
     if not dot or len(suffix) > 8:

@@ -50,7 +50,7 @@ class Studio:
         return re.sub(rf"{folder}[\\/][0-9a-f]{{16}}[\\/]?", "", " ".join(sentence.split()))
 
     def take(self, upload: str) -> dict[str, Any]:
-        """What an upload is; one that is nothing we read is deleted. Raises BadInput."""
+        """Facts of an upload; an upload that cannot be read is deleted. Raises BadInput."""
         try:
             return {"upload": upload, "reference": f"upload:{upload}", **self.facts(f"upload:{upload}")}
         except BaseException:
@@ -58,7 +58,7 @@ class Studio:
             raise
 
     def facts(self, reference: str) -> dict[str, Any]:
-        """What a plate or a handful of pictures is, as plain values."""
+        """Facts of a plate, or of a few pictures, as plain values."""
         path = self.desk.path(reference)
         files = sorted(p.name for p in path.iterdir()) if path.is_dir() else [path.name]
         strange = next((n for n in files if path.is_dir() and Path(n).suffix.lower() not in STILLS | MOVIES), None)

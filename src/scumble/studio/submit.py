@@ -39,7 +39,7 @@ def submit(desk: Desk, asked: Render | Match | Train | Qc) -> Job:
     if isinstance(asked, Render):
         plate, made, settings = desk.plate(asked), desk.look(asked), desk.settings(asked)
         output = output_name(asked, plate, made)
-        job_of(plate, made, Path(output), settings_of(settings))  # what a render would refuse is refused at once
+        job_of(plate, made, Path(output), settings_of(settings))  # refused now, not when the render begins
     elif isinstance(asked, Match):
         own_name(desk.store, asked.name)
         plate = desk.plate(asked)

@@ -1,4 +1,4 @@
-"""Keeps one worker process alive, ends the jobs that are cancelled, and says what became of a worker that died."""
+"""Keeps one worker process alive, ends cancelled jobs, and reports a worker that died."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from types import TracebackType
 from scumble.core.errors import BadOutput
 from scumble.studio.store import Store
 
-LOOK = 0.2  # seconds between looks at the worker
+LOOK = 0.2  # seconds between checks of the worker
 
 GRACE = 30.0  # seconds that a job may take to stop: a training saves its step
 
-CLEANING = 3600.0  # seconds between looks for old uploads
+CLEANING = 3600.0  # seconds between searches for old uploads
 
 RESTART = 1.0  # seconds before a worker that died is started again
 
@@ -40,7 +40,7 @@ class Supervisor:
     def __enter__(self) -> Supervisor:
         self.lock = sqlite3.connect(self.store.folder / "lock.sqlite", timeout=0, check_same_thread=False)
         try:
-            self.lock.execute("BEGIN EXCLUSIVE")  # which ends with this process, however it ends
+            self.lock.execute("BEGIN EXCLUSIVE")  # the worker ends with this process, however this one ends
         except sqlite3.OperationalError as error:
             self.lock.close()
             raise BadOutput(
@@ -92,7 +92,7 @@ class Supervisor:
         return subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True)
 
     def _take_down(self, code: int) -> None:
-        """The worker is no more: what it was at has failed, or was cancelled."""
+        """The worker has ended: its job has failed, or was cancelled."""
         self.asked.clear()
         known = -code in {int(number) for number in signal.Signals}
         how = f"by {signal.Signals(-code).name}" if known else f"with exit code {code}"
@@ -139,7 +139,7 @@ def _close(worker: subprocess.Popen[bytes]) -> None:
 
 
 def _sweep(group: int) -> None:
-    """End what a worker that is no more has left behind: the training that it had begun."""
+    """End the training that a dead worker had begun."""
     if hasattr(os, "killpg"):
         with suppress(OSError):
             os.killpg(group, signal.SIGKILL)

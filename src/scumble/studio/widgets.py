@@ -36,7 +36,7 @@ def widget(name: str, words: Words) -> Any:
 
 
 def _choices(name: str, declared: Option, words: Words) -> list[tuple[str, str]]:
-    """What a list offers: nothing first, then every word of the option."""
+    """The choices of a list: nothing first, then every word of the option."""
     if declared.among is not None:
         return [("auto", ""), *((word, word) for word in declared.among())]
     return [(words("off"), ""), *((words.of_option(w), w) for w in choices_of(hint_of(RenderSettings, name)))]

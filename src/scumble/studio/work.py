@@ -50,7 +50,7 @@ PATIENCE = 25.0  # seconds that a training has to save what it has learned
 
 
 def perform(job: Job, desk: Desk) -> str:
-    """Do a job; what its user should know of the result. Raises ScumbleError."""
+    """Do a job and return notes for its user. Raises ScumbleError."""
     asked = with_defaults(job.kind, job.request)
     works: dict[str, Callable[[Job, Desk, Any], str]] = {"render": _render, "match": _match, "train": _train, "qc": _qc}
     return works[job.kind](job, desk, asked)
@@ -75,7 +75,7 @@ def _render(job: Job, desk: Desk, asked: Render) -> str:
     home = desk.store.home(job.id)
     plate, settings = desk.plate(asked), desk.settings(asked)
     look = Look.load(home / "look.look")  # as it was when the job was submitted
-    if asked.styles and not is_mixed(asked):  # the command line's own: not rounded by a file
+    if asked.styles and not is_mixed(asked):  # the look itself, as on the command line: not rounded by a file
         stored, look = look, desk.look(asked)
         if look.hash != stored.hash:
             raise BadInput("the style pictures have changed since the job was submitted; submit it again")
@@ -93,7 +93,9 @@ def _render(job: Job, desk: Desk, asked: Render) -> str:
                 part.write_bytes(html_report.jpeg(small))
 
     done = None
-    if parse_pattern(output) is not None or not output.exists():  # else stopped when it was whole: it appears so only
+    if (
+        parse_pattern(output) is not None or not output.exists()
+    ):  # otherwise the output was finished before the stop: it appears only when it is whole
         done = api.render(desk.path(asked.plate), look, output, on_frame=told.frame, watch=watch, **settings)
     desk.store.tell(job.id, done=len(numbers), message="proxy")
     _show(open_plate(output, None if is_movie(output) else plate.numbers[0]), home)
@@ -106,7 +108,7 @@ def _render(job: Job, desk: Desk, asked: Render) -> str:
 
 
 def _show(result: Plate, home: Path) -> None:
-    """What the page shows of a result: a movie that browsers play, or a picture."""
+    """Make what the page shows of a result: a movie that browsers play, or a picture."""
     size = fitting(result.size, PROXY, result.pixel_aspect)
     frames = (Frame(f.number, resized(shown(f), size), DISPLAY) for f in result.read(result.numbers))
     if len(result.numbers) == 1:
@@ -136,7 +138,7 @@ def _pack(files: tuple[Path, ...], target: Path) -> None:
 
 
 class _StoreProgress:
-    """Tells the store of frames, not more often than anyone looks."""
+    """Tells the store about frames, a few times a second at most."""
 
     def __init__(self, job: Job, desk: Desk, total: int) -> None:
         self.job, self.store = job, desk.store

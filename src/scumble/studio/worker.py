@@ -23,7 +23,7 @@ from scumble.studio.desk import Desk
 from scumble.studio.store import Job, Store
 from scumble.studio.work import perform
 
-PAUSE = 0.2  # seconds between looks into an empty queue
+PAUSE = 0.2  # seconds between checks of an empty queue
 
 NICE = 5  # previews of the page come before a render
 
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def _end(number: int, _: object) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once: what is being saved is not disturbed again
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # only once: a second signal must not disturb saving
     sys.exit(128 + number)
 
 
@@ -82,7 +82,7 @@ def _watch_server() -> None:
     if os.name == "nt":
         os._exit(0)
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(60)  # a step in hand, a checkpoint
+    time.sleep(60)  # time for the current step and its checkpoint
     os._exit(1)
 
 

@@ -1,1 +1,1 @@
-"""How a generator learns: data preparation, the loop, evaluation, checkpoints (needs the extra `train`)."""
+"""Training: data, networks, losses, the GAN loop, looks of a show, matching to painted frames (extra `train`)."""

@@ -27,7 +27,7 @@ def facts_of(gan: Gan) -> dict[str, Any]:
         "crops": gan.steps * gan.settings.data.contents,
         "settings": portable(gan.settings),
         "rewarm_from": gan.rewarm_from,
-        "critic_at_hand": gan.critic_at_hand,
+        "critic_at_hand": gan.discriminator_is_trained,
         "painting": gan.painting,
     }
 
@@ -77,7 +77,7 @@ def load(gan: Gan, path: Path) -> dict[str, Any]:
     try:
         gan.steps = int(facts["step"])
         gan.rewarm_from = facts.get("rewarm_from") if exact else gan.steps
-        gan.critic_at_hand = bool(facts["critic_at_hand"])
+        gan.discriminator_is_trained = bool(facts["critic_at_hand"])
     except (KeyError, TypeError, ValueError) as error:
         raise BadInput(f"{path}: its facts are not those of a checkpoint ({error}); take an earlier one") from error
     return facts

@@ -1,4 +1,4 @@
-"""Crops on their way to a painting: moved or turned for the motion term, recoloured, painted."""
+"""The forward pass of crops: moved or turned for the motion term, recoloured, painted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training changes: generator, discriminator, their optimisers, and the generator's running average."""
+"""The networks of a training: generator, discriminator, their optimisers, and the generator's running average (EMA)."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class Gan:
         if kind.conditioning == "style":
             self.generator.standardise(usual)
         self.discriminator = _discriminator_of(s.discriminator.kind, usual)
-        self.critic_at_hand = False
+        self.discriminator_is_trained = False
         """Whether the discriminator was trained before this run."""
         if kind.start is not None:
-            self.critic_at_hand = generator_file.start_from(self.generator, self.discriminator, kind.start)
+            self.discriminator_is_trained = generator_file.start_from(self.generator, self.discriminator, kind.start)
         if s.discriminator.start is not None:
-            generator_file.start_critic(self.discriminator, s.discriminator.start)
-            self.critic_at_hand = True
+            generator_file.start_discriminator(self.discriminator, s.discriminator.start)
+            self.discriminator_is_trained = True
         half = dtype_of(s.run.precision, self.device)
         self.generator.dtype = half
         if isinstance(self.discriminator, StyleDiscriminator):
@@ -51,7 +51,7 @@ class Gan:
         compiled = s.run.compiled and (self.device.type != "cpu" or can_compile())
         self.generator.fused = Fused(compiled)
         self.uncompiled = s.run.compiled and not compiled
-        """Compiling was asked for, and there is no compiler."""
+        """Whether compiling was asked for and there is no compiler."""
         self.terms = Terms(s.losses, features, styles, self.generator.fused)
         self.ema = copy.deepcopy(self.generator).requires_grad_(False)
         self.ema.fused = Fused()
@@ -63,9 +63,9 @@ class Gan:
         self.adam_d = torch.optim.Adam(self.discriminator.parameters(), lr=s.schedule.rate_d, betas=s.schedule.betas_d)
         self.steps = 0
         self.rewarm_from: int | None = None
-        """Step at which a run went on without Adam's moments."""
+        """Step at which the run was resumed without Adam's moments."""
         self.broken = 0
-        """Gradients in a row that were not finite."""
+        """Number of gradients in a row that were not finite."""
         self.random = torch.Generator()
 
     @property

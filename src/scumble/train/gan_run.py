@@ -80,7 +80,7 @@ class GanRun(Run):
     def begin(self, resumed: Mapping[str, Any], checkpoint_file: Path | None) -> None:
         """Take up a checkpoint with its facts, if there is one; judge the weights that the run started from.
 
-        These are the first best ones, and hold the content figure; where they are not known, nothing is held.
+        These are the first best weights, and limit the content figure. If they are not known, nothing is limited.
         """
         settings = self.gan.settings
         if checkpoint_file is not None:
@@ -99,18 +99,18 @@ class GanRun(Run):
             self.preview()
 
     def figures(self, split: str) -> dict[str, float]:
-        """Judge the averaged weights on a split, and write that down."""
+        """Evaluate the averaged weights on a split, and write the figures to the journal."""
         evaluation = self.judge(self.gan, split)
         self.journal.figures(self.steps, split, evaluation.figures, evaluation.grid)
         return evaluation.figures
 
     def preview(self) -> None:
-        """Paint whole pictures as they would be now, where the run learns one style and wants previews."""
+        """Write a preview, if the run learns one style and previews are wanted."""
         if self.previews.wanted:
             self.journal.preview(self.steps, self.previews.painted(self.gan))
 
     def finish(self) -> TrainingResult:
-        """Judge the last weights and, of the best, the test split; write checkpoints, card and report."""
+        """Evaluate the last weights, then the best ones on the test split; write checkpoints, card and report."""
         self.keep_best(self.figures("val"))
         self.save()
         best_file = self.folder / BEST

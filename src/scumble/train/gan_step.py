@@ -23,11 +23,11 @@ from scumble.train.forward import Moved, in_their_styles_colours
 from scumble.train.gan import Gan
 from scumble.train.nn import losses
 from scumble.train.nn.discriminator import StyleDiscriminator
-from scumble.train.schedule import critic_weight, rates, term_weights
+from scumble.train.schedule import discriminator_weight, rates, term_weights
 
 BROKEN_IN_A_ROW = 20  # gradients that are not finite: more than flat crops explain
 
-LOUDEST = 2.5  # times the batch's mean gradient that one picture may pull
+LOUDEST = 2.5  # largest gradient of one picture, in means of the batch
 
 
 def gan_step(gan: Gan, batch: Batch, progress: float) -> dict[str, float]:
@@ -63,16 +63,16 @@ def gan_step(gan: Gan, batch: Batch, progress: float) -> dict[str, float]:
     total = losses.weighted_total(terms, weights) if terms else 0 * leaf.sum()
     (gradient,) = torch.autograd.grad(total, leaf)
     report = {name: float(value.detach()) for name, value in terms.items()} | {"total": float(total.detach())}
-    share = critic_weight(s.schedule, s.losses, gan.steps, gan.critic_at_hand)
+    share = discriminator_weight(s.schedule, s.losses, gan.steps, gan.discriminator_is_trained)
     if len(real) and share:
         of_own = goal.moments.repeat_interleave(len(own) // len(goal.moments), 0)
         report |= _phase_d(gan, real, goal.moments, own.detach(), of_own)
-        report["adversarial"], of_critic = _by_critic(gan, own, leaf, of_own)
+        report["adversarial"], of_discriminator = _by_discriminator(gan, own, leaf, of_own)
         if not s.losses.adversarial_relative:
             report["total"] += share * report["adversarial"]
-            gradient = gradient + share * of_critic
+            gradient = gradient + share * of_discriminator
         else:
-            gradient = gradient + _scaled_to(of_critic, gradient, share)
+            gradient = gradient + _scaled_to(of_discriminator, gradient, share)
     if not all(math.isfinite(value) for value in report.values()):
         names = ", ".join(name for name, value in report.items() if not math.isfinite(value))
         raise TrainingFailed(f"step {gan.steps}: the loss {names} is not finite")
@@ -90,7 +90,7 @@ def _set_rates(gan: Gan, progress: float) -> None:
 
 
 def _goal_of(gan: Gan, batch: Batch) -> Goal:
-    """What the pictures are to be like, a row for the views of each."""
+    """The targets of a batch, one row for the views of each picture."""
     goal = gan.styles.goals.of(batch.styles)
     if batch.other is not None and batch.share is not None:
         goal = goal.mixed(gan.styles.goals.of(batch.other), batch.share)
@@ -98,9 +98,9 @@ def _goal_of(gan: Gan, batch: Batch) -> Goal:
 
 
 def _learn(gan: Gan, y: Tensor, gradient: Tensor) -> float:
-    """Bring the gradient at the painting to the weights; its norm there.
+    """Backpropagate the gradient at the painting to the weights and step; its norm at the weights.
 
-    A content crop that is flat to the last bit gives one that is not finite: every layer divides by its deviation.
+    A perfectly flat crop gives a gradient that is not finite: every layer divides by its deviation. It is skipped.
     """
     norms = gradient.flatten(1).norm(dim=1)
     gradient = gradient * (LOUDEST * norms.mean() / norms.clamp(min=1e-12)).clamp(max=1).view(-1, 1, 1, 1)
@@ -148,7 +148,7 @@ def _phase_d(gan: Gan, real: Tensor, of_real: Tensor, fake: Tensor, of_fake: Ten
     return report | {"d": float(loss.detach())}
 
 
-def _by_critic(gan: Gan, own: Tensor, leaf: Tensor, moments: Tensor) -> tuple[float, Tensor]:
+def _by_discriminator(gan: Gan, own: Tensor, leaf: Tensor, moments: Tensor) -> tuple[float, Tensor]:
     """The verdict on the paintings (BCE, not saturating) and its gradient at all of them."""
     discriminator = gan.discriminator
     logits = discriminator(own, moments) if isinstance(discriminator, StyleDiscriminator) else discriminator(own)

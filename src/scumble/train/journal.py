@@ -23,7 +23,7 @@ CARD, BOARD = "card.json", "tensorboard"
 
 @contextmanager
 def written_or_refused(folder: Path) -> Iterator[None]:
-    """Failed writes of the run's own files as one sentence."""
+    """Turns failed writes of the run's own files into one sentence."""
     try:
         yield
     except OSError as error:
@@ -31,7 +31,7 @@ def written_or_refused(folder: Path) -> Iterator[None]:
 
 
 class Journal:
-    """What a run writes down: TensorBoard, `metrics.jsonl`, and every evaluation's grid.
+    """What a run records: TensorBoard, `metrics.jsonl`, and the grid of every evaluation.
 
     A run that goes on from step `first` drops what was written of later steps: it will see them again.
     """
@@ -98,7 +98,7 @@ class Journal:
 
     def _line(self, values: dict[str, Any]) -> None:
         self.lines.write(json.dumps(values) + "\n")
-        self.lines.flush()  # whoever follows the run, or finds it killed, has every line
+        self.lines.flush()  # every line is there for whoever follows the run, or finds it killed
 
 
 JOURNAL = "metrics.jsonl"

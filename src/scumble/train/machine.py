@@ -25,7 +25,7 @@ def device_of(name: str) -> torch.device:
 
 
 class Signals:
-    """SIGINT and SIGTERM are taken down while a step is under way; a second one is obeyed at once."""
+    """SIGINT and SIGTERM are noted while a step runs; a second signal is obeyed at once."""
 
     def __enter__(self) -> Signals:
         self.asked = 0

@@ -1,4 +1,4 @@
-"""What became of a training run, as `report.html`: curves, grids, figures and settings in one file."""
+"""The report of a training run, `report.html`: curves, grids, figures and settings in one file."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ def _losses(terms: Sequence[dict[str, Any]]) -> list[Drawing | Text]:
         return [line["step"] for line in kept], [line[name] for line in kept]
 
     known = list(dict.fromkeys(name for line in terms for name in line if name != "step"))
-    of_critic = [name for name in known if name.split("_")[0] == "d"]
-    drawings = [Drawing(curves({name: series(name)}), name) for name in known if name not in of_critic]
-    if of_critic:
-        critic = {"real": series("d_real"), "fake": series("d_fake")}
+    of_discriminator = [name for name in known if name.split("_")[0] == "d"]
+    drawings = [Drawing(curves({name: series(name)}), name) for name in known if name not in of_discriminator]
+    if of_discriminator:
+        discriminator = {"real": series("d_real"), "fake": series("d_fake")}
         drawings += [
             Drawing(curves({"loss": series("d")}), "discriminator's loss"),
-            Drawing(curves(critic), "discriminator's verdicts: share taken for real"),
+            Drawing(curves(discriminator), "discriminator's verdicts: share taken for real"),
         ]
     return list(drawings)
 

@@ -1,4 +1,4 @@
-"""A training in its folder: clock, journal, signals, best weights, stop and resume; for a GAN and for a match alike."""
+"""A run: a training in its folder, with clock, journal, signals, best weights, stop and resume; of a GAN or a match."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Run(ABC):
         return self.progress >= 1
 
     def is_stopped(self, at: int | None = None) -> bool:
-        """Whether the run ends here, saved, to be gone on with: at step `at`.
+        """Whether the run stops here, saved, so that it can go on later: at step `at`.
 
         Raises SystemExit with the signal's exit code where a signal asks for the end.
         """

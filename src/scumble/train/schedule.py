@@ -8,11 +8,11 @@ from scumble.train.settings import LossSettings, ScheduleSettings
 
 REWARM_STEPS = 300  # after a travel checkpoint Adam's moments must be found again
 
-LEAST_RATE = 0.02  # of the rate, at the end of the decay
+LEAST_RATE = 0.02  # share of the rate at the end of the decay
 
-SLOW_KERNELS = 0.1  # of the rate, for kernels before `schedule.kernels_from`
+SLOW_KERNELS = 0.1  # share of the rate for kernels before `schedule.kernels_from`
 
-TURNED = 2.0  # times the weight of motion, for pictures that are turned as well
+TURNED = 2.0  # weight of turned pictures, in weights of motion
 
 
 def rates(plan: ScheduleSettings, step: int, progress: float, rewarm_from: int | None) -> tuple[float, float]:
@@ -26,7 +26,7 @@ def rates(plan: ScheduleSettings, step: int, progress: float, rewarm_from: int |
     return plan.rate * factor * slow, plan.rate * factor
 
 
-def critic_weight(plan: ScheduleSettings, losses: LossSettings, step: int, at_hand: bool) -> float:
+def discriminator_weight(plan: ScheduleSettings, losses: LossSettings, step: int, at_hand: bool) -> float:
     """Weight of the discriminator's verdict; 0 before it joins. `at_hand`: it was trained before this run."""
     begins = 0 if at_hand else plan.adversarial_from
     if step < begins:

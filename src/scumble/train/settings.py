@@ -96,7 +96,7 @@ class GeneratorSettings:
 
 @dataclass(frozen=True)
 class DiscriminatorSettings:
-    """The critic."""
+    """The discriminator."""
 
     kind: Literal["style", "plain"] = option("style", "Conditioned on the moments of the style, or a plain PatchGAN.")
     mismatched: float = option(
@@ -272,7 +272,7 @@ class TrainSettings:
 
 
 def portable(settings: TrainSettings) -> dict[str, Any]:
-    """Settings as plain values with file names for paths: facts travel, folders of one machine do not."""
+    """Settings as plain values, with file names instead of paths: the folders of one machine mean nothing elsewhere."""
     values = to_values(settings)
     for table, key in (("data", "dataset"), ("data", "style"), ("generator", "start"), ("discriminator", "start")):
         if key in values[table]:

@@ -1,4 +1,4 @@
-"""What a run needs before its first step: the features network, the styles, and a word on what is slow."""
+"""What a run needs before its first step: the features network, the styles, and notes on what is slow here."""
 
 from __future__ import annotations
 

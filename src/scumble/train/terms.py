@@ -95,7 +95,7 @@ class Terms:
         return self._of_content[1]
 
     def _form(self) -> Callable[[Tensor], Tensor]:
-        """What of features the content term compares."""
+        """What the content term compares of features: normalised or raw."""
         return self.fused.instance_normalised if self.settings.content_normalised else torch.Tensor.float
 
 

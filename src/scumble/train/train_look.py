@@ -30,9 +30,9 @@ from scumble.train.settings import TrainSettings
 
 CARD_FACTS = ("step", "best_at", "seconds", "start", "val", "test", "pictures", "settings")
 
-FEW_STEPS = 200  # a run of fewer is told that it was too short
+FEW_STEPS = 200  # a shorter run gets a note that it was too short
 
-ENCODED = 16  # style pictures that the universal generator is shown
+ENCODED = 16  # style pictures that make the instant look at most
 
 
 def start_of(settings: TrainSettings, start: str | None) -> tuple[TrainSettings, Look | None]:

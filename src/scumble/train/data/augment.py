@@ -1,4 +1,4 @@
-"""Motion and disguises for training: smooth random warps, and what hides a small data set from D."""
+"""Augmentation: smooth random motion, and changes that keep D from learning a small data set by heart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one training step sees, drawn from the seed and the step alone: a run that resumes goes on the same.
+"""The batches of a training, drawn from seed and step alone, so that a resumed run sees the same ones.
 
 Crops are cut on a few threads ahead of the loop.
 """
@@ -17,7 +17,7 @@ from scumble.train.data.dataset import Dataset, Pixels, dulled, random_crop, to_
 from scumble.train.data.style_set import StyleSet
 from scumble.train.settings import DataSettings, TrainSettings
 
-MARGIN = 4  # pixels around a content crop, within which it moves by whole pixels
+MARGIN = 4  # pixels around a content crop: the room in which it moves by whole pixels
 
 
 class Batch(NamedTuple):
@@ -39,7 +39,7 @@ class Batch(NamedTuple):
 class Batches:
     """Random access to the batches of a run; `stream(first)` yields them from a step on, cut ahead.
 
-    `motion_from` is the step from which on pairs come, None for never; `critic` asks for real crops.
+    `motion_from` is the step from which on pairs come, None for never; `with_real` asks for real crops.
     """
 
     def __init__(
@@ -49,9 +49,9 @@ class Batches:
         styles: StyleSet,
         seed: int,
         motion_from: int | None = None,
-        critic: bool = True,
+        with_real: bool = True,
     ) -> None:
-        self.settings, self.seed, self.motion_from, self.critic = settings, seed, motion_from, critic
+        self.settings, self.seed, self.motion_from, self.with_real = settings, seed, motion_from, with_real
         self.dataset, self.styles = dataset, styles
         self.contents = dataset.of("content", "train")
         dataset.load(self.contents)
@@ -102,7 +102,7 @@ class Batches:
             other = self.styles.draw(count, rng)
             share = torch.from_numpy(rng.random(count).astype(np.float32))
         real = torch.empty(0)
-        if self.critic and other is None:
+        if self.with_real and other is None:
             real = torch.from_numpy(to_batch([self._real(int(number), rng) for number in styles]))
         return Batch(torch.from_numpy(content), key, pairs, styles, other, share, real)
 

@@ -27,11 +27,11 @@ PACKED = "packed.zip"
 
 MOST_KEPT = (
     4 << 30
-)  # bytes of decoded pictures: some 1,500 frames of 720 lines; more are decoded whenever they are used
+)  # bytes of decoded pictures that are kept, about 1,500 frames of 720 lines; others are decoded at every use
 
 Pixels = NDArray[np.float32]
 
-# what zipfile, zlib, csv and Pillow raise for files that are not whole or not theirs
+# errors of zipfile, zlib, csv and Pillow for damaged or foreign files
 DAMAGE = (OSError, ValueError, KeyError, RuntimeError, EOFError, SyntaxError, zlib.error, zipfile.BadZipFile, csv.Error)
 
 
@@ -72,7 +72,7 @@ class Dataset:
         self._kept = 0  # bytes of them
 
     def of(self, kind: str, split: str) -> list[Record]:
-        """Records of a kind and split; an empty answer is an error that says so."""
+        """Records of a kind and split. Raises BadInput if there are none."""
         of_kind = [r for r in self.records if r.kind == kind]
         records = [r for r in of_kind if r.split == split or (self.few and len(of_kind) < 3)]
         if not records:

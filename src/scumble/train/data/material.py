@@ -1,4 +1,4 @@
-"""What a show brings to the training of a look: footage and style pictures, packed in the run's folder."""
+"""The training data of a look: a show's footage and style pictures, packed in the run's folder."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def gather(
     tell: Listener = ignore,
     resume: bool = False,
 ) -> PackedMaterial:
-    """Pack the material into a run's folder; that of a run which is there gives way when all is well.
+    """Pack the material into a run's folder. The data of a run that is there is replaced at the end, if all is well.
 
     `resume` is for a run that goes on: with the same material and what else it was `begun_with`.
     Raises BadInput, BadPlate, BadSettings naming what cannot be trained on.
@@ -150,7 +150,7 @@ def _packed(
         content, style, output, size, QUALITY, FRAMES, material.licence, tell, True, material.options, True, run
     )
     files = {record.file for record in Dataset(output).records}
-    for path in given:  # a file that was named is missed, where one of a folder is left out
+    for path in given:  # a named file must be usable; a file of a folder may be left out
         if not path.is_dir() and not any(name.startswith(stem_of(kind, path)) for name in files):
             why = next((f.sentence for f in done.skipped if f.path == path), f"{path}: black, flat, or there twice")
             shutil.rmtree(output)
@@ -164,7 +164,7 @@ def _is_packed(path: Path) -> bool:
 
 
 def _identity(material: Material, folder: Path) -> dict[str, Any]:
-    """By which a run's material is known again: names and sizes of all files, and how they are understood."""
+    """Identity of a run's material: names and sizes of all files, and how they are read."""
     options = material.options
     return {
         "footage": _files(material.content, "content", folder),

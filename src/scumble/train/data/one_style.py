@@ -1,4 +1,4 @@
-"""Training on one style: a picture, or all style pictures of a packed data set, that together are what a look is of."""
+"""Training on one style: a picture, or all style pictures of a packed data set together."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scumble.network.palette import Palette
 from scumble.train.data.dataset import PACKED, Dataset, to_pixels
 from scumble.train.data.pictures import load_picture
 
-PICTURES = 1000  # at most, spread through the style's: so many decoded ones take some 1.2 GB
+PICTURES = 1000  # pictures at most, spread through the style's: decoded they take about 1.2 GB
 
 
 def pictures_of(style: Path, split: str, most: int = PICTURES) -> list[Image.Image]:

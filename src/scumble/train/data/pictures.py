@@ -24,7 +24,7 @@ BY_PILLOW = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif",
 
 PICTURES = BY_OIIO | BY_PILLOW
 
-LEAST_SIDE = 32  # pixels; nothing can be cut out of less
+LEAST_SIDE = 32  # pixels: smaller pictures cannot be cropped
 
 PAPER = (255, 255, 255)  # under transparent parts
 
@@ -62,7 +62,7 @@ def _by_pillow(path: Path) -> Image.Image:
             return _to_srgb(ImageOps.exif_transpose(opened))
     except BadPlate:
         raise
-    except Exception as error:  # Pillow's plug-ins raise whatever their formats break with
+    except Exception as error:  # Pillow's plug-ins raise any kind of error
         raise BadPlate(f"{path}: not a picture that can be read ({error})") from error
 
 
@@ -86,7 +86,7 @@ def _to_srgb(picture: Image.Image) -> Image.Image:
 
 
 def _by_profile(picture: Image.Image, profile: bytes | None) -> Image.Image:
-    """RGB in sRGB; a profile that is broken or of another colour model is no reason to lose the picture."""
+    """RGB in sRGB. A broken profile, or one of another colour model, is ignored."""
     if profile and picture.mode in ("RGB", "CMYK", "L"):
         with suppress(ImageCms.PyCMSError, OSError, ValueError):
             own = ImageCms.ImageCmsProfile(io.BytesIO(profile))

@@ -50,12 +50,12 @@ LONGEST = 16383  # pixels: what a WebP can hold
 
 LEFT_OUT = "left_out.csv"
 
-# pictures that need another program first: passed over, but never in silence
+# pictures that need another program first: skipped, and listed
 UNDEVELOPED = {".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2", ".psd", ".psb", ".svg", ".pdf", ".jp2"}
 
 SPLITS = ("train", "val", "test")
 
-LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the only time a ZIP can hold that is the same at every run
+LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest time that a ZIP can hold: the same in every run
 
 
 class Skipped(NamedTuple):
@@ -174,7 +174,7 @@ def prepare(
         shutil.rmtree(work)
     except OSError as error:
         raise not_written(output, error) from error
-    except BadOutput:  # such as a full disk: what is done waits for the next run
+    except BadOutput:  # such as a full disk: finished pictures wait for the next run
         raise
     except ScumbleError:
         shutil.rmtree(work, ignore_errors=True)
@@ -202,7 +202,7 @@ def split_of(artwork: str, given: str = "") -> str:
     if given in ("val", "test"):
         return given
     place = int(hashlib.sha256(artwork.encode()).hexdigest()[:8], 16) / 0x100000000
-    if given == "train":  # the source has set its test pictures aside already
+    if given == "train":  # the source has its own test pictures
         return "val" if place < 0.05 else "train"
     return "val" if place < 0.05 else "test" if place < 0.1 else "train"
 
@@ -352,7 +352,7 @@ def _prepared(
     done = work / f"{key}.json"
     if not done.is_file():
         facts = _work_on(file, work, key, size, quality, frames, options)
-        if not facts["fault"]:  # what failed is tried again: a missing library may have come
+        if not facts["fault"]:  # failures are tried again: a missing library may be there now
             with written_whole(done) as part:
                 part.write_text(json.dumps(facts), "utf-8")
     else:

@@ -1,4 +1,4 @@
-"""The style side of training, computed once: what the losses want of every style, looked up by number.
+"""The style side of training, computed once: the targets of the losses for every style, looked up by number.
 
 Of every style picture some crops are measured (`data.variants`), at scales spread over `data.style_scale`; some
 take the colours of another picture, some are turned. What is kept of a crop: its moments at full and at half size, two
@@ -55,7 +55,7 @@ Pixels = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Goal:
-    """What styles are like, a row each: moments at full and half size, upper halves of Gram matrices, colours."""
+    """Targets of styles, one row each: moments at full and half size, upper halves of Gram matrices, colours."""
 
     moments: Tensor
     half: Tensor
@@ -100,7 +100,7 @@ class Goal:
 
 @torch.no_grad()
 def measured(crops: Sequence[Pixels], features: PerceptualFeatures, device: torch.device) -> Goal:
-    """What crops (H, W, 3) of one size are like."""
+    """The targets of crops (H, W, 3) of one size."""
     fused = Fused()
     x = torch.from_numpy(to_batch(crops)).to(device)
     full, half = features(x, LAYERS), features(F.avg_pool2d(x, 2), LAYERS)

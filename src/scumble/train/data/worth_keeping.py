@@ -1,4 +1,4 @@
-"""Which pictures of a data set say something of their own: neither black nor flat, nor like one that is kept."""
+"""Which pictures of a data set are worth keeping: neither black nor flat, nor like another one."""
 
 from __future__ import annotations
 

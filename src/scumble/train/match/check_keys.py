@@ -26,17 +26,30 @@ SHAPE = 0.02  # most that a key's proportions may differ from the plate's
 
 MOVED = 2.0  # pixels at 360 lines: a painted frame that is shifted further gets a note
 
-UNSURE = 2.5  # pixels by which strokes themselves may mislead the measurement
+UNSURE = 2.5  # pixels: strokes alone may shift the measurement this far
 
-FACTORS = (1.0, 1.04, 1.08, 1.12, 1.17, 1.22, 1.28, 1.34, 1.41, 1.5, 1.6, 1.75)  # at which a cropped key is looked for
+FACTORS = (
+    1.0,
+    1.04,
+    1.08,
+    1.12,
+    1.17,
+    1.22,
+    1.28,
+    1.34,
+    1.41,
+    1.5,
+    1.6,
+    1.75,
+)  # enlargements that are tried for a cropped frame
 
-ENLARGED = 0.18  # from which one at another size does, where it is also twice that at its own
+ENLARGED = 0.18  # correlation from which an enlarged match counts, if it is also twice that at the frame's own size
 
-SURE = 0.12  # from which a correlation of edges says something: right pairs have 0.3, wrong ones less than 0.09
+SURE = 0.12  # correlation of edges from which a match counts: right pairs have 0.3, wrong ones less than 0.09
 
 
 def compare_keys(first: Look, sources: Sequence[Mapping[str, Any]], tell: Listener) -> None:
-    """Say what a look that was matched before learned from and is not given any more."""
+    """Note painted frames that the look has learned from and that are not given now."""
     given = {source["frame"] for source in sources}
     for source in first.facts.get("sources", []):
         if "frame" in source and source["frame"] not in given:
@@ -104,7 +117,7 @@ class Alignment(NamedTuple):
 
 
 def alignment(plate: Pixels, painted: Pixels, factors: Sequence[float] = FACTORS) -> Alignment:
-    """Where the edges of a painting (H, W, 3) meet those of its plate: phase correlation, at several enlargements."""
+    """How a painting (H, W, 3) lies on its plate, by phase correlation of edges at several enlargements."""
     height, width = painted.shape[:2]
     window, own = cv2.createHanningWindow((width, height), cv2.CV_32F), _edges(painted)
     alignments = []
@@ -123,7 +136,7 @@ def _edges(picture: Pixels) -> Pixels:
 
 
 def _beside(best: Alignment, straight: Alignment, size: tuple[int, int], full: tuple[int, int]) -> str:
-    """What is to be said of an alignment at `size`, in pixels of `full`; nothing where edges tell nothing."""
+    """A phrase about an alignment at `size`, in pixels of `full`; empty if the painting lies where it should."""
     if best.factor > 1 and best.sure > max(ENLARGED, 2 * straight.sure):
         return f"looks like a part, enlarged by about {best.factor:.2f}, of"
     if straight.sure > SURE and np.hypot(straight.right, straight.down) > max(UNSURE, MOVED * size[1] / 360):
@@ -133,7 +146,7 @@ def _beside(best: Alignment, straight: Alignment, size: tuple[int, int], full: t
 
 
 def compare_frames(keys: Sequence[Key], others: Sequence[tuple[int, Pixels]], tell: Listener) -> None:
-    """Say where a key's edges meet those of another frame far better than those of its own."""
+    """Note painted frames whose edges fit another frame far better than their own."""
     for key in keys:
         own = alignment(key.plate, key.painted, (1.0,)).sure
         number, best = max(((n, alignment(p, key.painted, (1.0,))) for n, p in others), key=lambda f: f[1].sure)

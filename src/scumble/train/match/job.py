@@ -34,7 +34,7 @@ from scumble.train.match.settings import MatchSettings
 from scumble.train.nn.arithmetic import dtype_of
 from scumble.train.nn.perceptual import PerceptualFeatures
 
-FREE = 12  # frames that nobody painted and that hold the look
+FREE = 12  # unpainted frames that keep the look from drifting
 
 SHOWN = 5  # frames of a preview
 
@@ -71,7 +71,7 @@ def match_look(
     if not painted or twice is not None:
         raise BadInput("give painted key frames" if twice is None else f"frame {twice} was painted twice; give it once")
     height = plate.size[1]
-    if start is not None and start.shot is not None:  # what it has learned, it has learned at those
+    if start is not None and start.shot is not None:  # it goes on at the lines at which it has learned
         learned = start.facts.get("training", {}).get("lines")
         lines = learned if lines is None and isinstance(learned, int) else lines
     lines = min(height, LINES) if lines is None else lines or height
@@ -96,7 +96,7 @@ def match_look(
     features = PerceptualFeatures.load(vgg or vgg_path(), "relu4_1", dtype)
     matcher = Matcher(first, statistics, keys, free, settings, features)
     shown = [(frame.number, at_network_size(frame, size)) for frame in plate.read(spread(plate.numbers, SHOWN))]
-    taught = hashlib.sha256()  # plate, painting, colour space and matte, as they teach
+    taught = hashlib.sha256()  # a hash of everything that teaches: plate, painting, colour space and matte
     for array in (*(part for key in keys for part in key[1:]), *free):
         taught.update(np.ascontiguousarray(array).tobytes())
     identity = {"taught": taught.hexdigest(), "start": first.hash, "settings": _lasting(settings)}
@@ -182,5 +182,5 @@ def _portable(settings: MatchSettings) -> dict[str, Any]:
 
 
 def _lasting(settings: MatchSettings) -> dict[str, Any]:
-    """What must be the same for a match to go on: all but how long."""
+    """The settings that must be the same for a match to go on: all except its length."""
     return {k: v for k, v in _portable(settings).items() if k not in ("minutes", "steps")}

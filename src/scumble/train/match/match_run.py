@@ -95,13 +95,13 @@ class MatchRun(Run):
         self.preview()
 
     def judge(self, terms: Mapping[str, float]) -> None:
-        """Look at what was held out, and write it down beside the terms of the last step."""
+        """Evaluate on the held-out parts, and write the figures beside the terms of the last step."""
         figures = self.matcher.figures()._asdict()
         self.journal.terms(self.steps, {**terms, **{f"held out {name}": value for name, value in figures.items()}})
         self.judged(figures, "held out")
 
     def preview(self) -> None:
-        """Write frames of the shot as they would be painted now."""
+        """Write frames of the shot as the current weights paint them."""
         self.shows.write(self.folder)
 
     def finish(self) -> Figures:

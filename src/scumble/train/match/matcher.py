@@ -134,7 +134,7 @@ class Matcher:
         free = self._free_patches()
         y = self.paint(torch.cat([x, free]) if free is not None else x)
         own = y[: len(x)]
-        # what is not to teach is as the look has it: no difference, and nothing for features and critic to see
+        # outside the matte the target is the look's own painting: no difference, nothing to learn
         wanted = weight * wanted + (1 - weight) * own.detach()
         terms: dict[str, Tensor] = {}
         total_weight = weight.sum().clamp(min=1)
@@ -172,7 +172,7 @@ class Matcher:
         nn.utils.clip_grad_norm_(self.generator.parameters(), 1.0)
         self.adam_g.step()
         self.steps += 1
-        decay = min(s.ema, self.steps / (self.steps + 10))  # over the last tenth of the steps so far, at first
+        decay = min(s.ema, self.steps / (self.steps + 10))  # at first an average over the last tenth of the steps
         with torch.no_grad():
             for average, current in zip(self.ema.parameters(), self.generator.parameters(), strict=True):
                 average.lerp_(current, 1 - decay)

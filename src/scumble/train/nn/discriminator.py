@@ -20,7 +20,7 @@ from scumble.network.torch_engine import halved
 
 LEAK = 0.2
 
-LOUDNESS = 6.0  # of logits: under spectral normalisation alone they stay near 0, and nothing is told apart
+LOUDNESS = 6.0  # gain of logits: under spectral normalisation alone they stay near 0
 
 SCALES = 2  # the picture and its half
 
@@ -49,7 +49,7 @@ class StyleDiscriminator(nn.Module):
         self.register_buffer("spread", torch.ones(MOMENTS))
 
     def standardise(self, usual: Tensor, spread: Tensor) -> None:
-        """Take what is usual of styles, as the generator has it."""
+        """Take means and spreads of the styles' moments from the generator."""
         self.usual.copy_(usual)
         self.spread.copy_(spread)
 
@@ -88,7 +88,9 @@ class PlainDiscriminator(nn.Module):
         self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(widths))
         self.head = nn.Conv2d(widths[-1], 1, 3, padding=1)
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):  # torch's own start leaves scores near zero for hundreds of steps
+            if isinstance(
+                module, nn.Conv2d
+            ):  # torch's default initialisation leaves scores near zero for hundreds of steps
                 nn.init.kaiming_normal_(module.weight, a=LEAK)
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
 

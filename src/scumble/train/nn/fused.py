@@ -19,7 +19,7 @@ from torch import Tensor
 
 from scumble.network.shape import EPSILON, MOMENT_EPSILON
 
-RECOMPILED = 512  # shapes of layers, each a program of its own
+RECOMPILED = 512  # limit of compiled programs: every shape of layer has one
 
 
 def normalised_forward(v: Tensor, gamma: Tensor, beta: Tensor, relu: bool, views: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -26,7 +26,7 @@ Conditioning = Literal["style", "none"]
 
 CODE = 256  # width of the network that predicts a look's terms
 
-TAKEN = 0.2  # how much of the plate's bands is taken away before anything is learned
+TAKEN = 0.2  # share of the plate's bands that is taken away at the start
 
 
 class Moments(NamedTuple):
@@ -77,7 +77,7 @@ class Generator(nn.Module):
         self.register_buffer("spread", torch.ones(MOMENTS))
 
     def standardise(self, moments: Tensor) -> None:
-        """Take what is usual of styles from the moments of a data set (N, MOMENTS)."""
+        """Take means and spreads from the moments of a data set (N, MOMENTS)."""
         self.usual.copy_(moments.mean(0))
         self.spread.copy_(moments.std(0, correction=0) + 1e-3)
 
@@ -171,13 +171,13 @@ def _kaiming(channels: int, fan_in: int) -> Tensor:
 
 
 def _first_kernel(node: Node) -> Tensor:
-    """The head starts near nothing, so that training starts from the recoloured plate; what sees the plate, small."""
+    """The head starts near zero: training starts from the recoloured plate. Layers that see the plate start small."""
     gain = {"head": 0.1, "in0": 0.5, "in1": 0.5}.get(node.name, 1.0)
     return gain * _kaiming(node.channels, node.fan_in)
 
 
 def _first_shift(node: Node) -> Tensor:
-    """0, but for what the head says of the plate's bands: at 0 or below it would learn nothing."""
+    """0, except for the gates of the plate's bands: at 0 or below they would learn nothing."""
     shift = torch.zeros(node.channels)
     if node.name == "head":
         shift[3:] = TAKEN

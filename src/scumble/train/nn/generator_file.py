@@ -41,9 +41,9 @@ def start_from(generator: Generator, discriminator: nn.Module, path: Path) -> bo
     tensors, facts = read_tensors(path)
     if facts.get("schema") != SCHEMA:
         raise BadLook(f"{path}: weights of an earlier Scumble, of another network; start from newer ones, or from none")
-    critic: dict[str, Tensor] = {}
+    trained: dict[str, Tensor] = {}
     if facts.get("kind") in ("checkpoint", "travel"):
-        critic, tensors = under(tensors, "discriminator"), under(tensors, "ema")
+        trained, tensors = under(tensors, "discriminator"), under(tensors, "ema")
     if generator.conditioning == "none":
         if facts.get("kind") == "universal":
             raise BadLook(
@@ -52,16 +52,16 @@ def start_from(generator: Generator, discriminator: nn.Module, path: Path) -> bo
         names = generator.state_dict().keys()
         tensors = {k: t for k, t in tensors.items() if k in names}
     _load(generator, tensors, path)
-    if not critic:
+    if not trained:
         return False
     try:
-        discriminator.load_state_dict({name: t.float() for name, t in critic.items()})
+        discriminator.load_state_dict({name: t.float() for name, t in trained.items()})
     except RuntimeError:
         return False  # of another kind: it begins anew
     return True
 
 
-def start_critic(discriminator: nn.Module, path: Path) -> None:
+def start_discriminator(discriminator: nn.Module, path: Path) -> None:
     """Take a checkpoint's discriminator. Raises BadLook where it has none of this kind."""
     tensors, _ = read_tensors(path)
     try:

@@ -1,4 +1,4 @@
-"""What "painted like that, and still this shot" means in numbers: every loss as a pure function.
+"""The losses, each a pure function: content, style, total variation, adversarial, temporal.
 
 Shapes: pictures (N, 3, H, W) in [0, 1]; features (N, C, H, W); logits of any shape. Every function
 returns a scalar tensor in the dtype of float32 or wider; statistics, Gram matrices and logits are
