@@ -5,28 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import av
 import numpy as np
-from av.error import FFmpegError
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
+from av.error import ArgumentError, FFmpegError
+from av.video.reformatter import ColorPrimaries, ColorTrc, VideoReformatter
 
 from scumble.core import colour
 from scumble.core.colour import ColourSpace
 from scumble.core.errors import BadPlate
 from scumble.core.frames import NO_MARGIN, Frame, Margin, Metadata
-from scumble.media import yuv
-from scumble.media.codecs import EXACT
+from scumble.media.movie_pixels import Orientation, rgb_of
+from scumble.media.movie_times import times_of
 from scumble.media.ocio import CONFIG, Colours
-from scumble.media.plate import ColourOrigin, Plate, PlateOptions, check_size
+from scumble.media.plate import ColourOrigin, Plate, PlateOptions, check_size, formats
 from scumble.media.timecode import later
 
 TAGS = ColourOrigin("its tags")
-
-SD_LINES = 576  # up to here a movie without tags is taken for Rec. 601, above for Rec. 709
 
 
 class MoviePlate(Plate):
@@ -47,13 +44,11 @@ class MoviePlate(Plate):
             with open_container(path) as container:
                 if not container.streams.video:
                     raise BadPlate(f"{path}: this movie has no picture; give one with a video stream")
-                if container.format.name.endswith("_pipe"):
-                    raise BadPlate(f"{path}: a picture, not a movie; give it the suffix of its format")
                 stream = container.streams.video[0]
                 if not stream.codec_context:
                     raise BadPlate(f"{path}: no decoder for its picture; write the movie with another codec")
                 check_size(path, stream.width, stream.height)
-                rate = stream.average_rate or stream.guessed_rate
+                said = (stream.average_rate, stream.guessed_rate, stream.base_rate)
                 self.size = (stream.width, stream.height)
                 components = stream.format.components if stream.format else ()
                 self.bits = max((c.bits for c in components), default=8)
@@ -61,49 +56,57 @@ class MoviePlate(Plate):
                 self.pixel_aspect = stream.sample_aspect_ratio or None
                 # Time stamps of all packets: numbers are exact for variable rates and after seeking.
                 # What an edit list discards is decoded on the way but is no frame of the movie.
-                packets = [(p.pts, p.is_discard) for p in container.demux(stream) if p.size]
+                packets = [(p.pts, p.duration or 0, p.is_discard) for p in container.demux(stream) if p.size]
                 if len(packets) < stream.frames or _cut_off(path):
                     of = f" of {stream.frames}" if stream.frames else ""
                     raise BadPlate(
                         f"{path}: the file is cut off after frame {len(packets)}{of}; take another copy of it"
                     )
-                self._times: list[int] = sorted({t for t, discarded in packets if t is not None and not discarded})
-                self.rotation, self.is_interlaced, tags = 0, False, (2, 2)
-                if self._times:
-                    self.rotation, self.is_interlaced, tags = self._first()
-                said = (stream.metadata, *(d.metadata for d in container.streams), container.metadata)
-                facts = {name.lower(): text for m in reversed(said) for name, text in m.items()}  # Matroska: TIMECODE
+                shown = [(pts, length) for pts, length, is_discarded in packets if pts is not None and not is_discarded]
+                tags = (2, 2)
+                self._orientation, self._from_the_start_only = Orientation(), False
+                first = self._first()
+                if first is not None:
+                    self._orientation, self.is_interlaced = Orientation.of(first), bool(first.interlaced_frame)
+                    tags = (int(first.color_primaries), int(first.color_trc))
+                    if first.pts is not None:  # what stands before it leans on frames that are not in the file
+                        self.undecodable = sum(pts < first.pts for pts, _ in shown)
+                        shown = [(pts, length) for pts, length in shown if pts >= first.pts]
+                    # a palette comes with the first packet only
+                    self._from_the_start_only = first.format.name == "pal8" or len({p for p, _ in shown}) < len(shown)
+                metadata = (stream.metadata, *(d.metadata for d in container.streams), container.metadata)
+                facts = {
+                    name.lower(): text for m in reversed(metadata) for name, text in m.items()
+                }  # Matroska: TIMECODE
                 self._timecode, self._reel = facts.get("timecode"), facts.get("reel_name")
                 self.has_alpha = any(c.is_alpha for c in components)
-                if self.rotation % 180:
+                self.rotation, self.is_mirrored = self._orientation.rotation, self._orientation.is_mirrored
+                if self._orientation.is_transposed:
                     self.size = (self.size[1], self.size[0])
                     self.pixel_aspect = 1 / self.pixel_aspect if self.pixel_aspect else None
                 self.time_base = Fraction(stream.time_base or Fraction(1, 90000))
         except (FFmpegError, OSError) as error:
+            if isinstance(error, ArgumentError):  # FFmpeg's word for what is on no list
+                raise BadPlate(f"{path}: not a movie, or of a kind that Scumble does not open; {formats()}") from error
             raise BadPlate(
                 f"{path}: not a movie that can be read ({error.strerror}); take another copy of it"
             ) from error
         if not packets:
             raise BadPlate(f"{path}: this movie has no frames; give one that has")
-        if not rate or not self._times or (len(self._times) == 1 and len(packets) > 1):
+        last = max(shown, default=(0, 0))[1]
+        times = times_of([pts for pts, _ in shown], self.time_base, last, said) if shown else None
+        if times is None or (len(shown) == 1 and len(packets) > 1):
             raise BadPlate(f"{path}: its frames have no times and no rate; write the movie again, or a sequence of it")
-        self.frame_rate: Fraction | None = Fraction(rate)
+        self._times, self.repeated_stamps = times, times.repeated
+        self.is_variable, self.frame_rate = times.is_variable, times.rate
+        if self._timecode and later(self._timecode, 0, times.rate) is None:
+            self.lost_timecode, self._timecode = self._timecode, None
         self.colour_space, self.colour_origin = _space(tags, options)
-        self._last = 1 / Fraction(rate)  # how long the last frame is shown
-        self.numbers = tuple(range(first_frame, first_frame + len(self._times)))
+        self.numbers = tuple(range(first_frame, first_frame + len(times.stamps)))
 
     def seconds(self, number: int) -> Fraction:
         """See `Plate.seconds`."""
-        place = number - self.numbers[0]
-        if place < len(self._times):
-            return self._times[place] * self.time_base
-        return self._times[-1] * self.time_base + self._last
-
-    @property
-    def is_variable(self) -> bool:  # type: ignore[override]
-        """Whether frames are shown for times of more than a tick's difference."""
-        steps = [b - a for a, b in pairwise(self._times)]
-        return bool(steps) and max(steps) - min(steps) > max(1, int(Fraction(1, 1000) / self.time_base))
+        return self._times.shown[number - self.numbers[0]]
 
     def file_of(self, number: int) -> Path:
         """See `Plate.file_of`."""
@@ -134,7 +137,7 @@ class MoviePlate(Plate):
                             continue
                         if number > wanted[0]:
                             raise BadPlate(f"{self.path}: frame {wanted[0]} cannot be decoded; repair the movie")
-                        sound = self._from_the_start(number) if picture.is_corrupt else picture
+                        sound = self._whole_picture(number) if picture.is_corrupt else picture
                         pixels, alpha = self._pixels(sound, number, reformatter)
                         yield Frame(number, pixels, self.colour_space, alpha, self.metadata(number))
                         wanted.pop(0)
@@ -149,78 +152,62 @@ class MoviePlate(Plate):
     def _from(self, container: Any, stream: Any, wanted: int) -> Iterator[tuple[int, Any]]:
         """Decoded frames by number, the first of them at or before `wanted` where that can be had.
 
-        A seek may land on a key frame behind the leading frames that need the one before it (open
-        GOP): then again from further back, at last from the start.
+        No seek where the first frame is wanted. A seek may land on a key frame behind the leading frames that need
+        the one before it (open GOP): then again from further back, at last from the start.
         """
-        number_at = {t: self.numbers[0] + i for i, t in enumerate(self._times)}
-        target, first = self._times[wanted - self.numbers[0]], self._times[0]
+        stamps = self._times.stamps
+        target = stamps[wanted - self.numbers[0]]
         for back in (0.0, 2.0, 10.0, None):
-            start = first if back is None else target - int(back / self.time_base)
-            container.seek(min(0, first) if start <= first else start, stream=stream)
-            frames = ((number_at[p.pts], p) for p in container.decode(stream) if p.pts in number_at)
+            start = None if back is None else target - int(back / self.time_base)
+            if start is None or start <= stamps[0] or self._from_the_start_only:
+                with open_container(self.path) as anew:
+                    anew.streams.video[0].thread_type = "AUTO"
+                    yield from self._numbered(anew.decode(video=0))
+                return
+            container.seek(start, stream=stream)
+            frames = self._numbered(container.decode(stream))
             decoded = next(frames, None)
-            if decoded is None or (decoded[0] > wanted and start > first):
+            if decoded is None or decoded[0] > wanted:
                 continue
             yield decoded
             yield from frames
             return
 
-    def _from_the_start(self, number: int) -> Any:
+    def _numbered(self, pictures: Iterator[Any]) -> Iterator[tuple[int, Any]]:
+        """Decoded pictures with their numbers; several of one stamp are counted on."""
+        place_of: dict[int, int] = {}
+        for place, stamp in enumerate(self._times.stamps):
+            place_of.setdefault(stamp, place)
+        seen: dict[int, int] = {}
+        for picture in pictures:
+            if picture.pts in place_of:
+                again = seen.get(picture.pts, 0)
+                seen[picture.pts] = again + 1
+                yield self.numbers[0] + place_of[picture.pts] + again, picture
+
+    def _whole_picture(self, number: int) -> Any:
         """A frame that the decoder calls corrupt: after a seek it may only lack the frames that it refers to."""
         with open_container(self.path) as container:
-            for picture in container.decode(video=0):
-                if picture.pts == self._times[number - self.numbers[0]] and not picture.is_corrupt:
+            for place, picture in self._numbered(container.decode(video=0)):
+                if place == number and not picture.is_corrupt:
                     return picture
         raise BadPlate(f"{self.path}: frame {number} is damaged; leave it out with --frames, or take another copy")
 
-    def _first(self) -> tuple[int, bool, tuple[int, int]]:
-        """Of the first frame: degrees counter-clockwise that a display turns it by, interlace, primaries and curve."""
+    def _first(self) -> Any:
+        """The first picture that can be decoded, None without one."""
         with open_container(self.path) as container:
-            for picture in container.decode(video=0):
-                tags = (int(picture.color_primaries), int(picture.color_trc))
-                return int(round(picture.rotation / 90) * 90 % 360), bool(picture.interlaced_frame), tags
-        return 0, False, (2, 2)
+            return next(container.decode(video=0), None)
 
     def _pixels(self, picture: av.VideoFrame, number: int, reformatter: VideoReformatter) -> tuple[Any, Any]:
-        coded = self.size[::-1] if self.rotation % 180 else self.size
+        coded = self.size[::-1] if self._orientation.is_transposed else self.size
         if (picture.width, picture.height) != coded:
             raise BadPlate(
                 f"{self.path}: frame {number} is {picture.width}x{picture.height}, the movie"
                 f" {coded[0]}x{coded[1]}; a plate has one size: cut the movie there"
             )
-        matrix = _matrix(picture)
-        if (self.bits > 8 or self.has_alpha) and not yuv.known(picture.format.name):
-            picture = self._planar(picture, reformatter)
-        if (self.bits > 8 or self.has_alpha) and yuv.known(picture.format.name):
-            exact = yuv.rgb_of(picture, matrix, int(picture.color_range) == int(ColorRange.JPEG))
-            pixels, alpha = (None if p is None else np.rot90(p, self.rotation // 90) for p in exact)
-            return np.ascontiguousarray(pixels), None if alpha is None else np.ascontiguousarray(alpha)
-        rgb = reformatter.reformat(
-            picture,
-            format="rgb24",
-            src_colorspace=matrix,
-            dst_colorspace=Colorspace.ITU709,
-            interpolation=EXACT,
-        )
-        codes = np.rot90(rgb.to_ndarray(), self.rotation // 90)
-        return codes.astype(np.float32) / np.float32(255), None
-
-    def _planar(self, picture: av.VideoFrame, reformatter: VideoReformatter) -> av.VideoFrame:
-        """The nearest format of planes that says the same; a packed one such as p010le, rgba or 8-bit alpha."""
-        components = picture.format.components
-        a = "a" if self.has_alpha else ""
-        if picture.format.is_rgb:
-            target = f"gbr{a}p{'16le' if self.bits > 8 else '' if not a else '10le'}"
-        else:
-            across, down = (
-                max(getattr(c, side) for c in components) // max(1, min(getattr(c, side) for c in components))
-                for side in ("width", "height")
-            )
-            sampling = "420" if down > 1 else "422" if across > 1 else "444"
-            target = f"yuv{a}{sampling}p{max(10, self.bits)}le"
-        if not yuv.known(target):
-            return picture
-        return reformatter.reformat(picture, format=target, interpolation=EXACT)
+        parts = rgb_of(picture, self.bits, self.has_alpha, reformatter)
+        pixels, alpha = (None if p is None else np.ascontiguousarray(self._orientation.upright(p)) for p in parts)
+        return pixels, alpha
 
 
 def _space(tags: tuple[int, int], options: PlateOptions) -> tuple[ColourSpace, ColourOrigin]:
@@ -242,9 +229,26 @@ def _space(tags: tuple[int, int], options: PlateOptions) -> tuple[ColourSpace, C
     return colour.DISPLAY, ColourOrigin("no tags", is_assumed=True) if tags == (2, 2) else TAGS
 
 
+# files that hold a movie themselves: no playlists and scripts, which name other files
+CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mxf,mpegts,mpeg,yuv4mpegpipe,gif,apng,asf,flv,ogg,dv,ivf"
+
+
 def open_container(path: Path) -> Any:
-    """For reading; tags in no known encoding are no reason to refuse a movie."""
-    return av.open(str(path), metadata_errors="replace")
+    """Open a movie for reading. Tags in no known encoding are no reason to refuse it.
+
+    As a file whatever its name: a colon in it names no protocol. Raises FFmpegError for what is no movie.
+    """
+    options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
+    return av.open(f"file:{path}", metadata_errors="replace", container_options=options)
+
+
+def holds_movie(path: Path) -> bool:
+    """Whether a file is a movie, by its content."""
+    try:
+        with open_container(path) as container:
+            return bool(container.streams.video)
+    except (FFmpegError, OSError):
+        return False
 
 
 def _cut_off(path: Path) -> bool:
@@ -264,20 +268,3 @@ def _cut_off(path: Path) -> bool:
             return False
         size = number(f)  # None: a live recording, whose end nobody knew
         return size is not None and f.tell() + size > path.stat().st_size
-
-
-def _matrix(picture: av.VideoFrame) -> Colorspace:
-    """The YUV matrix: the frame's own tag, else by size as players do."""
-    tag = int(picture.colorspace)
-    known = {
-        1: Colorspace.ITU709,
-        4: Colorspace.FCC,
-        5: Colorspace.ITU601,
-        9: Colorspace.BT2020,
-        6: Colorspace.ITU601,
-        7: Colorspace.SMPTE240M,
-        10: Colorspace.BT2020,
-    }
-    if tag in known:
-        return known[tag]
-    return Colorspace.ITU709 if picture.height > SD_LINES else Colorspace.ITU601

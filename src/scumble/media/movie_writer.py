@@ -39,7 +39,7 @@ class MovieWriter:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             options = {"movflags": "+faststart+write_colr"} if FORMATS[suffix] != "matroska" else {}
-            self.container = av.open(str(self.part), "w", format=FORMATS[suffix], container_options=options)
+            self.container = av.open(f"file:{self.part}", "w", format=FORMATS[suffix], container_options=options)
         except (OSError, FFmpegError) as error:
             raise not_written(path, error) from error
         options = dict(self.codec.options)
@@ -74,6 +74,7 @@ class MovieWriter:
         self.stream = stream
         self.reformatter = VideoReformatter()
         self.count = 0
+        self.lengths: dict[int, int] = {}  # of frames by their stamps, where times are given
         self.sound: _Sound | None = None
         if settings.stamp:
             self.container.metadata["comment"] = settings.stamp
@@ -109,12 +110,20 @@ class MovieWriter:
         picture.pts = round(seconds / self.time_base)
         picture.time_base = self.time_base
         self.count += 1
+        if self.settings.times:  # the last frame may be held
+            self.lengths[picture.pts] = round(self._seconds(self.count) / self.time_base) - picture.pts
         try:
-            self.container.mux(self.stream.encode(picture))
+            self._mux(self.stream.encode(picture))
             if self.sound is not None:
                 self.container.mux(self.sound.until(self._seconds(self.count)))
         except FFmpegError as error:
             raise not_written(self.path, error, f"frame {frame.number}") from error
+
+    def _mux(self, packets: list[Any]) -> None:
+        for packet in packets:
+            if packet.pts in self.lengths:
+                packet.duration = self.lengths.pop(packet.pts)
+            self.container.mux(packet)
 
     def _seconds(self, place: int) -> Fraction:
         """When the picture at a place is shown: as in the plate where its times vary, else by the rate."""
@@ -126,7 +135,7 @@ class MovieWriter:
     def close(self) -> None:
         """See `scumble.media.Writer.close`."""
         try:
-            self.container.mux(self.stream.encode(None))
+            self._mux(self.stream.encode(None))
             if self.sound is not None:
                 self.container.mux(self.sound.until(None))
             self._close()

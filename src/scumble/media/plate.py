@@ -15,7 +15,12 @@ from scumble.core.errors import BadPlate
 from scumble.core.frames import NO_MARGIN, Frame, FrameRange, Margin, Metadata
 from scumble.media.ocio import Colours
 
-MOVIES = {".mp4", ".mov", ".mkv", ".m4v"}
+WRITTEN_MOVIES = {".mp4", ".mov", ".mkv", ".m4v"}
+
+# what is read besides; a file without a known suffix is asked what it is
+MOVIES = WRITTEN_MOVIES | {
+    ".avi", ".mxf", ".mts", ".m2ts", ".ts", ".webm", ".mpg", ".mpeg", ".3gp", ".y4m", ".wmv", ".flv", ".ogv", ".dv",
+}  # fmt: skip
 
 STILLS = {".png", ".exr", ".jpg", ".jpeg", ".tif", ".tiff", ".dpx", ".webp"}
 
@@ -67,6 +72,14 @@ class Plate(ABC):
     """Whether frames are shown for times of different length."""
     time_base: Fraction = Fraction(1, 90000)
     """Seconds of which the times of frames are whole multiples."""
+    is_mirrored: bool = False
+    """Whether its pictures are mirrored for display."""
+    undecodable: int = 0
+    """Frames at its beginning that nothing can decode, and that are left out."""
+    repeated_stamps: int = 0
+    """Frames that share their time with the frame before."""
+    lost_timecode: str = ""
+    """What the plate says for a timecode, where that is none."""
     rotation: int = 0
     """Degrees by which its pictures are turned for display."""
 
@@ -184,13 +197,19 @@ class WriterSettings:
 
 
 def is_movie(path: Path) -> bool:
-    """By suffix."""
+    """Whether a path names a movie, by its suffix."""
     return path.suffix.lower() in MOVIES
 
 
-def formats() -> str:
-    """The formats that can be read and written, in words."""
-    return f"movies: {' '.join(sorted(MOVIES))}; pictures: {' '.join(sorted(STILLS))}"
+def formats(written: bool = False) -> str:
+    """The formats that can be read, or `written`, in words."""
+    movies = WRITTEN_MOVIES if written else MOVIES
+    return f"movies: {' '.join(sorted(movies))}; pictures: {' '.join(sorted(STILLS))}"
+
+
+def not_a_format(path: Path) -> str:
+    """The sentence for an output of a suffix that is not written."""
+    return f"{path}: {path.suffix or 'no suffix'} is not a format that Scumble writes; {formats(written=True)}"
 
 
 def other_kind(path: Path) -> str:

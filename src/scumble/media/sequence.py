@@ -15,7 +15,7 @@ from scumble.media.colour_tags import plate_space
 from scumble.media.pattern import Pattern, folder_pattern, parse_pattern
 from scumble.media.picture_reader import read_frame, read_header
 from scumble.media.picture_writer import write_picture
-from scumble.media.plate import STILLS, Plate, PlateOptions, WriterSettings, formats
+from scumble.media.plate import STILLS, Plate, PlateOptions, WriterSettings, formats, not_a_format
 from scumble.media.timecode import later
 
 
@@ -147,7 +147,7 @@ class StillsWriter:
 
     def __init__(self, path: Path, settings: WriterSettings) -> None:
         if path.suffix.lower() not in STILLS:
-            raise BadOutput(f"{path}: {path.suffix or 'no suffix'} is not a format that Scumble writes; {formats()}")
+            raise BadOutput(not_a_format(path))
         self.path, self.settings = path, settings
         self.pattern: Pattern | None = parse_pattern(path)
 

@@ -1,28 +1,48 @@
-"""Timecode: its words in the headers of pictures, and counting on from a frame to another [SMPTE ST 12-1]."""
+"""Timecode: its words in the headers of pictures, and counting on from a frame to another [SMPTE ST 12-1].
+
+OpenTimelineIO counts it as well, but refuses 2997/125, 12, 15, 100 and 120 frames/s, which files do say.
+"""
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import Any
 
+TIMECODE = re.compile(r"([01]\d|2[0-3]):(\d\d):(\d\d)[:;](\d{2,3})", re.ASCII)
+
 
 def later(timecode: str, frames: int, rate: Fraction) -> str | None:
-    """A timecode so many frames later; None for a rate or text that SMPTE ST 12-1 knows nothing of.
+    """A timecode so many frames later, at any rate; None for text that is no timecode of this rate.
 
     >>> later("00:00:59;29", 1, Fraction(30000, 1001))
     '00:01:00;02'
+    >>> later("23:59:59:23", 1, Fraction(2997, 125))
+    '00:00:00:00'
     """
-    import opentimelineio as otio
-
-    try:
-        first = otio.opentime.from_timecode(timecode, float(rate))
-        moved = first + otio.opentime.RationalTime(frames, first.rate)
-        day = otio.opentime.from_timecode("23:59:59:00" if ";" not in timecode else "23:59:59;00", float(rate))
-        whole = day.value + round(first.rate)
-        moved = otio.opentime.RationalTime(moved.value % whole, moved.rate)
-        return str(otio.opentime.to_timecode(moved, moved.rate, ";" in timecode))
-    except ValueError:
-        return timecode if frames == 0 else None
+    match = TIMECODE.fullmatch(timecode)
+    counted = round(rate)  # frames that a second of timecode counts
+    if match is None or counted < 1:
+        return None
+    hour, minute, second, frame = (int(part) for part in match.groups())
+    drops = ";" in timecode
+    if minute > 59 or second > 59 or frame >= counted or (drops and counted % 30):
+        return None
+    dropped = 2 * (counted // 30) if drops else 0  # numbers a minute, but for every tenth minute
+    if dropped and second == 0 and minute % 10 and frame < dropped:
+        return None
+    minutes = 60 * hour + minute
+    count = (60 * minutes + second) * counted + frame - dropped * (minutes - minutes // 10)
+    of_ten_minutes = 600 * counted - 9 * dropped
+    count = (count + frames) % (144 * of_ten_minutes)
+    tens, rest = divmod(count, of_ten_minutes)
+    of_minute = 60 * counted - dropped
+    extra = max(0, rest - dropped) // of_minute if dropped else 0
+    count += dropped * (9 * tens + extra)
+    seconds, frame = divmod(count, counted)
+    digits = max(2, len(str(counted - 1)))
+    clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    return f"{clock}{';' if drops else ':'}{frame:0{digits}}"
 
 
 def from_word(words: Any, rate: Fraction | None) -> str | None:

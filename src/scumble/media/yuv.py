@@ -46,7 +46,7 @@ def rgb_of(picture: av.VideoFrame, matrix: Colorspace, full_range: bool) -> tupl
         return np.stack([planes[2], planes[0], planes[1]], axis=2), alpha
     layout = _YUV.fullmatch(name)
     assert layout is not None
-    bits, (black, scale, chroma) = int(layout[3]), _levels(int(layout[3]), full_range)
+    bits, (black, scale, chroma) = int(layout[3]), levels(int(layout[3]), full_range)
     y = (_plane(picture, 0, bits) - black) / scale
     shape = (picture.height, picture.width)
     cb, cr = (
@@ -70,7 +70,7 @@ def picture_of(rgb: Pixels, alpha: Pixels | None, name: str, matrix: Colorspace)
     else:
         layout = _YUV.fullmatch(name)
         assert layout is not None
-        bits, (black, scale, chroma) = int(layout[3]), _levels(int(layout[3]), False)
+        bits, (black, scale, chroma) = int(layout[3]), levels(int(layout[3]), False)
         red, blue = LUMA[matrix]
         r, g, b = (rgb[:, :, i] for i in range(3))
         y = np.float32(red) * r + np.float32(1 - red - blue) * g + np.float32(blue) * b
@@ -91,7 +91,7 @@ def picture_of(rgb: Pixels, alpha: Pixels | None, name: str, matrix: Colorspace)
     return picture
 
 
-def _levels(bits: int, full_range: bool) -> tuple[np.float32, np.float32, np.float32]:
+def levels(bits: int, full_range: bool) -> tuple[np.float32, np.float32, np.float32]:
     """Code of black, codes from black to white, codes of chroma's whole swing."""
     if full_range:
         most = np.float32((1 << bits) - 1)

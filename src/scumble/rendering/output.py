@@ -17,7 +17,7 @@ from scumble.media.codecs import Codec, codec_of
 from scumble.media.pattern import output_pattern, parse_pattern
 from scumble.media.picture_reader import channel_names, part_names
 from scumble.media.picture_writer import space_of
-from scumble.media.plate import MOVIES, STILLS, Plate, WriterSettings, formats, is_movie
+from scumble.media.plate import STILLS, WRITTEN_MOVIES, Plate, WriterSettings, not_a_format
 from scumble.rendering.options import RenderSettings
 from scumble.rendering.review import compared_size
 from scumble.rendering.stamp import is_ours
@@ -38,7 +38,7 @@ class Output:
 
     @property
     def is_movie(self) -> bool:
-        return is_movie(self.path)
+        return is_written_movie(self.path)
 
     @property
     def is_sequence(self) -> bool:
@@ -146,7 +146,7 @@ class Output:
 def output_to(path: Path, plate: Plate, numbers: tuple[int, ...], settings: RenderSettings) -> Output:
     """The output of a render of these frames. Raises BadOutput and BadSettings for what cannot be written so."""
     path = named_output(plate, path)
-    if is_movie(path):
+    if is_written_movie(path):
         written = compared_size(proxy_size(plate.size, settings.proxy), settings.compare)
         space = movie_space(plate.colour_space, codec_of(path, plate.bits, settings.codec, written)[1].bits)
     else:
@@ -186,6 +186,11 @@ def _check_layers(output: Output) -> None:
             raise BadOutput(f"{first}: the plate has a channel {taken}; leave {taken.split('.')[0]} out of --aov")
 
 
+def is_written_movie(path: Path) -> bool:
+    """Whether an output is a movie, by its suffix."""
+    return path.suffix.lower() in WRITTEN_MOVIES
+
+
 def proxy_size(size: tuple[int, int], proxy: int) -> tuple[int, int]:
     """A plate's size divided by `proxy`."""
     return max(1, round(size[0] / proxy)), max(1, round(size[1] / proxy))
@@ -199,10 +204,10 @@ def named_output(plate: Plate, output: Path, painting: bool = True) -> Path:
     if output.is_dir() or (not output.suffix and parse_pattern(output) is None):
         name = Path(plate.own_name)
         output = output / (name if painting or name.suffix.lower() == ".exr" else name.with_suffix(".png"))
-    if not painting and output.suffix.lower() in MOVIES | {".jpg", ".jpeg", ".webp"}:
+    if not painting and output.suffix.lower() in WRITTEN_MOVIES | {".jpg", ".jpeg", ".webp"}:
         raise BadOutput(f"{output}: {output.suffix} would change codes; give PNG, TIFF or EXR, as in roto.####.png")
-    if not is_movie(output) and output.suffix.lower() not in STILLS:
-        raise BadOutput(f"{output}: {output.suffix or 'no suffix'} is not a format that Scumble writes; {formats()}")
+    if not is_written_movie(output) and output.suffix.lower() not in STILLS:
+        raise BadOutput(not_a_format(output))
     return output
 
 
@@ -230,7 +235,7 @@ def movie_space(plate: ColourSpace, bits: int) -> ColourSpace:
 
 def output_files(output: Path, numbers: Sequence[int]) -> tuple[Path, ...]:
     """The files that an output stands for: one movie, one still, or a picture a frame."""
-    if is_movie(output):
+    if is_written_movie(output):
         return (output,)
     if len(numbers) == 1 and parse_pattern(output) is None:
         return (output,)

@@ -66,6 +66,14 @@ def _notes_of_plan(plan: Plan) -> list[str]:
     repeated = sorted(plate.repeated & set(plan.numbers))
     if repeated:
         said.append(f"frames {format_frames(repeated)} are missing: each repeats the one before it")
+    if plate.undecodable:
+        frames = "1 frame" if plate.undecodable == 1 else f"{plate.undecodable} frames"
+        said.append(f"{frames} at the beginning of the plate cannot be decoded and are left out")
+    if plate.repeated_stamps:
+        frames = "1 frame has" if plate.repeated_stamps == 1 else f"{plate.repeated_stamps} frames have"
+        said.append(f"{frames} the time of the frame before: each is shown a tick later")
+    if plate.lost_timecode:
+        said.append(f"the plate's timecode {plate.lost_timecode[:40]!r} is none: the output has no timecode")
     if plate.is_interlaced:
         said.append("the plate is interlaced: its fields are painted as whole frames; deinterlace it first")
     asked = (settings.matte, *plan.matte_words)
@@ -92,6 +100,8 @@ def _notes_of_output(plan: Plan, output: Output) -> list[str]:
         said.append(f"the plate's frame rate varies: the times of its frames are {kept}")
     if plate.rotation:
         said.append(f"the plate is turned by {plate.rotation} degrees for display: the output is upright")
+    if plate.is_mirrored:
+        said.append("the plate is mirrored for display: the output is as players show it")
     if plate.is_movie and plate.has_alpha and output.is_movie and not output.keeps_alpha:
         said.append("the output's codec has no alpha; take prores-4444 to keep it")
     if output.loses_aspect:

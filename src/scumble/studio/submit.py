@@ -12,7 +12,7 @@ from scumble.core.errors import BadInput, NotInstalled
 from scumble.core.options import flag_of, options_of
 from scumble.look.look import Look
 from scumble.look.shipped import shipped_looks
-from scumble.media.plate import MOVIES, Plate
+from scumble.media.plate import WRITTEN_MOVIES, Plate
 from scumble.rendering.job import job_of
 from scumble.rendering.options import RenderSettings, settings_of
 from scumble.studio.desk import Desk, is_mixed
@@ -23,10 +23,12 @@ from scumble.studio.store import Job, Store
 def output_name(asked: Render, plate: Plate, look: Look) -> str:
     """The name of a render's file, movie, or sequence (with #### in it)."""
     same = plate.path.suffix.lower().lstrip(".") or plate.file_of(plate.numbers[0]).suffix.lower().lstrip(".")
+    if plate.is_movie and f".{same}" not in WRITTEN_MOVIES:
+        same = "mp4"
     suffix = asked.format or {"jpeg": "jpg", "tiff": "tif", "m4v": "mp4"}.get(same, same)
     stem = asked.name or f"{plate.shot_name}_{look.name}"
     stem = re.sub(r"[^\w.+-]", "_", stem).strip("._").encode()[:90].decode("utf-8", "ignore") or "painted"
-    if f".{suffix}" in MOVIES or plate.kind == "still":
+    if f".{suffix}" in WRITTEN_MOVIES or plate.kind == "still":
         return f"{stem}.{suffix}"
     return f"{stem}.####.{suffix}"
 

@@ -40,8 +40,6 @@ from scumble.train.data.dataset import COLUMNS, PACKED, Record
 from scumble.train.data.pictures import PICTURES, load_picture
 from scumble.train.data.worth_keeping import worth_keeping
 
-FOOTAGE = MOVIES | {".avi", ".mxf", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv"}
-
 SHEET = (12, 8)  # columns and rows of a contact sheet
 
 SHEET_CELL = 128  # pixels
@@ -93,7 +91,7 @@ class Source:
 
     @property
     def is_movie(self) -> bool:
-        return self.path.suffix.lower() in FOOTAGE
+        return self.path.suffix.lower() in MOVIES
 
     @property
     def files(self) -> list[Path]:
@@ -286,7 +284,7 @@ def files_of(source: Path, kind: str, output: Path, skipped: list[Skipped]) -> l
             skipped.append(Skipped(p, f"{p}: a link to a file that is not there; mend or remove it"))
         elif p.suffix.lower() in UNDEVELOPED:
             skipped.append(Skipped(p, f"{p}: {p.suffix} needs another program; write it as TIFF or PNG"))
-        elif p.is_file() and p.suffix.lower() in PICTURES | FOOTAGE:
+        elif p.is_file() and p.suffix.lower() in PICTURES | MOVIES:
             wanted.append(p)
     if not wanted:
         raise BadInput(f"{source}: no picture or movie of a known kind; name a folder of pictures, or a movie")
