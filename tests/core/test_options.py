@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -118,7 +119,8 @@ def recipe(shot: Path, look: Look, settings: dict[str, Any], output: str = "out.
 
 @pytest.mark.parametrize("name", list(options_of(RenderSettings)))
 def test_an_option_that_changes_pixels_makes_frames_anew_and_no_other_does(name: str, shot: Path, look: Look) -> None:
-    changed, beside = CHANGES[name]  # whoever declares an option says here what to change it to
+    assert name in CHANGES, f"say in CHANGES, above, what to change {name} to"
+    changed, beside = CHANGES[name]
     if name == "engine":
         pytest.importorskip("torch")
     if name == "stats":  # statistics of something else
@@ -167,6 +169,17 @@ def test_values_are_read_as_the_command_line_reads_them() -> None:
     assert settings_of({"aovs": ["luma,chroma", "detail"]}).aovs == ("luma", "chroma", "detail")
     assert isinstance(settings_of({"palette": SAMPLES / "vangogh_auvers.jpg"}).palette, Palette)
     assert settings_of(defaults_of(RenderSettings)) == RenderSettings()
+
+
+def test_every_option_is_used_and_has_a_label() -> None:
+    """Somewhere beside its declaration; and in words of the page, if it has a widget there."""
+    sources = [p.read_text("utf-8") for p in (ROOT / "src" / "scumble").rglob("*.py")]
+    unused = [name for name in options_of(RenderSettings) if not any(re.search(rf"\.{name}\b", s) for s in sources)]
+    assert unused == []
+    from scumble.studio.words import WORDS
+
+    unlabelled = [name for name, declared in options_of(RenderSettings).items() if declared.page and name not in WORDS]
+    assert unlabelled == [], "say in studio/words.py what the page calls it, in English and Chinese"
 
 
 def test_documents_are_made_from_the_declarations() -> None:

@@ -10,7 +10,7 @@ import os
 import subprocess
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import av
 import numpy as np
@@ -24,12 +24,13 @@ from scumble.core.colour import DISPLAY, LINEAR, linear_to_srgb, srgb_to_linear
 from scumble.core.frames import Frame, Metadata
 from scumble.core.pixels import resized
 from scumble.look.shipped import identity_look
-from scumble.media.codecs import CODECS
+from scumble.media.codecs import CODECS, CONTAINERS
 from scumble.media.movie_writer import MovieWriter
 from scumble.media.open import open_plate
 from scumble.media.picture_reader import read_picture
 from scumble.media.picture_writer import write_picture
-from scumble.media.plate import WriterSettings
+from scumble.media.plate import STILLS as STILL_SUFFIXES
+from scumble.media.plate import WRITTEN_MOVIES, WriterSettings
 from scumble.media.timecode import later
 from scumble.rendering.job import job_of
 from scumble.rendering.options import RenderSettings
@@ -85,6 +86,31 @@ PROBED = {
     "ffv1-10": ("ffv1", "", "gbrp10le"),
     "ffv1-16": ("ffv1", "", "gbrp16le"),
 }
+
+
+def test_every_codec_and_container_is_known_here_and_to_the_api() -> None:
+    """A new line in `CODECS` needs one in PROBED; a new container one in `WRITTEN_MOVIES` and in the API's formats."""
+    assert set(PROBED) == set(CODECS), "say in PROBED what ffprobe calls the new codec"
+    assert set(CONTAINERS) == WRITTEN_MOVIES
+    assert all(set(codec.suffixes) <= set(CONTAINERS) for codec in CODECS.values())
+    pytest.importorskip("pydantic")
+    from scumble.studio.requests import Render
+
+    asked = {f".{word}" for word in get_args(Render.model_fields["format"].annotation) if word}
+    assert asked == (WRITTEN_MOVIES | STILL_SUFFIXES) - {".m4v", ".jpeg", ".tiff"}  # other names of the same
+
+
+@pytest.mark.parametrize("name", [name for name, codec in CODECS.items() if codec.has_crf])
+def test_quality_reaches_the_encoder(name: str, tmp_path: Path) -> None:
+    sizes = []
+    for quality in (10, 90):
+        settings = WriterSettings(size=(WIDTH, HEIGHT), codec=name, quality=quality)
+        writer = MovieWriter(tmp_path / f"{quality}.mkv", settings)
+        for n in range(4):
+            writer.write(Frame(n + 1, scene(n, HEIGHT, WIDTH).clip(0, 1), DISPLAY))
+        writer.close()
+        sizes.append((tmp_path / f"{quality}.mkv").stat().st_size)
+    assert sizes[0] < 0.7 * sizes[1]
 
 
 def shown(n: int) -> Any:
@@ -385,7 +411,7 @@ def test_what_a_codec_cannot_do_is_said(tmp_path: Path) -> None:
     for output, flags, words in (
         ("o.mov", ["--codec", "dnxhr-hq"], "dnxhr-hq takes pictures from 256x120 on, not 64x64"),
         ("o.mp4", ["--codec", "prores"], "prores does not go into .mp4; write .mov or .mkv"),
-        ("o.mp4", ["--codec", "vp9"], "codec 'vp9': choose one of h264"),
+        ("o.mp4", ["--codec", "nonsense"], "codec 'nonsense': choose one of h264"),
         ("o.png", ["--codec", "h264"], "--codec is for movies"),
     ):
         done = scumble("render", tmp_path / "p.png", "--look", "identity", "-o", tmp_path / output, *flags)

@@ -45,9 +45,7 @@ EXTRAS = ("train", "gpu")
 
 DOUBLE = 1e-5  # largest relative distance from double precision at which f32 counts as exact
 
-CODECS = ("h264", "hevc", "prores", "dnxhd", "ffv1", "mjpeg", "vp9", "av1")
-
-ENCODERS = ("libx264", "libx265", "prores_ks", "dnxhd", "ffv1")
+READ = ("h264", "hevc", "prores", "dnxhd", "ffv1", "mjpeg", "vp9", "av1")
 
 
 @dataclass(frozen=True)
@@ -233,8 +231,11 @@ def _formats() -> list[Check]:
     def codecs() -> str:
         import av
 
-        readable = [name for name in CODECS if _codec(av, name, "r")]
-        writable = [name for name in ENCODERS if _codec(av, name, "w")]
+        readable = [name for name in READ if _codec(av, name, "r")]
+        from scumble.media.codecs import CODECS as WRITTEN
+
+        encoders = dict.fromkeys(codec.encoder for codec in WRITTEN.values())
+        writable = [name for name in encoders if _codec(av, name, "w")]
         if "libx264" not in writable:
             raise RuntimeError("this FFmpeg writes no H.264")
         return f"reads {' '.join(readable)}; writes {' '.join(writable)}"

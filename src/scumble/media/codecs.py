@@ -11,7 +11,24 @@ from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc, Interpola
 
 from scumble.core.errors import BadSettings
 
-FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+
+@dataclass(frozen=True)
+class Container:
+    """A kind of movie file, and the codecs that it has unless asked otherwise."""
+
+    muxer: str  # FFmpeg's name
+    shallow: str = "h264"  # for 8 bits
+    deep: str = "hevc-10"  # for 10 bits
+    deepest: str = "hevc-10"  # for more
+
+
+# by suffix; the same suffixes as `media.plate.WRITTEN_MOVIES`
+CONTAINERS = {
+    ".mp4": Container("mp4"),
+    ".m4v": Container("mp4"),
+    ".mov": Container("mov", deep="prores-hq", deepest="prores-hq"),
+    ".mkv": Container("matroska", deep="ffv1-10", deepest="ffv1-16"),
+}
 
 # the plain default lifts 4:2:0 by more than a code of 8 bits
 EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
@@ -28,6 +45,8 @@ class Codec:
     with_alpha: str = ""  # the pixel format where there is alpha
     tag: str = ""
     least: tuple[int, int] = (16, 16)  # width and height that the encoder asks for
+    has_crf: bool = False  # whether `--quality` reaches the encoder, as its constant rate factor
+    carries_aspect: bool = True  # whether its own stream says how wide a pixel is
 
     @property
     def bits(self) -> int:
@@ -47,18 +66,24 @@ X265 = {"preset": "medium", "x265-params": "log-level=error"}
 
 
 def _prores(profile: int, pixels: str = "yuv422p10le", with_alpha: str = "") -> Codec:
-    return Codec("prores_ks", pixels, _APPLE, {"profile": str(profile), "vendor": "apl0"}, with_alpha)
+    options = {"profile": str(profile), "vendor": "apl0"}
+    return Codec("prores_ks", pixels, _APPLE, options, with_alpha, carries_aspect=False)
 
 
 def _dnxhr(profile: str, pixels: str) -> Codec:
     return Codec("dnxhd", pixels, (".mov",), {"profile": profile}, least=(256, 120))
 
 
+def _ffv1(pixels: str, with_alpha: str) -> Codec:
+    options = {"level": "3", "slicecrc": "1"}
+    return Codec("ffv1", pixels, (".mkv",), options, with_alpha, carries_aspect=False)
+
+
 CODECS = {
-    "h264": Codec("libx264", "yuv420p", _ANY, {"preset": "medium"}),
-    "h264-10": Codec("libx264", "yuv420p10le", _ANY, {"preset": "medium"}),
-    "hevc": Codec("libx265", "yuv420p", _ANY, X265, tag="hvc1"),
-    "hevc-10": Codec("libx265", "yuv420p10le", _ANY, X265, tag="hvc1"),
+    "h264": Codec("libx264", "yuv420p", _ANY, {"preset": "medium"}, has_crf=True),
+    "h264-10": Codec("libx264", "yuv420p10le", _ANY, {"preset": "medium"}, has_crf=True),
+    "hevc": Codec("libx265", "yuv420p", _ANY, X265, tag="hvc1", has_crf=True),
+    "hevc-10": Codec("libx265", "yuv420p10le", _ANY, X265, tag="hvc1", has_crf=True),
     "prores-proxy": _prores(0),
     "prores-lt": _prores(1),
     "prores": _prores(2),
@@ -70,9 +95,9 @@ CODECS = {
     "dnxhr-hq": _dnxhr("dnxhr_hq", "yuv422p"),
     "dnxhr-hqx": _dnxhr("dnxhr_hqx", "yuv422p10le"),
     "dnxhr-444": _dnxhr("dnxhr_444", "yuv444p10le"),
-    "ffv1": Codec("ffv1", "bgr0", (".mkv",), {"level": "3", "slicecrc": "1"}, "gbrap10le"),
-    "ffv1-10": Codec("ffv1", "gbrp10le", (".mkv",), {"level": "3", "slicecrc": "1"}, "gbrap10le"),
-    "ffv1-16": Codec("ffv1", "gbrp16le", (".mkv",), {"level": "3", "slicecrc": "1"}, "gbrap16le"),
+    "ffv1": _ffv1("bgr0", "gbrap10le"),
+    "ffv1-10": _ffv1("gbrp10le", "gbrap10le"),
+    "ffv1-16": _ffv1("gbrp16le", "gbrap16le"),
 }
 
 # primaries, curve and matrix by the names of the pinned configuration [ITU-T H.273]
@@ -96,8 +121,8 @@ def codec_of(path: Path, bits: int, name: str = "", size: tuple[int, int] = (409
     What has more than 8 bits keeps them: as ProRes in a .mov, FFV1 in an .mkv, HEVC in an .mp4.
     """
     suffix = path.suffix.lower()
-    deep = {".mov": "prores-hq", ".mkv": "ffv1-10" if bits == 10 else "ffv1-16"}.get(suffix, "hevc-10")
-    name = name or ("h264" if bits <= 8 else deep)
+    own = CONTAINERS[suffix]
+    name = name or (own.shallow if bits <= 8 else own.deep if bits == 10 else own.deepest)
     if name not in CODECS:
         raise BadSettings(f"codec {name!r}: choose one of {', '.join(CODECS)}")
     if suffix not in CODECS[name].suffixes:

@@ -86,8 +86,9 @@ class MoviePlate(Plate):
                     self.pixel_aspect = 1 / self.pixel_aspect if self.pixel_aspect else None
                 self.time_base = Fraction(stream.time_base or Fraction(1, 90000))
         except (FFmpegError, OSError) as error:
-            if isinstance(error, ArgumentError):  # FFmpeg's word for what is on no list
-                raise BadPlate(f"{path}: not a movie, or of a kind that Scumble does not open; {formats()}") from error
+            if isinstance(error, ArgumentError):  # FFmpeg's word for what is not on the list of containers
+                why = "not a movie, or of a kind that Scumble does not open; give it the suffix of its format"
+                raise BadPlate(f"{path}: {why} ({formats()})") from error
             raise BadPlate(
                 f"{path}: not a movie that can be read ({error.strerror}); take another copy of it"
             ) from error

@@ -17,7 +17,7 @@ from scumble.core.errors import BadOutput
 from scumble.core.files import not_written, part_of
 from scumble.core.frames import Frame
 from scumble.media import yuv
-from scumble.media.codecs import EXACT, FORMATS, TAGS, UNTAGGED, codec_of
+from scumble.media.codecs import CONTAINERS, EXACT, TAGS, UNTAGGED, codec_of
 from scumble.media.movie_reader import open_container
 from scumble.media.picture_writer import quantised
 from scumble.media.plate import WriterSettings
@@ -31,19 +31,20 @@ class MovieWriter:
     def __init__(self, path: Path, settings: WriterSettings) -> None:
         self.path, self.settings = path, settings
         self.part = part_of(path)
-        name, self.codec = codec_of(path, settings.bits, settings.codec)
+        _, self.codec = codec_of(path, settings.bits, settings.codec)
         self.space = settings.out_space or colour.DISPLAY
         self.tags = TAGS.get(self.space.name, UNTAGGED)
         width, height = settings.size
         suffix = path.suffix.lower()
+        muxer = CONTAINERS[suffix].muxer
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            options = {"movflags": "+faststart+write_colr"} if FORMATS[suffix] != "matroska" else {}
-            self.container = av.open(f"file:{self.part}", "w", format=FORMATS[suffix], container_options=options)
+            options = {"movflags": "+faststart+write_colr"} if muxer != "matroska" else {}
+            self.container = av.open(f"file:{self.part}", "w", format=muxer, container_options=options)
         except (OSError, FFmpegError) as error:
             raise not_written(path, error) from error
         options = dict(self.codec.options)
-        if name.startswith(("h264", "hevc")):
+        if self.codec.has_crf:
             options["crf"] = str(round(40 - 0.3 * settings.quality))
         try:
             stream: Any = self.container.add_stream(self.codec.encoder, rate=settings.frame_rate, options=options)

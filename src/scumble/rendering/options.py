@@ -200,9 +200,8 @@ class RenderSettings:
         metavar="FILE|ocio://NAME", recipe="the colour spaces", read=str, path="perhaps",
     )  # fmt: skip
     codec: str = option(
-        "", "Codec of a movie: h264, h264-10, hevc, hevc-10, prores-proxy, -lt, prores, -hq, -4444, -4444xq, dnxhr-lb, -sq,"
-        " -hq, -hqx, -444, ffv1, ffv1-10, ffv1-16. Default: h264 for 8 bits, else prores-hq in .mov, hevc-10 in .mp4, ffv1"
-        " in .mkv.", panel=FILM, metavar="NAME", api="render", page="choice",
+        "", "Codec of a movie; docs/formats.md lists them with their containers. Default: h264 for 8 bits, else prores-hq in"
+        " .mov, hevc-10 in .mp4, ffv1 in .mkv.", panel=FILM, metavar="NAME", api="render", page="choice",
         among=_codecs,
     )  # fmt: skip
     quality: int = option(

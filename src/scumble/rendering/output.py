@@ -13,7 +13,7 @@ from scumble.core.colour import DISPLAY, ColourSpace
 from scumble.core.errors import BadOutput, BadSettings
 from scumble.core.files import check_writable
 from scumble.media.aov import channels_of
-from scumble.media.codecs import Codec, codec_of
+from scumble.media.codecs import CONTAINERS, Codec, codec_of
 from scumble.media.pattern import output_pattern, parse_pattern
 from scumble.media.picture_reader import channel_names, part_names
 from scumble.media.picture_writer import space_of
@@ -107,9 +107,9 @@ class Output:
     @property
     def loses_aspect(self) -> bool:
         """FFmpeg writes Matroska's display size only for codecs that carry the aspect themselves."""
-        if self.path.suffix.lower() != ".mkv" or self.plate.pixel_aspect is None:
+        if self.plate.pixel_aspect is None or not self.is_movie:
             return False
-        return self.codec[1].encoder in ("ffv1", "prores_ks")
+        return CONTAINERS[self.path.suffix.lower()].muxer == "matroska" and not self.codec[1].carries_aspect
 
     def check(self) -> None:
         """Refuse, before any work, files that are in the way or cannot be written. Raises BadOutput."""
