@@ -109,7 +109,7 @@ def _cuts(data: bytes, folder: Path) -> None:
     numbers = tuple(range(1001, 1101))
     shots = read_cuts(_file(folder, "cuts.txt", data), numbers)
     assert sorted(n for own in own_frames(shots, numbers) for n in own) == list(numbers)
-    as_text(shots)
+    as_text(shots, numbers)
 
 
 def _statistics(data: bytes, folder: Path) -> None:

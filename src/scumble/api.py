@@ -20,6 +20,7 @@ from scumble.look.bake import bake
 from scumble.look.look import Look
 from scumble.media import open as opening
 from scumble.media.ocio import Colours
+from scumble.media.pattern import output_path
 from scumble.media.plate import Plate, PlateOptions
 from scumble.network.engine import open_engine
 from scumble.rendering.frame import LookInFrame, paint_frame
@@ -98,7 +99,7 @@ def render(
         wanted = replace(wanted, layer=given.layer, in_space=given.in_space, ocio=given.colours.name)
     looks = [(number, _look(one)) for number, one in look.items()] if isinstance(look, Mapping) else _look(look)
     others = [(matte, _look(one)) for matte, one in (matte_looks or {}).items()]
-    return run(job_of(opened, looks, Path(output), wanted, others), on_frame, watch)
+    return run(job_of(opened, looks, output_path(os.fspath(output)), wanted, others), on_frame, watch)
 
 
 def paint(pixels: Pixels, look: Look | PathLike, strength: float = 1.0, *, lines: int | str | None = None) -> Pixels:

@@ -57,7 +57,7 @@ def test_spread_takes_both_ends(r: FrameRange, count: int) -> None:
         ("shot.@@@@@.tif", 12, "shot.00012.tif"),
         ("shot.$F4.exr", 12, "shot.0012.exr"),
         ("shot.$F.exr", 12, "shot.12.exr"),
-        ("v002/shot.####.exr", -3, "v002/shot.-0003.exr"),
+        ("v002/shot.####.exr", -3, "v002/shot.-003.exr"),
     ],
 )
 def test_patterns(name: str, number: int, file: str) -> None:

@@ -184,7 +184,7 @@ def _looks_of_file(path: Path) -> Any:
     try:
         lines = tomllib.loads(path.read_text("utf-8"))
         keyed = [(int(frame), str(name)) for frame, name in lines.items()]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadSettings(f'{path}: not a list of looks ({error}); write a line each, as in 1001 = "auvers"') from error
     if not keyed:
         raise BadSettings(f'{path}: names no look; write a line each, as in 1001 = "auvers"')

@@ -10,6 +10,7 @@ import warnings
 
 import typer
 
+from scumble.cli import terminal
 from scumble.cli.apps import ClickException, app, data_app, look_app, weights_app
 from scumble.cli.doctor import doctor
 from scumble.cli.grammar import SeveralValues, WithSettings
@@ -49,10 +50,14 @@ weights_app.command("fetch")(weights_fetch)
 def main() -> None:
     """Entry point: errors of the tree become one sentence and their exit code."""
     _quiet_libraries()
-    # a farm stops a task by SIGTERM: let it unwind as Ctrl-C does, so that nothing half-written stays
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    # a farm stops a task by SIGTERM, a terminal that closes by SIGHUP: all unwind, so that nothing half-written stays
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _stop)
     try:
         sys.exit(app(standalone_mode=False))
+    except Stopped as stopped:
+        refuse(f"stopped{terminal.goes_on and '; '}{terminal.goes_on}", stopped.exit_code)
     except ScumbleError as error:
         refuse(f"--{error}" if isinstance(error, BadOption) else str(error), error.exit_code)
     except ClickException as error:
@@ -72,6 +77,19 @@ def main() -> None:
         refuse(f"{error.filename or 'standard output'}: {error.strerror or error}", 2)
     except (KeyboardInterrupt, typer.Abort):
         refuse("stopped", 130)
+
+
+class Stopped(SystemExit):
+    """The command was asked to end by a signal. Typer would turn a KeyboardInterrupt into an exit without a word."""
+
+    def __init__(self, number: int) -> None:
+        self.exit_code = 128 + number
+        super().__init__(self.exit_code)
+
+
+def _stop(number: int, _: object) -> None:
+    signal.signal(number, signal.SIG_IGN)  # what is unwound is not disturbed by a second one
+    raise Stopped(number)
 
 
 def _quiet_libraries() -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from scumble.cli import terminal
 from scumble.cli.checks import needs_torch
 from scumble.cli.grammar import (
     frames_of,
@@ -22,6 +23,7 @@ from scumble.cli.terminal import Display, say, say_note
 from scumble.core.errors import BadInput, BadSettings
 from scumble.core.files import check_writable
 from scumble.core.options import read
+from scumble.media.pattern import output_path
 from scumble.rendering.options import LOOK, MATTES, PLATE, REVIEW, RUNNING, RenderSettings
 
 
@@ -41,6 +43,7 @@ def render(
             "-o",
             metavar="OUTPUT",
             rich_help_panel=PLATE,
+            parser=output_path,
             help="Movie (mp4, mov, mkv), sequence pattern (shot.####.png), folder (a movie becomes PNG) or still (png, exr, jpg, tif, dpx, webp).",
         ),
     ],
@@ -171,6 +174,8 @@ def render(
         job.output.check()  # as a render does
         print(job)
         return
+    if job.output.is_sequence:
+        terminal.goes_on = "the same command goes on with the frames that are missing"
     with Display(progress, stays=True) as tell:
         done = run(job, tell)
     if progress != "none":
@@ -208,6 +213,7 @@ def matte(
             "--output",
             "-o",
             metavar="SEQ",
+            parser=output_path,
             help="Sequence pattern (roto.####.png), folder or still. Its pixel values are the matte.",
         ),
     ],

@@ -89,4 +89,4 @@ def shots(
         rate = str(plate.frame_rate) if plate.frame_rate else None
         print(json.dumps({"plate": str(source), "frame_rate": rate, "shots": [asdict(s) for s in listed]}, indent=2))
     else:
-        print(as_text(listed))
+        print(as_text(listed, plate.numbers))

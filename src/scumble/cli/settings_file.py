@@ -43,7 +43,7 @@ def words_of(path: Path, flags: Mapping[str, bool], given: Collection[str]) -> t
         values = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise BadSettings(f"{path}: cannot be read ({error.strerror}); give a file of settings in TOML") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadSettings(
             f"{path}: not a file of settings ({error}); scumble render --dump-settings writes one"
         ) from error

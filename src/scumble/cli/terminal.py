@@ -19,6 +19,8 @@ FIRST_LINE = 10.0  # seconds before the first line of a training, so that its sp
 
 SECONDS_AN_EVENT = 1.0  # between JSON lines that carry neither a frame nor figures
 
+goes_on = ""  # how a command that is stopped can be gone on with, in words
+
 stderr = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 

@@ -24,6 +24,18 @@ def part_of(path: Path) -> Path:
     return path.with_name(f".{path.stem}.{_HOST}.{os.getpid()}.part{path.suffix}")
 
 
+def new_part(path: Path) -> Path:
+    """The temporary file of `path`, made anew and empty: a link that waits under its name is not written through.
+
+    Raises OSError.
+    """
+    part = part_of(path)
+    part.unlink(missing_ok=True)  # of a dead process that had this one's number, or somebody's trap
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
+    os.close(os.open(part, flags, 0o666))
+    return part
+
+
 def clear_parts(files: Iterable[Path]) -> None:
     """Remove what processes of this machine that are no more have left half-written at these places."""
     if os.name == "nt":  # there is no harmless way to ask for a process there
@@ -56,7 +68,7 @@ def written_whole(path: Path, what: str = "") -> Iterator[Path]:
     part = part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield part
+        yield new_part(path)
         os.replace(part, path)
     except OSError as error:
         raise not_written(path, error, what) from error

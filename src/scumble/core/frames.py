@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ Pixels = NDArray[np.float32]
 
 MOST_FRAMES = 10_000_000  # five days at 24 frames/s: a longer list is a slip of the keyboard
 
-_RANGE = re.compile(r"(-?\d{1,12})(?:-(-?\d{1,12})(?:x(\d{1,12}))?)?", re.ASCII)
+_RANGE = re.compile(r"(-?\d{1,18})(?:-(-?\d{1,18})(?:x(\d{1,18}))?)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,8 @@ def parse_rate(text: str) -> Fraction:
 
 
 def frame_number(text: str) -> int | None:
-    """A frame number in digits, at most twelve; None for anything else."""
-    return int(text) if re.fullmatch(r"-?\d{1,12}", text, re.ASCII) else None
+    """A frame number in digits, at most eighteen; None for anything else."""
+    return int(text) if re.fullmatch(r"-?\d{1,18}", text, re.ASCII) else None
 
 
 def key_number(words: str) -> tuple[int, Path]:
@@ -127,6 +128,15 @@ def format_frames(numbers: Sequence[int]) -> str:
         else:
             runs.append([n, n])
     return ",".join(str(FrameRange(a, b)) for a, b in runs)
+
+
+def gaps(numbers: Sequence[int]) -> list[FrameRange]:
+    """The runs of numbers that are missing between the first and the last of rising numbers.
+
+    >>> [str(gap) for gap in gaps([1, 2, 5, 9])]
+    ['3-4', '6-8']
+    """
+    return [FrameRange(a + 1, b - 1) for a, b in pairwise(numbers) if b > a + 1]
 
 
 class Margin(NamedTuple):

@@ -14,7 +14,7 @@ from av.video.reformatter import ColorRange, VideoReformatter
 
 from scumble.core import colour
 from scumble.core.errors import BadOutput
-from scumble.core.files import not_written, part_of
+from scumble.core.files import new_part, not_written, part_of
 from scumble.core.frames import Frame
 from scumble.media import yuv
 from scumble.media.codecs import CONTAINERS, EXACT, TAGS, UNTAGGED, codec_of
@@ -39,6 +39,7 @@ class MovieWriter:
         muxer = CONTAINERS[suffix].muxer
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            new_part(path)
             options = {"movflags": "+faststart+write_colr"} if muxer != "matroska" else {}
             self.container = av.open(f"file:{self.part}", "w", format=muxer, container_options=options)
         except (OSError, FFmpegError) as error:

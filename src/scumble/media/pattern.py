@@ -6,6 +6,7 @@ The library `fileseq` (3.4) was tried: it takes `C#_cover.png` for a sequence an
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +30,8 @@ class Pattern:
     after: str
 
     def path(self, number: int) -> Path:
-        """The file of a frame."""
-        sign = "-" if number < 0 else ""
-        return self.folder / f"{self.before}{sign}{abs(number):0{self.digits}d}{self.after}"
+        """The file of a frame; the sign of a negative number is one of its digits, as printf has it."""
+        return self.folder / f"{self.before}{number:0{self.digits}d}{self.after}"
 
     def find(self) -> dict[int, Path]:
         """Files on disk by frame number, ascending."""
@@ -40,12 +40,26 @@ class Pattern:
         if self.folder.is_dir():
             for entry in self.folder.iterdir():
                 match = name.fullmatch(entry.name)
-                if match and self.path(int(match[1])).name == entry.name:
-                    files[int(match[1])] = entry
+                if not match:
+                    continue
+                number = int(match[1])
+                if self.path(number).name == entry.name:
+                    files[number] = entry
+                elif number < 0 and match[1] == f"-{-number:0{self.digits}d}":  # the sign beside the digits
+                    files.setdefault(number, entry)
         return dict(sorted(files.items()))
 
     def __str__(self) -> str:
         return str(self.folder / f"{self.before}{'#' * self.digits}{self.after}")
+
+
+class NamedFolder(type(Path())):  # type: ignore[misc]
+    """A path that was written with a slash at its end: a folder, whatever dots are in its name."""
+
+
+def output_path(text: str) -> Path:
+    """An output as it stands on a command line."""
+    return NamedFolder(text) if text.endswith(("/", os.sep)) else Path(text)
 
 
 def parse_pattern(path: Path) -> Pattern | None:

@@ -98,7 +98,11 @@ def _encoded_by_oiio(path: Path, frame: Frame, space: ColourSpace, settings: Wri
         reason = output.geterror()
         if not (output.close() and done):
             raise BadOutput(f"{path}: frame {frame.number} cannot be encoded ({reason.strip()}); write an EXR")
-        return spooled.read_bytes()
+        data = spooled.read_bytes()
+    if suffix == ".dpx":  # the library writes the name of the spool, which differs from run to run
+        name = path.name.encode("ascii", "replace")[:99]
+        data = data[:36] + name.ljust(100, b"\0") + data[136:]
+    return data
 
 
 def _describe(spec: Any, frame: Frame, space: ColourSpace, suffix: str) -> None:

@@ -14,7 +14,7 @@ from scumble.core.errors import BadOutput, BadSettings
 from scumble.core.files import check_writable
 from scumble.media.aov import channels_of
 from scumble.media.codecs import CONTAINERS, Codec, codec_of
-from scumble.media.pattern import output_pattern, parse_pattern
+from scumble.media.pattern import NamedFolder, output_pattern, parse_pattern
 from scumble.media.picture_reader import channel_names, part_names
 from scumble.media.picture_writer import space_of
 from scumble.media.plate import STILLS, WRITTEN_MOVIES, Plate, WriterSettings, not_a_format
@@ -201,9 +201,10 @@ def named_output(plate: Plate, output: Path, painting: bool = True) -> Path:
 
     Raises BadOutput for a format that cannot be written.
     """
-    if output.is_dir() or (not output.suffix and parse_pattern(output) is None):
+    named_folder = isinstance(output, NamedFolder)
+    if named_folder or output.is_dir() or (not output.suffix and parse_pattern(output) is None):
         name = Path(plate.own_name)
-        output = output / (name if painting or name.suffix.lower() == ".exr" else name.with_suffix(".png"))
+        output = Path(output) / (name if painting or name.suffix.lower() == ".exr" else name.with_suffix(".png"))
     if not painting and output.suffix.lower() in WRITTEN_MOVIES | {".jpg", ".jpeg", ".webp"}:
         raise BadOutput(f"{output}: {output.suffix} would change codes; give PNG, TIFF or EXR, as in roto.####.png")
     if not is_written_movie(output) and output.suffix.lower() not in STILLS:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from scumble.core.errors import BadPlate, BadSettings
-from scumble.core.frames import Frame, Margin, format_frames
+from scumble.core.frames import MOST_FRAMES, Frame, Margin, format_frames, gaps
 from scumble.core.keyed import Keyed
 from scumble.look.look import Look
 from scumble.media.open import open_plate
@@ -85,8 +85,16 @@ def asked_frames(source: Path | Plate, settings: RenderSettings) -> tuple[Plate,
     """The plate, opened, and the frames that are to be painted. Raises BadPlate for frames that are not there."""
     plate = open_plate(source, settings.first_frame, settings.plate_options) if isinstance(source, Path) else source
     name = plate.path
-    # without --frames every number between first and last is wanted: holes are found before any painting
-    numbers = tuple(plate.frame_range) if settings.frames is None else settings.frames
+    missing = gaps(plate.numbers)  # as ranges: one stray number far away has more holes than memory
+    if settings.frames is None and missing and (settings.missing == "error" or sum(map(len, missing)) > MOST_FRAMES):
+        raise BadPlate(
+            f"{name}: frame {missing[0].first} is missing from {plate.frame_range} (missing:"
+            f" {','.join(map(str, missing[:20]))}); give --missing hold to repeat the frame before, --missing skip, or"
+            f" --frames {format_frames(plate.numbers)}"
+        )
+    numbers = settings.frames
+    if numbers is None:  # every number between first and last is wanted
+        numbers = plate.numbers if settings.missing == "skip" else tuple(plate.frame_range)
     outside = [n for n in numbers if n not in plate.frame_range]
     if not numbers or outside:
         raise BadPlate(

@@ -136,12 +136,12 @@ def detect(frames: Iterable[Frame]) -> list[Shot]:
     return _shots(numbers, cuts, black, blends.best())
 
 
-def as_text(shots: Sequence[Shot]) -> str:
-    """A line a shot: first and last frame, length, how it begins."""
+def as_text(shots: Sequence[Shot], numbers: Sequence[int]) -> str:
+    """A line a shot: first and last frame, how many of the plate's `numbers` are in it, how it begins."""
     lines = []
     for place, shot in enumerate(shots, start=1):
         how = f"dissolve of {shot.dissolve}" if shot.dissolve else shot.begins if place > 1 else "begin"
-        lines.append(f"{place:4}  {shot.first:>7}-{shot.last:<7} {shot.last - shot.first + 1:>6} frames  {how}")
+        lines.append(f"{place:4}  {shot.first:>7}-{shot.last:<7} {len(frames_of(shot, numbers)):>6} frames  {how}")
     return "\n".join(lines)
 
 
