@@ -48,10 +48,10 @@ class Server:
         """A job as it stands."""
         return dict(self.client.get(f"/api/jobs/{job}").json())
 
-    def until(self, job: str, *states: str, least: int = 0) -> dict[str, Any]:
-        """The job when it has one of these states and so much done."""
+    def until(self, job: str, *states: str, least: int = 0, patience: float = PATIENCE) -> dict[str, Any]:
+        """The job when it has one of these states and so much done; AssertionError after `patience` seconds."""
         began = time.monotonic()
-        while time.monotonic() - began < PATIENCE:
+        while time.monotonic() - began < patience:
             told = self.job(job)
             if told["state"] in states and told["done"] >= least:
                 return told

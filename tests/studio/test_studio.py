@@ -587,7 +587,7 @@ def test_training_is_cancelled_goes_on_and_ends(server: Server, plates: Path) ->
     server.client.post(f"/api/jobs/{job}/cancel")
     server.until(job, "cancelled")
     server.client.post(f"/api/jobs/{job}/again")
-    told = server.until(job, "done")
+    told = server.until(job, "done", patience=4 * PATIENCE)  # a minute of steps, and its first and last figures
     assert told["files"]["report.html"]
     assert server.client.post(f"/api/jobs/{job}/keep", json={"name": "my show"}).json() == {"name": "my show"}
 

@@ -1,0 +1,301 @@
+"""Plates that lost a render once, and what is right for each.
+
+The inputs are made here or lie in `tests/golden/cases`, one folder for each case.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import OpenImageIO as oiio
+import pytest
+from helpers.command import scumble
+from helpers.exr import tool
+from numpy.typing import NDArray
+
+from scumble.core.files import part_of, written_whole
+
+CASES = Path(__file__).parents[1] / "golden" / "cases"
+CODES = NDArray[np.uint8]
+
+
+def case(name: str, folder: Path) -> Path:
+    """The folder, with a copy of the case's files."""
+    (found,) = CASES.glob(f"{name}-*")
+    shutil.copytree(found, folder, dirs_exist_ok=True)
+    return folder
+
+
+def rendered(folder: Path, *words: str) -> str:
+    """What a render that goes well says."""
+    done = scumble("render", *words, "--look", "identity", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def refused(folder: Path, *words: str) -> str:
+    """The one sentence of a command that is refused."""
+    done = scumble(*words, cwd=folder)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    (sentence,) = done.stderr.strip().splitlines()
+    return sentence
+
+
+def codes(path: Path) -> CODES:
+    """An 8-bit still, height x width x channels."""
+    return np.asarray(oiio.ImageBuf(str(path)).get_pixels(oiio.UINT8))
+
+
+def sequence(folder: Path, name: str, numbers: list[int]) -> None:
+    """Stills of 48 x 64, each of its own grey."""
+    for place, number in enumerate(numbers):
+        oiio.ImageBuf(np.full((48, 64, 3), place % 7 * 40, np.uint8)).write(str(folder / (name % number)))
+
+
+def stamps(path: Path) -> list[Fraction]:
+    """When each frame of a movie is shown, in seconds, in the order of the file's decoder."""
+    with av.open(str(path)) as movie:
+        return [frame.pts * frame.time_base for frame in movie.decode(video=0)]
+
+
+def timecode(path: Path) -> str | None:
+    """The timecode of a movie, from its tracks or the file; None without one."""
+    with av.open(str(path)) as movie:
+        tags = [movie.metadata, *(stream.metadata for stream in movie.streams)]
+    return next((tag["timecode"] for tag in tags if "timecode" in tag), None)
+
+
+def test_a_last_frame_that_is_held_keeps_its_length(tmp_path: Path) -> None:
+    case("02", tmp_path)
+    rendered(tmp_path, "animatic.mp4", "-o", "out.mp4")
+    shown = stamps(tmp_path / "out.mp4")
+    assert len(shown) == 24
+    assert all(abs(at - Fraction(n, 24)) < Fraction(1, 500) for n, at in enumerate(shown))
+    with av.open(str(tmp_path / "out.mp4")) as movie:
+        stream = movie.streams.video[0]
+        assert stream.duration is not None
+        assert float(stream.duration * stream.time_base) == pytest.approx(2.958, abs=0.05)
+    assert "24 frames/s" in rendered(tmp_path, "animatic.mp4", "-o", "dry.mp4", "--dry-run")
+
+
+def test_a_movie_cut_within_an_open_gop_gives_what_can_be_decoded(tmp_path: Path) -> None:
+    case("04", tmp_path)
+    rendered(tmp_path, "part1.mkv", "-o", "out.mkv")
+    assert len(stamps(tmp_path / "out.mkv")) == 20
+    assert scumble("shots", "part1.mkv", cwd=tmp_path).returncode == 0
+
+
+def test_a_palette_movie_has_its_colours(tmp_path: Path) -> None:
+    case("05", tmp_path)
+    rendered(tmp_path, "palette.mov", "-o", "out.####.png")
+    with av.open(str(tmp_path / "palette.mov")) as movie:
+        right = [frame.to_ndarray(format="rgb24").mean((0, 1)) for frame in movie.decode(video=0)]
+    assert right[0] == pytest.approx([77.1, 59.6, 56.4], abs=0.5)
+    for number, mean in enumerate(right, 1):
+        assert codes(tmp_path / f"out.{number:04d}.png").mean((0, 1)) == pytest.approx(mean, abs=2)
+
+
+def test_a_mirrored_movie_is_shown_as_players_show_it(tmp_path: Path) -> None:
+    case("06", tmp_path)
+    said = rendered(tmp_path, "mirrored.mp4", "-o", "out.####.png")
+    assert "180" not in said
+    for number in range(1, 5):
+        shown = codes(tmp_path / f"out.{number:04d}.png").astype(int)
+        height, width = shown.shape[:2]
+        top, bottom, left, right = 20, height - 20, 20, width - 20  # the corners have a colour each
+        assert np.abs(shown[top, left] - [30, 220, 30]).max() <= 8
+        assert np.abs(shown[top, right] - [220, 30, 30]).max() <= 8
+        assert np.abs(shown[bottom, left] - [220, 220, 30]).max() <= 8
+        assert np.abs(shown[bottom, right] - [30, 30, 220]).max() <= 8
+
+
+def test_negative_numbers_are_those_of_printf(tmp_path: Path) -> None:
+    sequence(tmp_path, "shot.%04d.png", list(range(-3, 3)))
+    for folder, pattern in (("marks", "shot.####.png"), ("printf", "shot.%04d.png")):
+        rendered(tmp_path, pattern, "-o", f"{folder}/out.####.png")
+        made = sorted(file.name for file in (tmp_path / folder).glob("out.*.png"))
+        assert made == sorted([*(f"out.-00{n}.png" for n in (1, 2, 3)), *(f"out.000{n}.png" for n in range(3))])
+    said = rendered(tmp_path, "shot.####.png", "-o", "dry.####.png", "--dry-run")
+    assert re.search(r"^frames +-3-2 \(6 of 6\)$", said, re.MULTILINE)
+
+
+def test_negative_numbers_with_the_longer_padding_are_read(tmp_path: Path) -> None:
+    sequence(tmp_path, "shot.%05d.png", [-2, -1])  # -0002: four digits behind the sign
+    assert (tmp_path / "shot.-0002.png").exists()
+    rendered(tmp_path, "shot.####.png", "-o", "out.####.png")
+    assert sorted(file.name for file in tmp_path.glob("out.*")) == ["out.-001.png", "out.-002.png"]
+
+
+def test_timecode_counts_at_the_rate_of_the_file(tmp_path: Path) -> None:
+    case("10", tmp_path)
+    rendered(tmp_path, "clip.mov", "--frames", "1-3", "-o", "out.####.exr")
+    for number in range(1, 4):
+        said = subprocess.run(
+            [tool("exrheader"), tmp_path / f"out.{number:04d}.exr"], capture_output=True, text=True, check=True
+        ).stdout
+        assert f"time 01:00:00:0{number - 1}\n" in said
+    rendered(tmp_path, "clip.mov", "--frames", "5-9", "-o", "out.mov")
+    assert timecode(tmp_path / "out.mov") == "01:00:00:04"
+    with av.open(str(tmp_path / "out.mov")) as movie:
+        assert movie.streams.video[0].average_rate == Fraction(2997, 125)
+
+
+@pytest.mark.parametrize("suffix", ["exr", "dpx"])
+def test_a_timecode_that_is_none_is_said(suffix: str, tmp_path: Path) -> None:
+    case("11", tmp_path)
+    assert "timecode" in rendered(tmp_path, "clip.mkv", "-o", f"out.####.{suffix}")
+    assert len(list(tmp_path.glob(f"out.*.{suffix}"))) == 5
+
+
+def test_eight_bit_alpha_is_exact(tmp_path: Path) -> None:
+    case("17", tmp_path)
+    rendered(tmp_path, "rgba.mov", "-o", "out.####.png")
+    assert np.array_equal(codes(tmp_path / "out.0001.png"), codes(tmp_path / "rgba_frame.png"))
+    rendered(tmp_path, "grey_alpha.mov", "-o", "grey.####.png")
+    grey = codes(tmp_path / "grey.0001.png")
+    assert np.all(grey[..., -1] == 255)
+    assert grey[..., :-1].max() == 255
+
+
+def test_grey_video_has_the_range_that_it_says(tmp_path: Path) -> None:
+    case("18", tmp_path)
+    rendered(tmp_path, "grey.mov", "-o", "out.####.png")
+    shown = codes(tmp_path / "out.0001.png")
+    width = shown.shape[1]
+    assert shown[:, : width // 2 - 8].max() <= 2
+    assert shown[:, width // 2 + 8 :].min() >= 253
+    rendered(tmp_path, "grey.mov", "-o", "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as movie:
+        luma = next(movie.decode(video=0)).to_ndarray()[: shown.shape[0]]
+        assert movie.streams.video[0].codec_context.color_range == 1  # limited
+    assert abs(int(luma[20, 20]) - 16) <= 1
+    assert abs(int(luma[20, -20]) - 235) <= 1
+
+
+def test_a_colon_in_a_name_is_no_protocol(tmp_path: Path) -> None:
+    case("20", tmp_path)
+    shutil.copy(tmp_path / "clip.mp4", tmp_path / "12:30 clip.mp4")
+    rendered(tmp_path, "12:30 clip.mp4", "-o", "out.mp4")
+    rendered(tmp_path, "clip.mp4", "-o", "take:2.mp4")
+    assert len(stamps(tmp_path / "out.mp4")) == 12
+    with (tmp_path / "take:2.mp4").open("rb") as file, av.open(file) as movie:
+        assert len(list(movie.decode(video=0))) == 12
+
+
+def test_one_stray_number_is_a_gap_and_no_range_in_memory(tmp_path: Path) -> None:
+    stray = 20240517123000
+    sequence(tmp_path, "shot.%04d.png", [1, 2, 3, stray])
+    said = refused(tmp_path, "render", "shot.####.png", "--look", "identity", "-o", "out.####.png", "--dry-run")
+    assert "--missing" in said
+    assert f"1-3,{stray}" in said
+    assert "(4 of 4)" in rendered(
+        tmp_path, "shot.####.png", "-o", "out.####.png", "--frames", f"1-3,{stray}", "--dry-run"
+    )
+    counted = scumble("shots", "shot.####.png", cwd=tmp_path)
+    assert counted.returncode == 0
+    assert re.search(r"\b4 frames", counted.stdout), counted.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "out"), [("camera.mxf", "mov"), ("camera.mts", "mov"), ("camera.avi", "mov"), ("screen.webm", "mkv")]
+)
+def test_containers_are_opened_by_what_they_hold(name: str, out: str, tmp_path: Path) -> None:
+    case("22", tmp_path)
+    rendered(tmp_path, name, "-o", f"out.{out}")
+    shown = stamps(tmp_path / f"out.{out}")
+    assert [at - shown[0] for at in shown] == [Fraction(n, 25) for n in range(5)]
+    if name == "camera.mts":
+        with av.open(str(tmp_path / f"out.{out}")) as movie:
+            assert [track.codec_context.name for track in movie.streams.audio] == ["ac3"]
+
+
+def test_a_folder_with_a_version_in_its_name_is_a_folder(tmp_path: Path) -> None:
+    sequence(tmp_path, "a.%04d.png", [1, 2])
+    rendered(tmp_path, "a.####.png", "-o", "sh010.v002/")
+    assert sorted(file.name for file in (tmp_path / "sh010.v002").glob("*.png")) == ["a.0001.png", "a.0002.png"]
+
+
+def test_frames_of_one_stamp_are_all_kept(tmp_path: Path) -> None:
+    case("24", tmp_path)
+    rendered(tmp_path, "lag.mkv", "-o", "out.####.png")
+    assert len(list(tmp_path.glob("out.*.png"))) == 10
+    rendered(tmp_path, "lag.mkv", "-o", "out.mkv")
+    shown = stamps(tmp_path / "out.mkv")
+    assert len(shown) == 10
+    assert shown == sorted(shown)
+
+
+def test_a_dpx_holds_its_own_name(tmp_path: Path) -> None:
+    sequence(tmp_path, "shot.%04d.png", [1, 2, 3])
+    rendered(tmp_path, "shot.####.png", "-o", "out/shot.####.dpx")
+    for number in (1, 2, 3):
+        header = (tmp_path / "out" / f"shot.{number:04d}.dpx").read_bytes()[:768]
+        assert header[36:136].rstrip(b"\0\xff") in (b"", b"shot.%04d.dpx" % number)
+
+
+def test_brackets_without_end_are_refused(tmp_path: Path) -> None:
+    deep = "[" * 20_000 + "]" * 20_000
+    (tmp_path / "deep.toml").write_text(f"look = {deep}\n")
+    (tmp_path / "looks.toml").write_text(f"1 = {deep}\n")
+    sequence(tmp_path, "plate.%d.png", [1])
+    assert "deep.toml" in refused(tmp_path, "render", "plate.1.png", "--settings", "deep.toml", "-o", "out.png")
+    assert "looks.toml" in refused(tmp_path, "render", "plate.1.png", "--look", "looks.toml", "-o", "out.png")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_a_link_under_the_temporary_name_is_not_written_through(tmp_path: Path) -> None:
+    victim, file = tmp_path / "victim.txt", tmp_path / "a.png"
+    victim.write_text("precious")
+    part_of(file).symlink_to(victim)
+    with written_whole(file) as part:
+        part.write_bytes(b"picture")
+    assert victim.read_text() == "precious"
+    assert file.read_bytes() == b"picture"
+    assert not file.is_symlink()
+
+
+def until(ready: Callable[[], object], process: subprocess.Popen[str]) -> None:
+    """Wait for something that a living process does."""
+    began = time.monotonic()
+    while not ready():
+        assert process.poll() is None
+        assert time.monotonic() - began < 120
+        time.sleep(0.02)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_stopped_render_says_so(name: str, tmp_path: Path) -> None:
+    sequence(tmp_path, "shot.%04d.png", list(range(1, 1001)))
+    command = Path(sys.executable).with_name("scumble")
+    process = subprocess.Popen(
+        [command, "render", "shot.####.png", "--look", "auvers", "-o", "out.####.png"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until(lambda: list(tmp_path.glob("out.*")), process)
+    stop = getattr(signal, name)
+    process.send_signal(stop)
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == 128 + stop
+    assert "scumble: stopped" in said
+    assert "Traceback" not in said
+
+
+def test_a_list_of_other_movies_is_no_movie(tmp_path: Path) -> None:
+    case("20", tmp_path)
+    (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile clip.mp4\n")
+    assert "list.mp4" in refused(tmp_path, "render", "list.mp4", "--look", "identity", "-o", "out.mp4")
