@@ -14,16 +14,20 @@ import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
 import OpenImageIO as oiio
 import pytest
+from av.stream import Disposition
 from helpers.command import scumble
 from helpers.exr import tool
 from numpy.typing import NDArray
 
 from scumble.core.files import part_of, written_whole
+from scumble.media.plate import Tracks
+from scumble.media.tracks import TrackCopier
 
 CASES = Path(__file__).parents[1] / "golden" / "cases"
 CODES = NDArray[np.uint8]
@@ -74,6 +78,105 @@ def timecode(path: Path) -> str | None:
     with av.open(str(path)) as movie:
         tags = [movie.metadata, *(stream.metadata for stream in movie.streams)]
     return next((tag["timecode"] for tag in tags if "timecode" in tag), None)
+
+
+def sounds(path: Path) -> list[tuple[str, str]]:
+    """Codec and language of each sound track."""
+    with av.open(str(path)) as movie:
+        return [(track.codec_context.name, track.metadata.get("language", "")) for track in movie.streams.audio]
+
+
+def heard(path: Path) -> list[float]:
+    """Seconds at which the packets of a movie's first sound track begin."""
+    with av.open(str(path)) as movie:
+        return [float(p.pts * p.time_base) for p in movie.demux(audio=0) if p.pts is not None and p.size]
+
+
+@pytest.mark.parametrize("out", ["out.mov", "out.mp4", "out.mkv"])
+def test_sound_without_a_decoder_is_left_out_with_a_note(out: str, tmp_path: Path) -> None:
+    case("01", tmp_path)
+    said = rendered(tmp_path, "phone.mov", "-o", out)
+    assert "sound track 2" in said
+    assert len(stamps(tmp_path / out)) == 12
+    assert [codec for codec, _ in sounds(tmp_path / out)] == ["aac"]
+    assert len(heard(tmp_path / out)) == len(heard(tmp_path / "phone.mov"))
+
+
+@pytest.mark.parametrize("out", ["out.mov", "out.mp4", "out.mkv"])
+def test_sound_whose_stamps_repeat_is_put_right(out: str, tmp_path: Path) -> None:
+    case("03", tmp_path)
+    rendered(tmp_path, "splice.mkv", "-o", out)
+    assert len(stamps(tmp_path / out)) == 48
+    found, right = heard(tmp_path / out), heard(tmp_path / "splice.mkv")
+    assert len(found) == len(right) >= 93
+    assert found[-1] > 1.9
+    assert np.abs(np.subtract(found, right)).max() <= 0.03
+    assert found == sorted(set(found))
+
+
+def test_sound_that_falls_back_in_time_goes_on_behind_the_splice(tmp_path: Path) -> None:
+    """Two recordings in one file, the second counted from 0 again: each packet lasts 40 ms."""
+    case("03", tmp_path)
+    with av.open(str(tmp_path / "out.mkv"), "w") as out:
+        copier = TrackCopier(tmp_path / "splice.mkv", Tracks(sound=(1,)), (Fraction(0), None), out)
+        track = copier.source.streams[1]
+        tick = Fraction(1, 1000)
+        copier.packets = iter(
+            SimpleNamespace(pts=at, dts=at, duration=40, time_base=tick, size=1, stream=track)
+            for at in (*range(0, 1000, 40), *range(0, 1000, 40))
+        )
+        found = [packet.pts for packet in copier.until(None)]
+        copier.close()
+        out.start_encoding()
+    assert found == list(range(0, 2000, 40))
+
+
+@pytest.mark.parametrize(("name", "codec"), [("opus.mkv", "opus"), ("flac.mkv", "flac")])
+def test_sound_that_a_container_does_not_take_is_refused_before_work(name: str, codec: str, tmp_path: Path) -> None:
+    case("12", tmp_path)
+    said = refused(tmp_path, "render", name, "--look", "identity", "-o", "out.mov")
+    assert codec in said
+    assert not (tmp_path / "out.mov").exists()
+    remedies = re.findall(r"\.(mp4|mkv|mov)\b", said.split("write")[1])
+    assert remedies
+    for suffix in remedies:
+        rendered(tmp_path, name, "-o", f"out.{suffix}")
+        assert [found for found, _ in sounds(tmp_path / f"out.{suffix}")] == [codec]
+
+
+def test_sound_that_no_container_takes_is_left_out_with_a_note(tmp_path: Path) -> None:
+    case("12", tmp_path)
+    assert "wmav2" in rendered(tmp_path, "wma.mkv", "-o", "out.mkv")
+    assert len(stamps(tmp_path / "out.mkv")) == 12
+
+
+def test_what_tracks_say_goes_along(tmp_path: Path) -> None:
+    case("16", tmp_path)
+    rendered(tmp_path, "film.mkv", "-o", "out.mkv")
+    assert sounds(tmp_path / "out.mkv") == [("aac", "eng"), ("ac3", "fra")]
+    with av.open(str(tmp_path / "out.mkv")) as movie:
+        main, commentary = movie.streams.audio
+        assert [track.metadata["title"] for track in (main, commentary)] == ["Main", "Commentary"]
+        assert main.disposition & Disposition.default
+        assert commentary.disposition & Disposition.comment
+        assert not commentary.disposition & Disposition.default
+        assert movie.metadata["title"] == "My shot"
+        assert [chapter["metadata"]["title"] for chapter in movie.chapters()] == ["one", "two"]
+        assert len(movie.streams.subtitles) == 1
+    said = rendered(tmp_path, "film.mkv", "-o", "out.mp4")
+    assert "subtitle track 1" in said
+    assert sounds(tmp_path / "out.mp4") == [("aac", "eng"), ("ac3", "fra")]
+    with av.open(str(tmp_path / "out.mp4")) as movie:
+        assert [track.metadata["handler_name"] for track in movie.streams.audio] == ["Main", "Commentary"]
+
+
+def test_chapters_of_a_range_count_from_its_first_frame(tmp_path: Path) -> None:
+    case("16", tmp_path)
+    rendered(tmp_path, "film.mkv", "--frames", "3-8", "-o", "out.mkv")
+    with av.open(str(tmp_path / "out.mkv")) as movie:
+        (chapter,) = movie.chapters()
+    assert chapter["start"] == 0
+    assert float(chapter["end"] * chapter["time_base"]) == pytest.approx(6 / 24, abs=0.002)
 
 
 def test_a_last_frame_that_is_held_keeps_its_length(tmp_path: Path) -> None:

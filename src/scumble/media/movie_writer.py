@@ -1,4 +1,4 @@
-"""Movies written through PyAV, with the plate's sound."""
+"""Movies written through PyAV, with the plate's sound and what else goes along."""
 
 from __future__ import annotations
 
@@ -13,16 +13,13 @@ from av.error import FFmpegError
 from av.video.reformatter import ColorRange, VideoReformatter
 
 from scumble.core import colour
-from scumble.core.errors import BadOutput
 from scumble.core.files import new_part, not_written, part_of
 from scumble.core.frames import Frame
 from scumble.media import yuv
 from scumble.media.codecs import CONTAINERS, EXACT, TAGS, UNTAGGED, codec_of
-from scumble.media.movie_reader import open_container
 from scumble.media.picture_writer import quantised
 from scumble.media.plate import WriterSettings
-
-PRIMING = Fraction(1, 5)  # seconds; AAC's 1024 to 2112 samples are less
+from scumble.media.tracks import TrackCopier
 
 
 class MovieWriter:
@@ -77,14 +74,15 @@ class MovieWriter:
         self.reformatter = VideoReformatter()
         self.count = 0
         self.lengths: dict[int, int] = {}  # of frames by their stamps, where times are given
-        self.sound: _Sound | None = None
+        self.copier: TrackCopier | None = None
         if settings.stamp:
             self.container.metadata["comment"] = settings.stamp
-        try:
-            self.sound = _sound(settings, self.container)
-        except BaseException:
-            self.abort()
-            raise
+        if settings.tracks_from is not None:
+            try:
+                self.copier = TrackCopier(settings.tracks_from, settings.tracks, settings.span, self.container)
+            except FFmpegError as error:
+                self.abort()
+                raise not_written(path, error, "the plate's sound") from error
 
     def write(self, frame: Frame) -> None:
         """Encode one frame; sound up to its time goes with it."""
@@ -116,8 +114,8 @@ class MovieWriter:
             self.lengths[picture.pts] = round(self._seconds(self.count) / self.time_base) - picture.pts
         try:
             self._mux(self.stream.encode(picture))
-            if self.sound is not None:
-                self.container.mux(self.sound.until(self._seconds(self.count)))
+            if self.copier is not None:
+                self.container.mux(self.copier.until(self._seconds(self.count)))
         except FFmpegError as error:
             raise not_written(self.path, error, f"frame {frame.number}") from error
 
@@ -138,8 +136,8 @@ class MovieWriter:
         """See `scumble.media.Writer.close`."""
         try:
             self._mux(self.stream.encode(None))
-            if self.sound is not None:
-                self.container.mux(self.sound.until(None))
+            if self.copier is not None:
+                self.container.mux(self.copier.until(None))
             self._close()
             self.part.replace(self.path)
         except (OSError, FFmpegError) as error:
@@ -148,8 +146,8 @@ class MovieWriter:
             self.part.unlink(missing_ok=True)
 
     def _close(self) -> None:
-        if self.sound is not None:
-            self.sound.source.close()
+        if self.copier is not None:
+            self.copier.close()
         self.container.close()
 
     def abort(self) -> None:
@@ -157,55 +155,3 @@ class MovieWriter:
         with suppress(FFmpegError):  # the file is thrown away
             self._close()
         self.part.unlink(missing_ok=True)
-
-
-class _Sound:
-    """Packets of a movie's sound within a span, shifted to start at 0."""
-
-    def __init__(self, source: Any, output: Any, settings: WriterSettings) -> None:
-        self.source = source
-        self.start, self.end = settings.sound_span
-        for stream in source.streams.audio:
-            if stream.codec_context.name not in output.supported_codecs:
-                raise BadOutput(
-                    f"{settings.sound_from}: its sound ({stream.codec_context.name}) does not go into"
-                    f" {output.format.name}; write an .mkv"
-                )
-        self.streams = {s.index: output.add_stream_from_template(s) for s in source.streams.audio}
-        self.packets = source.demux(*source.streams.audio)
-        self.waiting: Any = None
-
-    def until(self, seconds: Fraction | None) -> list[Any]:
-        """Packets that start before `seconds` of the output; None for all that are left."""
-        packets: list[Any] = []
-        while True:
-            packet = self.waiting or next(self.packets, None)
-            self.waiting = None
-            if packet is None:
-                return packets
-            if packet.dts is None or packet.pts is None:
-                continue
-            at = packet.pts * packet.time_base - self.start
-            # from the first frame on; a codec's priming, just before 0, belongs to a movie's start
-            if at < -PRIMING or (at < 0 < self.start) or (self.end is not None and at >= self.end - self.start):
-                continue
-            if seconds is not None and at >= seconds:
-                self.waiting = packet
-                return packets
-            shift = round(self.start / packet.time_base)
-            packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
-            packet.stream = self.streams[packet.stream.index]
-            packets.append(packet)
-
-
-def _sound(settings: WriterSettings, output: Any) -> _Sound | None:
-    if settings.sound_from is None:
-        return None
-    try:
-        source = open_container(settings.sound_from)
-    except FFmpegError:
-        return None
-    if not source.streams.audio:
-        source.close()
-        return None
-    return _Sound(source, output, settings)

@@ -147,6 +147,18 @@ class Writer(Protocol):
 
 
 @dataclass(frozen=True)
+class Tracks:
+    """Tracks of a movie that an output takes, by their place in the movie."""
+
+    sound: tuple[int, ...] = ()
+    subtitles: tuple[int, ...] = ()
+    lost: tuple[str, ...] = ()
+    """A note for each track that no output takes."""
+    refused: str = ""
+    """A sentence about sound that another container would take; empty without any."""
+
+
+@dataclass(frozen=True)
 class WriterSettings:
     """What an output should be like."""
 
@@ -172,10 +184,12 @@ class WriterSettings:
     """Write the first channel alone, as pictures of one value are."""
     told: bool = False
     """Whether the plate's colour space was named by the user, whatever its tags say."""
-    sound_from: Path | None = None
-    """Movie whose sound is copied."""
-    sound_span: tuple[Fraction, Fraction | None] = (Fraction(0), None)
-    """Seconds of that sound that belong to the frames written; None is its end."""
+    tracks_from: Path | None = None
+    """Movie whose other tracks, chapters and header go along."""
+    tracks: Tracks = Tracks()
+    """Which of its tracks are copied."""
+    span: tuple[Fraction, Fraction | None] = (Fraction(0), None)
+    """Seconds of that movie that belong to the frames written; None is its end."""
     alpha: bool = False
     """Whether frames have alpha that should be kept where the codec can."""
     times: tuple[Fraction, ...] = ()

@@ -17,12 +17,13 @@ from scumble.media.codecs import CONTAINERS, Codec, codec_of
 from scumble.media.pattern import NamedFolder, output_pattern, parse_pattern
 from scumble.media.picture_reader import channel_names, part_names
 from scumble.media.picture_writer import space_of
-from scumble.media.plate import STILLS, WRITTEN_MOVIES, Plate, WriterSettings, not_a_format
+from scumble.media.plate import STILLS, WRITTEN_MOVIES, Plate, Tracks, WriterSettings, not_a_format
+from scumble.media.tracks import tracks_of
 from scumble.rendering.options import RenderSettings
 from scumble.rendering.review import compared_size
 from scumble.rendering.stamp import is_ours
 
-Sound = Literal["none", "copied", "another rate", "frames left out"]
+Sound = Literal["none", "copied", "no container", "another rate", "frames left out"]
 
 
 @dataclass(frozen=True)
@@ -70,21 +71,30 @@ class Output:
         return self.numbers == tuple(range(self.numbers[0], self.numbers[-1] + 1))
 
     @property
+    def is_along(self) -> bool:
+        """Whether a movie becomes a movie of the same times, so that its other tracks fit."""
+        same_rate = self.settings.frame_rate in (None, self.plate.frame_rate)
+        return self.plate.is_movie and self.is_movie and same_rate and self.whole
+
+    @cached_property
+    def tracks(self) -> Tracks:
+        """The plate's tracks that are copied."""
+        return tracks_of(self.plate.path, self.path) if self.is_along else Tracks()
+
+    @property
     def sound(self) -> Sound:
         """What becomes of the plate's sound."""
         plate = self.plate
         if not plate.has_sound or not self.is_movie:
             return "none"
-        if self.settings.frame_rate not in (None, plate.frame_rate):
-            return "another rate"
-        return "copied" if self.whole else "frames left out"
+        if self.is_along:
+            return "copied" if self.tracks.sound else "no container"
+        return "frames left out" if self.settings.frame_rate in (None, plate.frame_rate) else "another rate"
 
     @property
-    def sound_span(self) -> tuple[Fraction, Fraction | None] | None:
-        """Seconds of the plate between which sound is copied; without an end, all of the rest."""
+    def span(self) -> tuple[Fraction, Fraction | None]:
+        """Seconds of the plate that are painted; without an end, all of the rest."""
         plate, numbers = self.plate, self.numbers
-        if self.sound != "copied":
-            return None
         end = None if numbers[-1] == plate.numbers[-1] else plate.seconds(numbers[-1] + 1)
         return plate.seconds(numbers[0]), end
 
@@ -130,8 +140,9 @@ class Output:
             out_layer=settings.out_layer,
             aovs=settings.aovs,
             breadth=breadth,
-            sound_from=plate.path if self.sound_span else None,
-            sound_span=self.sound_span or (Fraction(0), None),
+            tracks_from=plate.path if self.is_along else None,
+            tracks=self.tracks,
+            span=self.span if self.is_along else (Fraction(0), None),
             alpha=plate.has_alpha,
             times=times,
             time_base=plate.time_base if times else Fraction(1, 90000),
@@ -158,6 +169,8 @@ def output_to(path: Path, plate: Plate, numbers: tuple[int, ...], settings: Rend
         space = settings.plate_options.colours.space(settings.out_space)
     output = Output(path, plate, numbers, output_files(path, numbers), space, settings)
     _check_layers(output)
+    if output.tracks.refused:
+        raise BadOutput(output.tracks.refused)
     return output
 
 

@@ -14,6 +14,7 @@ from scumble.shot.matte_spec import NOWHERE, MatteSpec
 SOUND: dict[Sound, str] = {
     "none": "none",
     "copied": "copied",
+    "no container": "left out: no output takes it",
     "another rate": "left out: the frame rate is another one",
     "frames left out": "left out: frames are left out",
 }
@@ -51,7 +52,7 @@ def in_words(plan: Plan, output: Output) -> str:
 
 def notes_of(plan: Plan, output: Output) -> list[str]:
     """Notes about the output that the user did not ask for."""
-    lost = output.sound not in ("none", "copied")
+    lost = output.sound not in ("none", "copied", "no container")  # of the last, each track has a note
     sound = [f"sound {SOUND[output.sound]}"] if lost else []
     return [*sound, *_notes_of_plan(plan), *_notes_of_output(plan, output)]
 
@@ -94,7 +95,7 @@ def _notes_of_plan(plan: Plan) -> list[str]:
 
 def _notes_of_output(plan: Plan, output: Output) -> list[str]:
     plate = plan.plate
-    said = []
+    said = [*output.tracks.lost]
     if plate.is_variable:
         kept = "kept" if output.times else "lost in a sequence or at another rate"
         said.append(f"the plate's frame rate varies: the times of its frames are {kept}")
