@@ -75,6 +75,16 @@ def broken(tmp_path: Path, change: str) -> Path:
         arrays["beta.head"] = np.array([np.nan, 0, 0], np.float16)
     elif change == "not a look":
         facts["kind"] = "universal"
+    elif change == "do not describe a network":
+        facts["architecture"]["widths"] = [float("inf")] * 4
+    elif change == "half characters":
+        facts["sources"] = [{"picture": "a\ud800"}]
+    elif change == "too deep":
+        facts["x"] = json.loads("[" * 400 + "]" * 400)
+    elif change == "colours that no picture has":
+        arrays["palette.mean"] = np.full(3, 3e38, np.float32)
+    elif change == "not a covariance":
+        arrays["palette.covariance"] = -np.eye(3, dtype=np.float32)
     save_file(arrays, path, metadata={"facts": json.dumps(facts)})
     return path
 
@@ -90,6 +100,11 @@ def broken(tmp_path: Path, change: str) -> Path:
         ("should have shape", "should have shape"),
         ("not finite", "not finite"),
         ("not a look", "not a look"),
+        ("do not describe a network", "do not describe a network"),
+        ("half characters", "half characters"),
+        ("too deep", "too deep"),
+        ("colours that no picture has", "palette has colours that no picture has"),
+        ("not a covariance", "palette.covariance is not a covariance"),
     ],
 )
 def test_a_bad_look_is_named_with_what_is_wrong(tmp_path: Path, change: str, sentence: str) -> None:
@@ -97,6 +112,15 @@ def test_a_bad_look_is_named_with_what_is_wrong(tmp_path: Path, change: str, sen
     with pytest.raises(BadLook, match=sentence) as error:
         Look.load(path)
     assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["F8_E4M3", "F4"])
+def test_a_number_format_that_numpy_does_not_have_is_refused(kind: str, tmp_path: Path) -> None:
+    header = {"x": {"dtype": kind, "shape": [16], "data_offsets": [0, 16 if kind == "F8_E4M3" else 8]}}
+    text = json.dumps(header).encode()
+    (tmp_path / "a.look").write_bytes(len(text).to_bytes(8, "little") + text + bytes(header["x"]["data_offsets"][1]))
+    with pytest.raises(BadLook, match="number format that no look has"):
+        Look.load(tmp_path / "a.look")
 
 
 @pytest.mark.parametrize("data", [b"", b"not a look", bytes(range(256)) * 9])

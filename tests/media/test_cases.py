@@ -5,6 +5,7 @@ The inputs are made here or lie in `tests/golden/cases`, one folder for each cas
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -402,3 +403,29 @@ def test_a_list_of_other_movies_is_no_movie(tmp_path: Path) -> None:
     case("20", tmp_path)
     (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile clip.mp4\n")
     assert "list.mp4" in refused(tmp_path, "render", "list.mp4", "--look", "identity", "-o", "out.mp4")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux alone")
+def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    sequence(tmp_path, "plate.%04d.png", [1, 2])
+    for number in (1, 2):
+        (tmp_path / f"plate.{number:04d}.png").rename(tmp_path / os.fsdecode(b"\xe9t\xe9.%04d.png" % number))
+    case("20", tmp_path)
+    (tmp_path / "clip.mp4").rename(tmp_path / os.fsdecode(b"\xe9.mp4"))
+    pattern, movie = os.fsdecode(b"\xe9t\xe9.####.png"), os.fsdecode(b"\xe9.mp4")
+    still = os.fsdecode(b"\xe9t\xe9.0001.png")
+    for words in (
+        ("render", pattern, "--look", "identity", "-o", "out.####.png"),
+        ("render", movie, "--look", "identity", "-o", "out.mp4"),
+        ("shots", pattern),
+        ("look", "make", still, "-o", "x.look"),
+        ("sheet", still, "--looks", "auvers", "-o", "sheet.png"),
+        ("qc", pattern, pattern, "-o", "report.html"),
+    ):
+        assert "UTF-8" in refused(tmp_path, *words)
+
+
+def test_a_picture_of_one_row_is_not_made_longer(tmp_path: Path) -> None:
+    oiio.ImageBuf(np.zeros((1, 65536, 3), np.uint8)).write(str(tmp_path / "row.png"))
+    said = rendered(tmp_path, "row.png", "-o", "out.png", "--dry-run")
+    assert re.search(r"^network +65536x16,", said, re.MULTILINE)

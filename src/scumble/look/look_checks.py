@@ -15,6 +15,9 @@ from scumble.network.palette import Palette
 from scumble.network.universal import Universal
 from scumble.network.weights_file import Array, Arrays
 
+MOST_COLOUR = 1000.0  # pictures are 0 to 1, scene-linear highlights some hundreds
+MOST = 1e6  # of a feature's mean and variance: far above what the network's normed layers give
+
 if TYPE_CHECKING:
     from scumble.look.look import Look
 
@@ -66,6 +69,24 @@ def check_statistics(path: Path, look: Look) -> None:
     for key, array, shape in wanted:
         if array.shape != shape:
             raise BadLook(f"{path}: {key} should have shape {shape} and has {array.shape}; make the look again")
+
+    for name, palette in palettes.items():
+        _check_palette(path, name, palette)
+    for key, array, _ in wanted:
+        least = 0.0 if key.endswith(".variance") else -MOST
+        if array.min() < least or array.max() > MOST:
+            raise BadLook(f"{path}: {key} has values that no picture gives; make the look again")
+
+
+def _check_palette(path: Path, name: str, palette: Palette) -> None:
+    """Colours within the range of pictures, and a covariance that is one."""
+    covariance = palette.covariance
+    size = np.abs(covariance).max()
+    if np.abs(palette.mean).max() > MOST_COLOUR or size > MOST_COLOUR**2:
+        raise BadLook(f"{path}: {name} has colours that no picture has; make the look again")
+    slack = 1e-3 * size  # float16 and float32 round
+    if np.abs(covariance - covariance.T).max() > slack or np.linalg.eigvalsh(covariance).min() < -slack:
+        raise BadLook(f"{path}: {name}.covariance is not a covariance; make the look again")
 
 
 def check_facts(path: Path, facts: Mapping[str, Any]) -> None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scumble.media.plate import STILLS, WRITTEN_MOVIES, Plate, PlateOptions, Writer, WriterSettings, is_movie
+from scumble.media.plate import (
+    STILLS,
+    WRITTEN_MOVIES,
+    Plate,
+    PlateOptions,
+    Writer,
+    WriterSettings,
+    check_name,
+    is_movie,
+)
 
 
 def open_plate(path: Path, first_frame: int | None = None, options: PlateOptions = PlateOptions()) -> Plate:
@@ -14,6 +23,7 @@ def open_plate(path: Path, first_frame: int | None = None, options: PlateOptions
     """
     from scumble.media.sequence import open_stills
 
+    check_name(path)
     if is_movie(path) or _may_be_a_movie(path):
         from scumble.media.movie_reader import MoviePlate
 

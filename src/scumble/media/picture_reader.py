@@ -17,7 +17,7 @@ from scumble.core.colour import ColourSpace
 from scumble.core.errors import BadPlate
 from scumble.core.frames import NO_MARGIN, Frame, Margin, Metadata, Pixels
 from scumble.media.exr import STAMP, Chosen, choose, forget_error, parts_of, straight
-from scumble.media.plate import check_size, other_kind
+from scumble.media.plate import check_name, check_size, other_kind
 from scumble.media.timecode import from_word
 
 PREMULTIPLIED = {".exr"}  # colours are stored multiplied by alpha
@@ -291,6 +291,7 @@ def _opened(path: Path, layer: str = "", any_layer: bool = False) -> tuple[Any, 
         if path.is_dir():
             raise BadPlate(f"{path}: a folder, not a picture; name a file in it")
         raise BadPlate(f"{path}: no such file; check its name and folder")
+    check_name(path)
     straight = oiio.ImageSpec()
     straight.attribute("oiio:UnassociatedAlpha", 1)  # PNG and TIFF: give the file's own numbers
     source = oiio.ImageInput.open(str(path), straight)

@@ -238,6 +238,14 @@ def other_kind(path: Path) -> str:
     return ""
 
 
+def check_name(path: Path) -> None:
+    """Raises BadPlate for a name that is not UTF-8, as in old archives: libraries of pictures do not open it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise BadPlate(f"{str(path)!a}: its name is not UTF-8; rename the file or folder") from error
+
+
 def check_size(path: Path, width: int, height: int) -> None:
     """Raises BadPlate for a picture without pixels or with more than `MOST_PIXELS`, before any is decoded."""
     if width < 1 or height < 1:

@@ -18,6 +18,8 @@ SCHEMA = 7  # of the painter's network; those before it were of other networks
 
 OLDEST_SCHEMA = NEWEST_SCHEMA = SCHEMA
 
+MOST_DEPTH = 16  # of tables and lists in one another; a look's own facts have four
+
 Array = NDArray[np.float32]
 
 Arrays = dict[str, Array]
@@ -32,13 +34,28 @@ def read_arrays(path: Path) -> tuple[Arrays, dict[str, Any]]:
             metadata = f.metadata() or {}
             facts = json.loads(metadata.get("facts", "{}"))
             arrays = {key: np.asarray(f.get_tensor(key), np.float32) for key in f.keys()}  # noqa: SIM118 - not a mapping
+    except AttributeError as error:  # a number format that NumPy does not have, such as F8_E4M3
+        raise BadLook(f"{path}: its weights are in a number format that no look has; make it again") from error
     except (OSError, SafetensorError, ValueError, TypeError, RecursionError) as error:
         raise BadLook(f"{path}: not a look or weights file ({error}); take another copy of it") from error
     if not isinstance(facts, dict):
         raise BadLook(f"{path}: its facts are not a table; make the file again")
+    if not _can_be_told(facts):
+        raise BadLook(f"{path}: its facts hold half characters, or lists too deep to be told; make the file again")
     if not all(np.isfinite(a).all() for a in arrays.values()):
         raise BadLook(f"{path}: weights that are not finite; make or train the look again")
     return arrays, facts
+
+
+def _can_be_told(value: Any, depth: int = 0) -> bool:
+    """Whether facts can be written as JSON in UTF-8 again: half a surrogate or `MOST_DEPTH` levels cannot."""
+    if depth > MOST_DEPTH:
+        return False
+    if isinstance(value, str):
+        return not any("\ud800" <= letter <= "\udfff" for letter in value)
+    if isinstance(value, Mapping):
+        return all(_can_be_told(part, depth + 1) for pair in value.items() for part in pair)
+    return not isinstance(value, list) or all(_can_be_told(part, depth + 1) for part in value)
 
 
 def architecture_of(path: Path, facts: Mapping[str, Any]) -> Architecture:
@@ -46,7 +63,7 @@ def architecture_of(path: Path, facts: Mapping[str, Any]) -> Architecture:
     try:
         a = facts["architecture"]
         form, widths, blocks = a["form"], tuple(map(int, a["widths"])), tuple(map(int, a["blocks"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:  # infinity is JSON to Python
         raise BadLook(f"{path}: its facts do not describe a network; make the file again") from error
     deep = len(widths) == 4 if form == "painter" else 2 <= len(widths) <= 6
     sound = form in get_args(Form) and deep and len(widths) == len(blocks) and all(1 <= w <= 1024 for w in widths)

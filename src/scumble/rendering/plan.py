@@ -22,6 +22,8 @@ from scumble.shot.matte import Matte, shaped
 from scumble.shot.motion import Vectors, vectors_of
 from scumble.shot.open_matte import parse_matte
 
+LEAST = 16  # lines and columns that the network sees; strokes are drawn at an eighth of them
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -143,10 +145,7 @@ def plan(
     if len(looks) + len(matte_looks) > 1 and settings.stats is not None:
         raise BadSettings("statistics are of one look; leave --stats out where there are several")
     find_engine(settings.engine)
-    height = plate.size[1]
-    lines = float(min(height, LINES) if settings.lines is None else settings.lines or height)
-    lines = max(16.0, lines / settings.stroke)
-    size = (max(16, round(plate.size[0] * lines / height)), round(lines))
+    size = _network_size(plate.size, settings)
     size, margin = _with_overscan(plate, numbers, size, looks[0][1], settings, output)
     precision: Precision = "f32"
     if settings.precision != "auto":
@@ -170,6 +169,16 @@ def plan(
         if settings.on_warp == "vectors" and vectors.backward is None:
             raise BadSettings(f"{plate.path}: no motion to the frame before ({vectors}); take --on-warp flow")
     return made
+
+
+def _network_size(plate: tuple[int, int], settings: RenderSettings) -> tuple[int, int]:
+    """Width and height at which the network sees a plate of this width and height."""
+    width, height = plate
+    lines = float(min(height, LINES) if settings.lines is None else settings.lines or height) / settings.stroke
+    seen = width * max(LEAST, lines) / height
+    if lines < LEAST:  # a strip of few rows is not made longer: memory goes with its pixels
+        seen = min(seen, max(width, LINES))
+    return max(LEAST, round(seen)), round(max(LEAST, lines))
 
 
 def _with_overscan(
