@@ -224,6 +224,26 @@ def test_a_mirrored_movie_is_shown_as_players_show_it(tmp_path: Path) -> None:
         assert np.abs(shown[bottom, right] - [30, 30, 220]).max() <= 8
 
 
+@pytest.mark.parametrize(("name", "tags"), [("srgb", (1, 13)), ("p3_709", (12, 1)), ("gamma28", (1, 5))])
+def test_codes_that_stay_keep_their_tags(name: str, tags: tuple[int, int], tmp_path: Path) -> None:
+    """Numbers of ITU-T H.273: 1 is BT.709, primaries 12 are SMPTE 432, curve 13 is sRGB's and 5 is gamma 2.8."""
+    case("07", tmp_path)
+    for suffix in ("mov", "mkv"):
+        rendered(tmp_path, f"{name}.mov", "-o", f"out.{suffix}")
+        for file in (f"{name}.mov", f"out.{suffix}"):
+            with av.open(str(tmp_path / file)) as movie:
+                first = next(movie.decode(video=0))
+            assert (first.color_primaries, first.color_trc) == tags
+
+
+def test_codes_that_change_have_the_tags_of_their_space(tmp_path: Path) -> None:
+    case("07", tmp_path)
+    rendered(tmp_path, "srgb.mov", "--out-space", "Display P3 - Display", "-o", "out.mov")
+    with av.open(str(tmp_path / "out.mov")) as movie:
+        first = next(movie.decode(video=0))
+    assert (first.color_primaries, first.color_trc) == (12, 13)
+
+
 def test_negative_numbers_are_those_of_printf(tmp_path: Path) -> None:
     sequence(tmp_path, "shot.%04d.png", list(range(-3, 3)))
     for folder, pattern in (("marks", "shot.####.png"), ("printf", "shot.%04d.png")):

@@ -20,7 +20,7 @@ from scumble.core.frames import NO_MARGIN, Frame, Margin, Metadata
 from scumble.media.movie_pixels import Orientation, rgb_of
 from scumble.media.movie_times import times_of
 from scumble.media.ocio import CONFIG, Colours
-from scumble.media.plate import ColourOrigin, Plate, PlateOptions, check_size, formats
+from scumble.media.plate import NO_TAGS, ColourOrigin, Plate, PlateOptions, check_size, formats
 from scumble.media.timecode import later
 
 TAGS = ColourOrigin("its tags")
@@ -63,12 +63,11 @@ class MoviePlate(Plate):
                         f"{path}: the file is cut off after frame {len(packets)}{of}; take another copy of it"
                     )
                 shown = [(pts, length) for pts, length, is_discarded in packets if pts is not None and not is_discarded]
-                tags = (2, 2)
                 self._orientation, self._from_the_start_only = Orientation(), False
                 first = self._first()
                 if first is not None:
                     self._orientation, self.is_interlaced = Orientation.of(first), bool(first.interlaced_frame)
-                    tags = (int(first.color_primaries), int(first.color_trc))
+                    self.tags = (int(first.color_primaries), int(first.color_trc))
                     if first.pts is not None:  # what stands before it leans on frames that are not in the file
                         self.undecodable = sum(pts < first.pts for pts, _ in shown)
                         shown = [(pts, length) for pts, length in shown if pts >= first.pts]
@@ -102,7 +101,7 @@ class MoviePlate(Plate):
         self.is_variable, self.frame_rate = times.is_variable, times.rate
         if self._timecode and later(self._timecode, 0, times.rate) is None:
             self.lost_timecode, self._timecode = self._timecode, None
-        self.colour_space, self.colour_origin = _space(tags, options)
+        self.colour_space, self.colour_origin = _space(self.tags, options)
         self.numbers = tuple(range(first_frame, first_frame + len(times.stamps)))
 
     def seconds(self, number: int) -> Fraction:
@@ -227,7 +226,7 @@ def _space(tags: tuple[int, int], options: PlateOptions) -> tuple[ColourSpace, C
         return pinned.space("Rec.1886 Rec.2020 - Display"), TAGS
     if primaries == int(ColorPrimaries.SMPTE432):
         return pinned.space("Display P3 - Display"), TAGS
-    return colour.DISPLAY, ColourOrigin("no tags", is_assumed=True) if tags == (2, 2) else TAGS
+    return colour.DISPLAY, ColourOrigin("no tags", is_assumed=True) if tags == NO_TAGS else TAGS
 
 
 # files that hold a movie themselves: no playlists and scripts, which name other files

@@ -10,7 +10,7 @@ from typing import Any
 import av
 import numpy as np
 from av.error import FFmpegError
-from av.video.reformatter import ColorRange, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from scumble.core import colour
 from scumble.core.files import new_part, not_written, part_of
@@ -18,7 +18,7 @@ from scumble.core.frames import Frame
 from scumble.media import yuv
 from scumble.media.codecs import CONTAINERS, EXACT, TAGS, UNTAGGED, codec_of
 from scumble.media.picture_writer import quantised
-from scumble.media.plate import WriterSettings
+from scumble.media.plate import NO_TAGS, WriterSettings
 from scumble.media.tracks import TrackCopier
 
 
@@ -30,7 +30,9 @@ class MovieWriter:
         self.part = part_of(path)
         _, self.codec = codec_of(path, settings.bits, settings.codec)
         self.space = settings.out_space or colour.DISPLAY
-        self.tags = TAGS.get(self.space.name, UNTAGGED)
+        self.tags: tuple[int, int, Colorspace] = TAGS.get(self.space.name, UNTAGGED)
+        if settings.tags != NO_TAGS:
+            self.tags = (*settings.tags, self.tags[2])
         width, height = settings.size
         suffix = path.suffix.lower()
         muxer = CONTAINERS[suffix].muxer

@@ -22,6 +22,8 @@ MOVIES = WRITTEN_MOVIES | {
     ".avi", ".mxf", ".mts", ".m2ts", ".ts", ".webm", ".mpg", ".mpeg", ".3gp", ".y4m", ".wmv", ".flv", ".ogv", ".dv",
 }  # fmt: skip
 
+NO_TAGS = (2, 2)  # primaries and curve "unspecified" [ITU-T H.273, tables 2 and 3]
+
 STILLS = {".png", ".exr", ".jpg", ".jpeg", ".tif", ".tiff", ".dpx", ".webp"}
 
 MOST_PIXELS = 1 << 28  # 16384 x 16384: as float32 RGB 3 GB; a header that says more is damaged or a bomb
@@ -63,6 +65,8 @@ class Plate(ABC):
     """Bits a channel: 8, 10, 12, 16; 32 for float."""
     has_alpha: bool
     has_sound: bool = False
+    tags: tuple[int, int] = NO_TAGS
+    """Primaries and curve that a movie names, as ITU-T H.273 numbers them."""
     layer: str = ""
     """Colour layer of an EXR that is read; the beauty by default."""
     channels: Mapping[int, Path] = MappingProxyType({})
@@ -184,6 +188,8 @@ class WriterSettings:
     """Write the first channel alone, as pictures of one value are."""
     told: bool = False
     """Whether the plate's colour space was named by the user, whatever its tags say."""
+    tags: tuple[int, int] = NO_TAGS
+    """Primaries and curve of the plate, for a movie that keeps its codes; else those of the colour space."""
     tracks_from: Path | None = None
     """Movie whose other tracks, chapters and header go along."""
     tracks: Tracks = Tracks()

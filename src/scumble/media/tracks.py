@@ -26,56 +26,45 @@ OF_TRACKS = ("language", "title", "handler_name")
 def tracks_of(movie: Path, output: Path) -> Tracks:
     """What of a movie's tracks goes into an output, found by writing headers in memory."""
     suffix = output.suffix.lower()
-    sound: list[int] = []
-    subtitles: list[int] = []
-    lost: list[str] = []
-    refused = ""
     try:
         source = open_container(movie)
     except FFmpegError:
         return Tracks()
+    lost: list[str] = []
     with source:
-        for count, stream in enumerate(source.streams.audio, 1):
-            codec = _codec(stream)
-            others = [other for other in CONTAINERS if _takes(other, stream)]
-            if suffix in others:
-                sound.append(stream.index)
-            elif others:
-                refused = (
-                    f"{output}: sound track {count} of {movie.name} ({codec}) does not go into {suffix}; write"
-                    f" {' or '.join(others)}"
-                )
-            elif codec:
-                lost.append(
-                    f"sound track {count} of the plate ({codec}) is left out: no movie that is written takes it"
-                )
-            else:
-                lost.append(f"sound track {count} of the plate is left out: its codec is not known")
-        for count, stream in enumerate(source.streams.subtitles, 1):
-            if _takes(suffix, stream):
-                subtitles.append(stream.index)
-            else:
-                others = [other for other in CONTAINERS if _takes(other, stream)]
-                remedy = f"; {' or '.join(others)} takes them" if others else ""
-                lost.append(f"subtitle track {count} of the plate is left out: {suffix} does not take it{remedy}")
-    return Tracks(tuple(sound), tuple(subtitles), tuple(lost), refused)
+        sound = [(track, _takers(track)) for track in source.streams.audio]
+        subtitles = [(track, _takers(track)) for track in source.streams.subtitles]
+        # containers that take all of the sound that any takes
+        whole = [s for s in CONTAINERS if all(s in takers for _, takers in sound if takers)]
+        refused = ""
+        for count, (track, takers) in enumerate(sound, 1):
+            name = f"sound track {count} of {movie.name} ({_codec(track) or 'of a codec that is not known'})"
+            if takers and suffix not in takers and whole:
+                refused = refused or f"{output}: {name} does not go into {suffix}; write {' or '.join(whole)}"
+            elif suffix not in takers:
+                lost.append(f"{name} is left out: {f'{suffix} does not take it' if takers else 'no output takes it'}")
+        for count, (_, takers) in enumerate(subtitles, 1):
+            if suffix not in takers:
+                remedy = f"; write {' or '.join(takers)} to keep it" if takers else ""
+                lost.append(f"subtitle track {count} of {movie.name} is left out: {suffix} does not take it{remedy}")
+        kept = [tuple(track.index for track, takers in tracks if suffix in takers) for tracks in (sound, subtitles)]
+    return Tracks(kept[0], kept[1], tuple(lost), refused)
 
 
 def _codec(stream: Any) -> str:
     return str(stream.codec_context.name) if stream.codec_context else ""
 
 
-def _takes(suffix: str, stream: Any) -> bool:
-    """Whether a container takes a track: only its header tells for sure."""
-    if not stream.codec_context:
-        return False
-    try:
-        with av.open(io.BytesIO(), "w", format=CONTAINERS[suffix].muxer) as trial:
-            trial.add_stream_from_template(stream)
-            trial.start_encoding()
-    except (FFmpegError, ValueError):  # PyAV's own refusal is a ValueError
-        return False
-    return True
+def _takers(stream: Any) -> list[str]:
+    """Suffixes of the containers that take a track: only a header that is written tells for sure."""
+    takers: list[str] = []
+    for suffix, container in CONTAINERS.items():
+        with suppress(FFmpegError, ValueError):  # PyAV's own refusals are ValueErrors
+            with av.open(io.BytesIO(), "w", format=container.muxer) as trial:
+                trial.add_stream_from_template(stream)
+                trial.start_encoding()
+            takers.append(suffix)
+    return takers
 
 
 class TrackCopier:

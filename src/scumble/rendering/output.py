@@ -17,7 +17,7 @@ from scumble.media.codecs import CONTAINERS, Codec, codec_of
 from scumble.media.pattern import NamedFolder, output_pattern, parse_pattern
 from scumble.media.picture_reader import channel_names, part_names
 from scumble.media.picture_writer import space_of
-from scumble.media.plate import STILLS, WRITTEN_MOVIES, Plate, Tracks, WriterSettings, not_a_format
+from scumble.media.plate import NO_TAGS, STILLS, WRITTEN_MOVIES, Plate, Tracks, WriterSettings, not_a_format
 from scumble.media.tracks import tracks_of
 from scumble.rendering.options import RenderSettings
 from scumble.rendering.review import compared_size
@@ -109,6 +109,11 @@ class Output:
         return tuple(plate.seconds(n) - plate.seconds(numbers[0]) for n in (*numbers, numbers[-1] + 1))
 
     @property
+    def keeps_codes(self) -> bool:
+        """Whether the numbers of the plate's colours stay, so that its own tags go on being true."""
+        return self.space == self.plate.colour_space and not (self.settings.in_space or self.settings.out_space)
+
+    @property
     def keeps_alpha(self) -> bool:
         if self.is_movie:
             return bool(self.codec[1].with_alpha)
@@ -140,6 +145,7 @@ class Output:
             out_layer=settings.out_layer,
             aovs=settings.aovs,
             breadth=breadth,
+            tags=plate.tags if self.keeps_codes else NO_TAGS,
             tracks_from=plate.path if self.is_along else None,
             tracks=self.tracks,
             span=self.span if self.is_along else (Fraction(0), None),
