@@ -179,7 +179,7 @@ def test_motion_does_not_gather_what_is_past() -> None:
             assert motion.flow(n - 1, n) is not None
             motion.forget(n - 2)
             assert len(motion.pictures) <= 3
-            assert len(motion.found) <= 3
+            assert len(motion.flows) <= 3
 
 
 def test_the_command_says_what_it_cannot_follow(tmp_path: Path) -> None:

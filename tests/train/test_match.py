@@ -83,7 +83,7 @@ def test_it_learns_from_one_frame_and_paints_the_others(shot: Path, vgg: Path) -
     assert np.abs(preview - rendered).mean() < 3 / 255
     bare = match_look(plate, keys, shot / "bare.look", QUICK, shot / "run", vgg=vgg, name="mine", carry=False)
     assert [key.number for key in look.painted_frames] == [1004]
-    assert not bare.keys
+    assert not bare.painted_frames
     np.testing.assert_array_equal(bare.weights["kernel.head"], look.weights["kernel.head"])
     assert look.facts["made"] == "matched"
     assert look.facts["sources"][0]["frame"] == 1004

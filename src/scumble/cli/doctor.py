@@ -31,7 +31,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     else:
         for check in checks:
             mark = "ok  " if check.good else "FAIL" if check.needed else "--  "
-            print(f"{mark} {check.group:9} {check.name:24} {check.state}")
+            print(f"{mark} {check.group:9} {check.name:24} {check.found}")
             if not check.good:
                 print(f"{'':39} {check.remedy}")
         print("renders work here" if works(checks) else "renders do NOT work here")
@@ -54,7 +54,7 @@ class Check:
 
     group: str
     name: str
-    state: str
+    found: str
     good: bool = True
     needed: bool = False
     remedy: str = ""
