@@ -82,9 +82,11 @@ class MovieWriter:
         if settings.tracks_from is not None:
             try:
                 self.copier = TrackCopier(settings.tracks_from, settings.tracks, settings.span, self.container)
-            except FFmpegError as error:
+            except BaseException as error:  # nothing half-written stays, whatever the reason
                 self.abort()
-                raise not_written(path, error, "the plate's sound") from error
+                if isinstance(error, FFmpegError):
+                    raise not_written(path, error, "the plate's sound") from error
+                raise
 
     def write(self, frame: Frame) -> None:
         """Encode one frame; sound up to its time goes with it."""

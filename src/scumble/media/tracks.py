@@ -57,14 +57,14 @@ def _codec(stream: Any) -> str:
 
 def _takers(stream: Any) -> list[str]:
     """Suffixes of the containers that take a track: only a header that is written tells for sure."""
-    takers: list[str] = []
-    for suffix, container in CONTAINERS.items():
+    muxers: set[str] = set()
+    for muxer in {container.muxer for container in CONTAINERS.values()}:
         with suppress(FFmpegError, ValueError):  # PyAV's own refusals are ValueErrors
-            with av.open(io.BytesIO(), "w", format=container.muxer) as trial:
+            with av.open(io.BytesIO(), "w", format=muxer) as trial:
                 trial.add_stream_from_template(stream)
                 trial.start_encoding()
-            takers.append(suffix)
-    return takers
+            muxers.add(muxer)
+    return [suffix for suffix, container in CONTAINERS.items() if container.muxer in muxers]
 
 
 class TrackCopier:
