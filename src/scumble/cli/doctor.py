@@ -231,10 +231,10 @@ def _formats() -> list[Check]:
     def codecs() -> str:
         import av
 
-        readable = [name for name in READ if _codec(av, name, "r")]
-        from scumble.media.codecs import CODECS as WRITTEN
+        from scumble.media.codecs import CODECS
 
-        encoders = dict.fromkeys(codec.encoder for codec in WRITTEN.values())
+        readable = [name for name in READ if _codec(av, name, "r")]
+        encoders = dict.fromkeys(codec.encoder for codec in CODECS.values())
         writable = [name for name in encoders if _codec(av, name, "w")]
         if "libx264" not in writable:
             raise RuntimeError("this FFmpeg writes no H.264")

@@ -131,7 +131,7 @@ def look_train(
     with Display(progress) as tell:
         gathered = gather(material, folder, begun_with, tell, resume)
         made = train_look(gathered, output, settings, first, from_scratch, name or output.stem, tell, resume, again)
-    say_made(output, made, progress, folder / "report.html")
+    _say_made(output, made, progress, folder / "report.html")
 
 
 @takes(RenderSettings, only=(*HOW_READ, "first_frame", "lines"))
@@ -232,10 +232,10 @@ def look_match(
             overwrite,
             carry,
         )
-    say_made(output, made, progress, folder / "report.html")
+    _say_made(output, made, progress, folder / "report.html")
 
 
-def say_made(output: Path, look: Any, progress: str, report: Path) -> None:
+def _say_made(output: Path, look: Any, progress: str, report: Path) -> None:
     """The last line of a command that has made a look."""
     if progress == "json":
         facts = {"event": "look", "file": str(output), "name": look.name, "hash": look.hash, "report": str(report)}

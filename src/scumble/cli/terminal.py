@@ -46,7 +46,7 @@ class Display:
     def __init__(self, kind: Literal["bar", "json", "none"] = "bar", stays: bool = False) -> None:
         self.kind = kind
         self.bar: Bar | None = None
-        self.first: Progress | None = None  # of the task that is under way
+        self.first: Progress | None = None  # of the count that is under way
         if kind == "bar" and stderr.is_terminal:
             columns = (TextColumn("{task.description:40.40}"), BarColumn(), TextColumn("{task.fields[count]}"))
             self.bar = Bar(*columns, TimeRemainingColumn(), console=stderr, transient=not stays)
@@ -74,9 +74,10 @@ class Display:
             (say_note if event.is_note else say)(event.text)
             return
         now = time.monotonic()
-        if self.first is None or self.first.task != event.task:
+        if self.first is None or _counts(self.first) != _counts(event):
             self.first, self.began = event, now
-            self.last = now - SECONDS_A_LINE + FIRST_LINE if event.step is not None else now
+            if event.step is not None:
+                self.last = now - SECONDS_A_LINE + FIRST_LINE
         if event.figures:
             say(self._in_words(event))
             self.last = now
@@ -145,6 +146,11 @@ def as_json(event: Progress) -> dict[str, Any]:
         best = {"best": event.is_best}
         return {"event": "figures", "on": event.judged, **step, **count, "figures": dict(event.figures), **best}
     return {"event": "progress", "task": event.task, **step, **count}
+
+
+def _counts(event: Progress) -> tuple[float, bool]:
+    """What tells one count from another: each file of a folder is a task of its own within one count."""
+    return event.total, event.step is None
 
 
 def _count(event: Progress) -> str:

@@ -37,7 +37,7 @@ TABLE = """CREATE TABLE IF NOT EXISTS jobs (
 
 ENDED = ("done", "failed", "cancelled")
 
-KEPT_DAYS = 7  # seconds that an upload without a job is kept
+KEPT_DAYS = 7  # days that an upload without a job is kept
 
 FRESH = 3600  # seconds that it is kept even if there is no room
 

@@ -40,7 +40,7 @@ class Supervisor:
     def __enter__(self) -> Supervisor:
         self.lock = sqlite3.connect(self.store.folder / "lock.sqlite", timeout=0, check_same_thread=False)
         try:
-            self.lock.execute("BEGIN EXCLUSIVE")  # the worker ends with this process, however this one ends
+            self.lock.execute("BEGIN EXCLUSIVE")  # the lock ends with this process, however it ends
         except sqlite3.OperationalError as error:
             self.lock.close()
             raise BadOutput(

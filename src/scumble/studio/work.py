@@ -93,9 +93,8 @@ def _render(job: Job, desk: Desk, asked: Render) -> str:
                 part.write_bytes(html_report.jpeg(small))
 
     done = None
-    if (
-        parse_pattern(output) is not None or not output.exists()
-    ):  # otherwise the output was finished before the stop: it appears only when it is whole
+    # a movie or a still appears only when it is whole: where one is, the job was stopped after it
+    if parse_pattern(output) is not None or not output.exists():
         done = api.render(desk.path(asked.plate), look, output, on_frame=told.frame, watch=watch, **settings)
     desk.store.tell(job.id, done=len(numbers), message="proxy")
     _show(open_plate(output, None if is_movie(output) else plate.numbers[0]), home)
@@ -186,11 +185,11 @@ def _taught(job: Job, desk: Desk, asked: Match | Train, words: list[str]) -> str
         if not start.exists():
             desk.named(asked.start).save(start)
         words += ["--start", str(start)]
-    notes = run_command(words, lambda event: _take_down(job, desk, event))
+    notes = run_command(words, lambda event: _tell_event(job, desk, event))
     return "\n".join(notes)
 
 
-def _take_down(job: Job, desk: Desk, event: dict[str, Any]) -> None:
+def _tell_event(job: Job, desk: Desk, event: dict[str, Any]) -> None:
     """An event of a training for the job's card: how far it is, and its last figures or sentence."""
     done = round(100 * event["done"]) if "step" in event else None
     message = event.get("text")
@@ -214,7 +213,10 @@ def run_command(words: list[str], tell: Callable[[dict[str, Any]], None]) -> lis
         assert process.stdout is not None
         try:
             for printed in process.stdout:
-                event = json.loads(printed)
+                try:
+                    event = json.loads(printed)
+                except ValueError:  # a library printed a line of its own
+                    continue
                 if event["event"] == "note":
                     notes.append(event["text"])
                 tell(event)
