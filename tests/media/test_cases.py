@@ -326,6 +326,23 @@ def test_one_stray_number_is_a_gap_and_no_range_in_memory(tmp_path: Path) -> Non
     assert "(4 of 4)" in rendered(
         tmp_path, "shot.####.png", "-o", "out.####.png", "--frames", f"1-3,{stray}", "--dry-run"
     )
+    skipped = rendered(tmp_path, "shot.####.png", "-o", "out.####.png", "--missing", "skip", "--dry-run")
+    assert "(4 of 4)" in skipped
+    for frames in ((), ("--frames", "1-5")):
+        words = (
+            "render",
+            "shot.####.png",
+            "--look",
+            "identity",
+            "-o",
+            "out.####.png",
+            "--missing",
+            "hold",
+            "--dry-run",
+        )
+        said = refused(tmp_path, *words, *frames)
+        assert "--missing skip" in said
+        assert "--missing hold" not in said
     counted = scumble("shots", "shot.####.png", cwd=tmp_path)
     assert counted.returncode == 0
     assert re.search(r"\b4 frames", counted.stdout), counted.stdout

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scumble.look.shipped import identity_look
+from scumble.media.movie_times import times_of
 from scumble.media.open import open_plate
 from scumble.rendering.options import RenderSettings
 from scumble.rendering.run import render
@@ -97,7 +98,7 @@ def test_an_output_has_the_stamps_of_its_plate(kind: Kind, milliseconds: list[in
 
 
 @settings(max_examples=12, deadline=None)
-@given(steps=st.lists(st.sampled_from([0, 40, 40, 80]), min_size=1, max_size=9))
+@given(steps=st.lists(st.sampled_from([0, 40, 40, 80]), min_size=1, max_size=9).filter(any))
 def test_frames_of_one_stamp_are_all_there(steps: list[int]) -> None:
     kind = KINDS[0]
     stamps = list(accumulate(steps, initial=0))
@@ -110,3 +111,18 @@ def test_frames_of_one_stamp_are_all_there(steps: list[int]) -> None:
         assert len(found) == len(stamps)
         late = max(stamps.count(stamp) for stamp in stamps)  # each but the first of a group is a tick later
         assert same(found, read(plate), late * kind.tick)
+
+
+def test_a_movie_of_one_stamp_runs_at_the_rate_of_its_header(tmp_path: Path) -> None:
+    write(tmp_path / "plate.mkv", KINDS[0], [0, 0, 0, 0])
+    assert open_plate(tmp_path / "plate.mkv").frame_rate == 25
+    render(tmp_path / "plate.mkv", identity_look(), tmp_path / "out.mkv", RenderSettings())
+    assert same(read(tmp_path / "out.mkv"), [Fraction(n, 25) for n in range(4)], KINDS[0].tick)
+
+
+def test_stamps_that_are_all_one_leave_the_rate_to_the_header() -> None:
+    assert times_of([7] * 3, Fraction(1, 90000), 0, [None]) is None
+    times = times_of([7] * 3, Fraction(1, 90000), 0, [None, Fraction(25)])
+    assert times is not None
+    assert (times.rate, times.is_variable, times.repeated) == (25, False, 2)
+    assert np.diff(np.array(times.shown, dtype=object)).tolist() == [Fraction(1, 25)] * 3

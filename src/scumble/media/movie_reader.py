@@ -74,9 +74,8 @@ class MoviePlate(Plate):
                     # a palette comes with the first packet only
                     self._from_the_start_only = first.format.name == "pal8" or len({p for p, _ in shown}) < len(shown)
                 metadata = (stream.metadata, *(d.metadata for d in container.streams), container.metadata)
-                facts = {
-                    name.lower(): text for m in reversed(metadata) for name, text in m.items()
-                }  # Matroska: TIMECODE
+                # Matroska writes TIMECODE
+                facts = {name.lower(): text for m in reversed(metadata) for name, text in m.items()}
                 self._timecode, self._reel = facts.get("timecode"), facts.get("reel_name")
                 self.has_alpha = any(c.is_alpha for c in components)
                 self.rotation, self.is_mirrored = self._orientation.rotation, self._orientation.is_mirrored
@@ -229,8 +228,8 @@ def _space(tags: tuple[int, int], options: PlateOptions) -> tuple[ColourSpace, C
     return colour.DISPLAY, ColourOrigin("no tags", is_assumed=True) if tags == NO_TAGS else TAGS
 
 
-# files that hold a movie themselves: no playlists and scripts, which name other files
-CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mxf,mpegts,mpeg,yuv4mpegpipe,gif,apng,asf,flv,ogg,dv,ivf"
+# FFmpeg's demuxers of files that hold a movie themselves: no playlists and scripts, which name other files
+DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mxf,mpegts,mpeg,yuv4mpegpipe,gif,apng,asf,flv,ogg,dv,ivf"
 
 
 def open_container(path: Path) -> Any:
@@ -238,7 +237,7 @@ def open_container(path: Path) -> Any:
 
     As a file whatever its name: a colon in it names no protocol. Raises FFmpegError for what is no movie.
     """
-    options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
+    options = {"format_whitelist": DEMUXERS, "protocol_whitelist": "file"}
     return av.open(f"file:{path}", metadata_errors="replace", container_options=options)
 
 

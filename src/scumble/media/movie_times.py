@@ -46,7 +46,13 @@ def times_of(
         rising[i] = max(rising[i], rising[i - 1] + 1)
     begins = [stamp * time_base for stamp in rising]
     given = [Fraction(rate) for rate in said if rate]
-    if len(begins) == 1:
+    rate: Fraction | None
+    if len(ordered) > 1 and ordered[0] == ordered[-1]:  # stamps that tell nothing
+        if not given:
+            return None
+        rate, constant = given[0], True
+        begins = [begins[0] + i / rate for i in range(len(begins))]
+    elif len(begins) == 1:
         rate = given[0] if given else 1 / (last * time_base) if last else None
         constant = True
     else:
@@ -61,12 +67,9 @@ def times_of(
     return MovieTimes(ordered, (*begins, begins[-1] + length), rate, not constant or held)
 
 
-def _rate(begins: Sequence[Fraction], time_base: Fraction, given: Sequence[Fraction]) -> tuple[Fraction | None, bool]:
+def _rate(begins: Sequence[Fraction], time_base: Fraction, given: Sequence[Fraction]) -> tuple[Fraction, bool]:
     """The rate of frames, and whether it is constant."""
-    span = begins[-1] - begins[0]
-    if not span:
-        return None, True
-    mean = Fraction(len(begins) - 1) / span
+    mean = Fraction(len(begins) - 1) / (begins[-1] - begins[0])
     tolerance = max(time_base, TOLERANCE)
     for rate in (*given, *USUAL, mean.limit_denominator(1001), mean):
         if all(abs(t - begins[0] - i / rate) <= tolerance for i, t in enumerate(begins)):

@@ -33,25 +33,35 @@ class MovieWriter:
         self.tags: tuple[int, int, Colorspace] = TAGS.get(self.space.name, UNTAGGED)
         if settings.tags != NO_TAGS:
             self.tags = (*settings.tags, self.tags[2])
-        width, height = settings.size
-        suffix = path.suffix.lower()
-        muxer = CONTAINERS[suffix].muxer
+        muxer = CONTAINERS[path.suffix.lower()].muxer
+        self.copier: TrackCopier | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             new_part(path)
             options = {"movflags": "+faststart+write_colr"} if muxer != "matroska" else {}
             self.container = av.open(f"file:{self.part}", "w", format=muxer, container_options=options)
         except (OSError, FFmpegError) as error:
+            with suppress(OSError):  # a folder that cannot be made has nothing in it
+                self.part.unlink(missing_ok=True)
             raise not_written(path, error) from error
-        options = dict(self.codec.options)
-        if self.codec.has_crf:
-            options["crf"] = str(round(40 - 0.3 * settings.quality))
         try:
-            stream: Any = self.container.add_stream(self.codec.encoder, rate=settings.frame_rate, options=options)
+            self._begin()
         except FFmpegError as error:
             self.abort()
             raise not_written(path, error) from error
+        except BaseException:  # nothing half-written stays, whatever the reason
+            self.abort()
+            raise
+
+    def _begin(self) -> None:
+        """Add the picture's stream, what the header says, and the plate's other tracks."""
+        settings = self.settings
+        options = dict(self.codec.options)
+        if self.codec.has_crf:
+            options["crf"] = str(round(40 - 0.3 * settings.quality))
+        stream: Any = self.container.add_stream(self.codec.encoder, rate=settings.frame_rate, options=options)
         self.pixels = self.codec.with_alpha if settings.alpha and self.codec.with_alpha else self.codec.pixels
+        width, height = settings.size
         # an odd side that must be even is coded with its last row or column repeated
         stream.width, stream.height = self.codec.coded((width, height))
         self.sides = ((0, stream.height - height), (0, stream.width - width), (0, 0))
@@ -65,7 +75,7 @@ class MovieWriter:
         primaries, curve, matrix = self.tags
         context.colorspace, context.color_primaries, context.color_trc = matrix, primaries, curve
         context.color_range = ColorRange.MPEG
-        if self.codec.tag and suffix != ".mkv":
+        if self.codec.tag and self.path.suffix.lower() != ".mkv":
             context.codec_tag = self.codec.tag
         if settings.metadata.timecode:
             self.container.metadata["timecode"] = settings.metadata.timecode
@@ -76,17 +86,10 @@ class MovieWriter:
         self.reformatter = VideoReformatter()
         self.count = 0
         self.lengths: dict[int, int] = {}  # of frames by their stamps, where times are given
-        self.copier: TrackCopier | None = None
         if settings.stamp:
             self.container.metadata["comment"] = settings.stamp
         if settings.tracks_from is not None:
-            try:
-                self.copier = TrackCopier(settings.tracks_from, settings.tracks, settings.span, self.container)
-            except BaseException as error:  # nothing half-written stays, whatever the reason
-                self.abort()
-                if isinstance(error, FFmpegError):
-                    raise not_written(path, error, "the plate's sound") from error
-                raise
+            self.copier = TrackCopier(settings.tracks_from, settings.tracks, settings.span, self.container)
 
     def write(self, frame: Frame) -> None:
         """Encode one frame; sound up to its time goes with it."""
@@ -132,12 +135,10 @@ class MovieWriter:
     def _seconds(self, place: int) -> Fraction:
         """When the picture at a place is shown: as in the plate where its times vary, else by the rate."""
         times = self.settings.times
-        if not times:
-            return place / self.settings.frame_rate
-        return times[place] if place < len(times) else times[-1] + 1 / self.settings.frame_rate
+        return times[place] if times else place / self.settings.frame_rate
 
     def close(self) -> None:
-        """See `scumble.media.Writer.close`."""
+        """See `scumble.media.plate.Writer.close`."""
         try:
             self._mux(self.stream.encode(None))
             if self.copier is not None:
@@ -155,7 +156,7 @@ class MovieWriter:
         self.container.close()
 
     def abort(self) -> None:
-        """See `scumble.media.Writer.abort`."""
+        """See `scumble.media.plate.Writer.abort`."""
         with suppress(FFmpegError):  # the file is thrown away
             self._close()
         self.part.unlink(missing_ok=True)

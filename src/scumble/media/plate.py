@@ -120,7 +120,10 @@ class Plate(ABC):
         """What the plate says of a frame beside its pixels."""
 
     def seconds(self, number: int) -> Fraction:
-        """When a frame is shown, from the first on; the number after the last gives the end."""
+        """When a frame is shown, by the plate's own clock; the number after the last gives the end.
+
+        A movie's clock need not begin at 0.
+        """
         return (number - self.numbers[0]) / (self.frame_rate or Fraction(24))
 
     def overscan(self, numbers: Sequence[int], wanted: Sequence[int] = ()) -> Margin:
@@ -157,7 +160,7 @@ class Tracks:
     sound: tuple[int, ...] = ()
     subtitles: tuple[int, ...] = ()
     lost: tuple[str, ...] = ()
-    """A note for each track that no output takes."""
+    """A note for each track that this output does not take."""
     refused: str = ""
     """A sentence about sound that another container would take; empty without any."""
 
@@ -181,7 +184,7 @@ class WriterSettings:
     out_layer: str = ""
     """Layer for the painting, beside the plate's own, in an EXR."""
     aovs: tuple[str, ...] = ()
-    """Parts of the painting to be written as layers of an EXR, names in `scumble.aov.AOVS`."""
+    """Parts of the painting to be written as layers of an EXR, names in `scumble.media.aov.AOVS`."""
     breadth: float = 4.0
     """Pixels by which their details differ from their luma."""
     grey: bool = False
@@ -199,7 +202,7 @@ class WriterSettings:
     alpha: bool = False
     """Whether frames have alpha that should be kept where the codec can."""
     times: tuple[Fraction, ...] = ()
-    """Seconds at which a movie's frames are shown, where their rate varies."""
+    """Seconds at which a movie's frames are shown, and the end of the last, where their rate varies."""
     time_base: Fraction = Fraction(1, 90000)
     """Seconds of which those are whole multiples."""
     codec: str = ""

@@ -73,16 +73,20 @@ class TrackCopier:
     def __init__(self, movie: Path, tracks: Tracks, span: tuple[Fraction, Fraction | None], output: Any) -> None:
         self.source = open_container(movie)
         self.start, self.end = span
-        chosen = [self.source.streams[place] for place in (*tracks.sound, *tracks.subtitles)]
-        self.streams = {stream.index: _copied(stream, output) for stream in chosen}
-        self.packets = self.source.demux(*chosen) if chosen else iter(())
         self.waiting: Any = None
         self.last: dict[int, tuple[int, int]] = {}  # stamp and length of the packet before, for each track
         self.moved: dict[int, int] = {}  # ticks by which what follows a splice is late
-        output.metadata.update({k: v for k, v in self.source.metadata.items() if k.lower() not in OWN})
-        chapters = self._chapters()
-        if chapters:
-            output.set_chapters(chapters)
+        try:
+            chosen = [self.source.streams[place] for place in (*tracks.sound, *tracks.subtitles)]
+            self.streams = {stream.index: _copied(stream, output) for stream in chosen}
+            self.packets = self.source.demux(*chosen) if chosen else iter(())
+            output.metadata.update({k: v for k, v in self.source.metadata.items() if k.lower() not in OWN})
+            chapters = self._chapters()
+            if chapters:
+                output.set_chapters(chapters)
+        except BaseException:
+            self.close()
+            raise
 
     def until(self, seconds: Fraction | None) -> list[Any]:
         """Packets that start before `seconds` of the output; None for all that are left."""

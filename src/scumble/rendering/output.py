@@ -71,7 +71,7 @@ class Output:
         return self.numbers == tuple(range(self.numbers[0], self.numbers[-1] + 1))
 
     @property
-    def is_along(self) -> bool:
+    def keeps_times(self) -> bool:
         """Whether a movie becomes a movie of the same times, so that its other tracks fit."""
         same_rate = self.settings.frame_rate in (None, self.plate.frame_rate)
         return self.plate.is_movie and self.is_movie and same_rate and self.whole
@@ -79,7 +79,7 @@ class Output:
     @cached_property
     def tracks(self) -> Tracks:
         """The plate's tracks that are copied."""
-        return tracks_of(self.plate.path, self.path) if self.is_along else Tracks()
+        return tracks_of(self.plate.path, self.path) if self.keeps_times else Tracks()
 
     @property
     def sound(self) -> Sound:
@@ -87,7 +87,7 @@ class Output:
         plate = self.plate
         if not plate.has_sound or not self.is_movie:
             return "none"
-        if self.is_along:
+        if self.keeps_times:
             return "copied" if self.tracks.sound else "no container"
         return "frames left out" if self.settings.frame_rate in (None, plate.frame_rate) else "another rate"
 
@@ -146,9 +146,9 @@ class Output:
             aovs=settings.aovs,
             breadth=breadth,
             tags=plate.tags if self.keeps_codes else NO_TAGS,
-            tracks_from=plate.path if self.is_along else None,
+            tracks_from=plate.path if self.keeps_times else None,
             tracks=self.tracks,
-            span=self.span if self.is_along else (Fraction(0), None),
+            span=self.span if self.keeps_times else (Fraction(0), None),
             alpha=plate.has_alpha,
             times=times,
             time_base=plate.time_base if times else Fraction(1, 90000),

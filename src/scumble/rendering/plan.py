@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from scumble.core.errors import BadPlate, BadSettings
-from scumble.core.frames import MOST_FRAMES, Frame, Margin, format_frames, gaps
+from scumble.core.frames import MOST_FRAMES, Frame, FrameRange, Margin, format_frames, gaps
 from scumble.core.keyed import Keyed
 from scumble.look.look import Look
 from scumble.media.open import open_plate
@@ -86,15 +86,13 @@ class Plan:
 def asked_frames(source: Path | Plate, settings: RenderSettings) -> tuple[Plate, tuple[int, ...]]:
     """The plate, opened, and the frames that are to be painted. Raises BadPlate for frames that are not there."""
     plate = open_plate(source, settings.first_frame, settings.plate_options) if isinstance(source, Path) else source
-    name = plate.path
+    name, there = plate.path, set(plate.numbers)
     missing = gaps(plate.numbers)  # as ranges: one stray number far away has more holes than memory
-    if settings.frames is None and missing and (settings.missing == "error" or sum(map(len, missing)) > MOST_FRAMES):
-        raise BadPlate(
-            f"{name}: frame {missing[0].first} is missing from {plate.frame_range} (missing:"
-            f" {','.join(map(str, missing[:20]))}); give --missing hold to repeat the frame before, --missing skip, or"
-            f" --frames {format_frames(plate.numbers)}"
-        )
     numbers = settings.frames
+    if numbers is None and missing and settings.missing == "error":
+        raise _lacking(plate, missing[0].first, ",".join(map(str, missing[:20])), plate.numbers)
+    if numbers is None and settings.missing == "hold":
+        _check_repeatable(plate, missing)
     if numbers is None:  # every number between first and last is wanted
         numbers = plate.numbers if settings.missing == "skip" else tuple(plate.frame_range)
     outside = [n for n in numbers if n not in plate.frame_range]
@@ -103,21 +101,36 @@ def asked_frames(source: Path | Plate, settings: RenderSettings) -> tuple[Plate,
             f"{name}: frame {outside[0] if outside else '(none)'} is outside the plate's {plate.frame_range};"
             " give --frames inside it"
         )
-    holes = sorted(set(numbers) - set(plate.numbers))
+    holes = sorted(set(numbers) - there)
     if holes and settings.missing == "skip":
-        numbers = tuple(n for n in numbers if n in set(plate.numbers))
+        numbers = tuple(n for n in numbers if n in there)
         if not numbers:
             raise BadPlate(f"{name}: all of these frames are missing ({format_frames(holes[:50])})")
     elif holes and settings.missing == "hold":
+        _check_repeatable(plate, missing)
         # all holes of the plate, so that its shots are the same for every chunk
-        plate = plate.repeating(sorted(set(plate.frame_range) - set(plate.numbers)))
+        plate = plate.repeating([n for gap in missing for n in gap])
     elif holes:
-        raise BadPlate(
-            f"{name}: frame {holes[0]} is missing from {plate.frame_range} (missing: {format_frames(holes[:50])});"
-            " give --missing hold to repeat the frame before, --missing skip, or"
-            f" --frames {format_frames(sorted(set(numbers) & set(plate.numbers)))}"
-        )
+        raise _lacking(plate, holes[0], format_frames(holes[:50]), sorted(set(numbers) & there))
     return plate, numbers
+
+
+def _lacking(plate: Plate, first: int, missing: str, left: Sequence[int]) -> BadPlate:
+    """The refusal of a plate whose frame `first` is missing; `left` are the frames that could be rendered."""
+    return BadPlate(
+        f"{plate.path}: frame {first} is missing from {plate.frame_range} (missing: {missing}); give --missing hold to"
+        f" repeat the frame before, --missing skip, or --frames {format_frames(left)}"
+    )
+
+
+def _check_repeatable(plate: Plate, missing: Sequence[FrameRange]) -> None:
+    """Raises BadPlate where more frames would be held than anybody wants: a stray number far away."""
+    count = sum(map(len, missing))
+    if count > MOST_FRAMES:
+        raise BadPlate(
+            f"{plate.path}: {count} frames are missing from {plate.frame_range}, more than can be held; give"
+            f" --missing skip, or --frames {format_frames(plate.numbers)}"
+        )
 
 
 def plan(

@@ -14,7 +14,7 @@ from scumble.shot.matte_spec import NOWHERE, MatteSpec
 SOUND: dict[Sound, str] = {
     "none": "none",
     "copied": "copied",
-    "no container": "left out: no output takes it",
+    "no container": "left out: the output does not take it",
     "another rate": "left out: the frame rate is another one",
     "frames left out": "left out: frames are left out",
 }

@@ -126,9 +126,8 @@ class Schedule:
         here = self._carried_here(look, place)
         if not here:
             return None
-        if (
-            self.plan.settings.colouring != OWN_COLOURS
-        ):  # a residual is measured against the look's own colours, which the painter saw
+        # a residual is measured against the look's own colours, which the painter saw
+        if self.plan.settings.colouring != OWN_COLOURS:
             baked = bake(self.plan.looks[look][1], self.measured[look][place].statistics)
             ready = LookInFrame(baked, self.engine.painter(baked, self.plan.precision))
         size, margin = self.plan.network_size, self.plan.margin

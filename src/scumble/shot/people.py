@@ -100,9 +100,8 @@ class PersonModel:
                 continue
             if mask is None:
                 mask = one
-            elif float(np.minimum(one, mask).sum()) < SAME * float(
-                one.sum()
-            ):  # otherwise it is a figure that is there already
+            # with more in common it is a figure that is there already
+            elif float(np.minimum(one, mask).sum()) < SAME * float(one.sum()):
                 mask = np.maximum(mask, one)
         return mask
 
