@@ -101,7 +101,7 @@ def broken(tmp_path: Path, change: str) -> Path:
         ("not finite", "not finite"),
         ("not a look", "not a look"),
         ("do not describe a network", "do not describe a network"),
-        ("half characters", "half characters"),
+        ("half characters", "halves of characters"),
         ("too deep", "too deep"),
         ("colours that no picture has", "palette has colours that no picture has"),
         ("not a covariance", "palette.covariance is not a covariance"),

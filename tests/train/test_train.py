@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from safetensors.numpy import load_file  # noqa: E402
 
 from scumble.cli.apps import app  # noqa: E402
 from scumble.core.downloads import shipped_vgg  # noqa: E402
-from scumble.core.errors import BadSettings, TrainingFailed  # noqa: E402
+from scumble.core.errors import BadInput, BadSettings, TrainingFailed  # noqa: E402
 from scumble.core.progress import Progress  # noqa: E402
 from scumble.core.settings import load  # noqa: E402
 from scumble.look.look import Look  # noqa: E402
@@ -34,6 +35,7 @@ from scumble.train.data.batches import MARGIN, Batch, Batches  # noqa: E402
 from scumble.train.data.dataset import Dataset  # noqa: E402
 from scumble.train.forward import Moved  # noqa: E402
 from scumble.train.gan import Gan  # noqa: E402
+from scumble.train.gan_run import GanRun  # noqa: E402
 from scumble.train.gan_step import gan_step  # noqa: E402
 from scumble.train.loop import train  # noqa: E402
 from scumble.train.nn.arithmetic import dtype_of  # noqa: E402
@@ -59,8 +61,7 @@ def begun(settings: TrainSettings) -> tuple[Gan, Batches]:
     """Networks and their batches."""
     dataset, features = Dataset(settings.data.dataset), features_of(settings)
     gan = Gan(settings, styles_of(dataset, settings, features), features)
-    motion_from = settings.schedule.motion_from if settings.losses.motion else None
-    return gan, Batches(dataset, settings.data, gan.styles, settings.run.seed, motion_from)
+    return gan, Batches.of_run(settings, dataset, gan.styles)
 
 
 def step(gan: Gan, batch: Batch) -> dict[str, float]:
@@ -327,7 +328,8 @@ def test_without_a_compiler_the_run_says_what_that_costs(
     train(settings, tell=heard.append)
     notes = [event.text for event in heard if event.is_note]
     assert any("no C++ compiler was found" in text and "install g++" in text for text in notes), notes
-    assert heard[-1].step == 1 and heard[-1].done == 1  # noqa: PT018
+    assert heard[-1].step == 1
+    assert heard[-1].done == 1
 
 
 def test_the_command_trains_evaluates_and_resumes(dataset: Path, tmp_path: Path) -> None:
@@ -388,6 +390,35 @@ def test_resuming_goes_on_with_the_same_numbers(dataset: Path, tmp_path: Path) -
         for module in ("generator", "ema", "discriminator"):
             for name, value in getattr(second, module).state_dict().items():
                 assert torch.equal(value, getattr(whole, module).state_dict()[name]), (module, name)
+
+
+def test_a_checkpoint_that_does_not_say_where_it_stood_is_refused_and_nothing_is_lost(
+    dataset: Path, tmp_path: Path
+) -> None:
+    settings = recipe("universal", dataset, tmp_path / "run", "schedule.steps=2", "schedule.adversarial_from=0")
+    gan, _ = steps(settings, 1)
+    checkpoints.save_resume(gan, tmp_path / "elsewhere.safetensors", {})  # without the run's own facts
+    kept = tmp_path / "run" / "resume.safetensors"
+    kept.parent.mkdir()
+    kept.write_bytes(b"of the run before")
+    with pytest.raises(BadInput, match=r"elsewhere\.safetensors: its facts are not those of a checkpoint"):
+        train(settings, tmp_path / "elsewhere.safetensors", overwrite=True)
+    assert kept.read_bytes() == b"of the run before"
+
+
+def test_zero_minutes_between_checkpoints_save_every_step(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[int] = []
+    write = GanRun.write_checkpoint
+
+    def watched(run: GanRun, facts: Mapping[str, Any]) -> Path:
+        saved.append(run.steps)
+        return write(run, facts)
+
+    monkeypatch.setattr(GanRun, "write_checkpoint", watched)
+    train(recipe("universal", dataset, tmp_path / "run", "schedule.steps=3", "run.save_minutes=0.0"))
+    assert saved == [1, 2, 3, 3]  # the last one at the end
 
 
 def test_batches_follow_from_seed_and_step(dataset: Path, tmp_path: Path) -> None:

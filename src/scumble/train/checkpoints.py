@@ -79,5 +79,5 @@ def load(gan: Gan, path: Path) -> dict[str, Any]:
         gan.rewarm_from = facts.get("rewarm_from") if exact else gan.steps
         gan.discriminator_is_trained = bool(facts["critic_at_hand"])
     except (KeyError, TypeError, ValueError) as error:
-        raise BadInput(f"{path}: its facts are not those of a checkpoint ({error}); take an earlier one") from error
+        raise checkpoint.not_in_order(path, error) from error
     return facts

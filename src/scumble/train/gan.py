@@ -80,5 +80,5 @@ def _discriminator_of(kind: str, usual: Tensor) -> StyleDiscriminator | PlainDis
     if kind == "plain":
         return PlainDiscriminator().to(usual.device)
     discriminator = StyleDiscriminator().to(usual.device)
-    discriminator.standardise(usual.mean(0), usual.std(0, correction=0) + 1e-3)
+    discriminator.standardise(usual)
     return discriminator

@@ -77,25 +77,23 @@ class GanRun(Run):
         facts = facts_of(self.gan) | dict(facts) | {"val": dict(figures)}
         generator_file.save_generator(self.folder / BEST, self.gan.ema, facts)
 
-    def begin(self, resumed: Mapping[str, Any], checkpoint_file: Path | None) -> None:
-        """Take up a checkpoint with its facts, if there is one; judge the weights that the run started from.
+    def begin(self) -> None:
+        """Judge the weights that the run started from. Called inside `with`: the figures go to the journal.
 
         These are the first best weights, and limit the content figure. If they are not known, nothing is limited.
         """
         settings = self.gan.settings
-        if checkpoint_file is not None:
-            self.take_up(resumed, checkpoint_file)
-            if (self.folder / BEST).is_file():
-                known = checkpoint.load(self.folder / BEST)[1]
-                self.best = dict(known.get("val", {}))
-                self.best_at = int(known.get("best_at", known.get("step", 0)))
+        if self.last_good is not None and (self.folder / BEST).is_file():  # of the run that goes on
+            known = checkpoint.load(self.folder / BEST)[1]
+            self.best = dict(known.get("val", {}))
+            self.best_at = int(known.get("best_at", known.get("step", 0)))
         self.start = self.journal.start
         if settings.generator.start is not None and not self.start and self.steps == 0:
             self.start = {split: self.figures(split) for split in ("val", "test")}
             self.keep_best(self.start["val"])
         if settings.run.content_held and self.start:
             self.most_content = self.start["val"]["content"] * (1 + settings.run.content_held)
-        if not self._has_checkpoint:
+        if not self.has_checkpoint:
             self.preview()
 
     def figures(self, split: str) -> dict[str, float]:

@@ -42,9 +42,12 @@ def train(
     say_what_is_slow(gan, tell)
     facts = {} if checkpoint is None else checkpoints.load(gan, checkpoint)
     batches = Batches.of_run(settings, dataset, gan.styles)
+    run = GanRun(gan, dataset, judge, tell, again)
+    if checkpoint is not None:  # refused, if its facts are not in order, before the folder is touched
+        run.take_up(facts, checkpoint)
     open_folder(output, checkpoint, goes_on)
-    with GanRun(gan, dataset, judge, tell, again) as run, closing(batches.stream(gan.steps)) as stream:
-        run.begin(facts, checkpoint)
+    with run, closing(batches.stream(gan.steps)) as stream:
+        run.begin()
         for _, batch in stream:
             if run.is_over:
                 break

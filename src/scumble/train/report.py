@@ -70,7 +70,7 @@ def _losses(terms: Sequence[dict[str, Any]]) -> list[Drawing | Text]:
     of_discriminator = [name for name in known if name.split("_")[0] == "d"]
     drawings = [Drawing(curves({name: series(name)}), name) for name in known if name not in of_discriminator]
     if of_discriminator:
-        discriminator = {"real": series("d_real"), "fake": series("d_fake")}
+        discriminator = {name.removeprefix("d_"): series(name) for name in of_discriminator if name != "d"}
         drawings += [
             Drawing(curves({"loss": series("d")}), "discriminator's loss"),
             Drawing(curves(discriminator), "discriminator's verdicts: share taken for real"),

@@ -14,6 +14,7 @@ from scumble.core.progress import Listener, Progress, said
 from scumble.train.clock import Clock
 from scumble.train.journal import Journal
 from scumble.train.machine import Signals
+from scumble.train.nn.checkpoint import not_in_order
 
 Figures = Mapping[str, float]
 
@@ -23,8 +24,9 @@ Due = Literal["evaluation", "preview", "save"]
 class Run(ABC):
     """See the module's head. In `with`, signals are taken down and the journal is open.
 
-    `log_every` and `evaluate_every` are steps, `preview_seconds` and `save_seconds` seconds; 0 is never. After
-    `patience`, a share of the run, without better figures the run goes on to its last part, the share `decay`.
+    `evaluate_every` and `log_every` are steps, `log_every` 0 is never. `preview_seconds` and `save_seconds` are
+    seconds, 0 is after every step. After `patience`, a share of the run, without better figures the run goes on to
+    its last part, the share `decay`.
     `again` are the words by which its user goes on.
     """
 
@@ -49,7 +51,7 @@ class Run(ABC):
         self.best_at = 0
         self.last_good: Path | None = None
         """The checkpoint from which a run that breaks can go on."""
-        self._has_checkpoint = False
+        self.has_checkpoint = False
         self._sums: dict[str, tuple[float, int]] = {}
         self._periods = {"preview": preview_seconds, "save": save_seconds}
         self._last = dict.fromkeys(self._periods, time.monotonic())
@@ -117,21 +119,22 @@ class Run(ABC):
         """Whether it is time for an evaluation, a preview or a checkpoint; a checkpoint also once there is a best."""
         if what == "evaluation":
             return self.steps % self.evaluate_every == 0
-        period = self._periods[what]
-        if (period and time.monotonic() - self._last[what] >= period) or (
-            what == "save" and self.best and not self._has_checkpoint
-        ):
+        is_first = what == "save" and self.best and not self.has_checkpoint
+        if is_first or time.monotonic() - self._last[what] >= self._periods[what]:
             self._last[what] = time.monotonic()
             return True
         return False
 
     def take_up(self, facts: Mapping[str, Any], checkpoint: Path) -> None:
-        """Go on where a checkpoint's facts say that the run stood."""
+        """Go on where a checkpoint's facts say that the run stood. Raises BadInput for facts that do not say it."""
         self.last_good = checkpoint
-        self._has_checkpoint = checkpoint.resolve().parent == self.folder.resolve()
-        self.clock.spent = float(facts["seconds"])
-        self.clock.skipped = float(facts.get("skipped", 0.0))
-        self._sums = {name: (float(total), int(count)) for name, (total, count) in facts.get("sums", {}).items()}
+        self.has_checkpoint = checkpoint.resolve().parent == self.folder.resolve()
+        try:
+            self.clock.spent = float(facts["seconds"])
+            self.clock.skipped = float(facts.get("skipped", 0.0))
+            self._sums = {name: (float(total), int(count)) for name, (total, count) in facts.get("sums", {}).items()}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise not_in_order(checkpoint, error) from error
 
     # -- what it writes ---------------------------------------------------------------------------
 
@@ -175,7 +178,7 @@ class Run(ABC):
     def save(self) -> None:
         """Write a checkpoint from which the run goes on."""
         self.last_good = self.write_checkpoint(self._facts() | {"sums": self._sums})
-        self._has_checkpoint = True
+        self.has_checkpoint = True
 
     def _facts(self) -> dict[str, Any]:
         return {"seconds": self.clock.seconds, "skipped": self.clock.skipped}

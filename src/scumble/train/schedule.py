@@ -26,9 +26,9 @@ def rates(plan: ScheduleSettings, step: int, progress: float, rewarm_from: int |
     return plan.rate * factor * slow, plan.rate * factor
 
 
-def discriminator_weight(plan: ScheduleSettings, losses: LossSettings, step: int, at_hand: bool) -> float:
-    """Weight of the discriminator's verdict; 0 before it joins. `at_hand`: it was trained before this run."""
-    begins = 0 if at_hand else plan.adversarial_from
+def discriminator_weight(plan: ScheduleSettings, losses: LossSettings, step: int, is_trained: bool) -> float:
+    """Weight of the discriminator's verdict; 0 before it joins. `is_trained`: it was, before this run."""
+    begins = 0 if is_trained else plan.adversarial_from
     if step < begins:
         return 0.0
     return losses.adversarial * min(1.0, (step - begins + 1) / max(1, plan.adversarial_ramp))

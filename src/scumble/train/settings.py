@@ -246,7 +246,7 @@ class RunSettings(MachineSettings):
     preview_seconds: float = option(
         0.0, "Seconds between paintings of whole content pictures in `previews` (one style only); 0 makes none."
     )
-    save_minutes: float = option(5.0, "Minutes between checkpoints.")
+    save_minutes: float = option(5.0, "Minutes between checkpoints; 0 saves after every step.")
     log_every: int = option(20, "Steps between TensorBoard scalars.")
 
     def __post_init__(self) -> None:

@@ -28,20 +28,8 @@ MOVED = 2.0  # pixels at 360 lines: a painted frame that is shifted further gets
 
 UNSURE = 2.5  # pixels: strokes alone may shift the measurement this far
 
-FACTORS = (
-    1.0,
-    1.04,
-    1.08,
-    1.12,
-    1.17,
-    1.22,
-    1.28,
-    1.34,
-    1.41,
-    1.5,
-    1.6,
-    1.75,
-)  # enlargements that are tried for a cropped frame
+# enlargements that are tried for a cropped frame
+FACTORS = (1.0, 1.04, 1.08, 1.12, 1.17, 1.22, 1.28, 1.34, 1.41, 1.5, 1.6, 1.75)
 
 ENLARGED = 0.18  # correlation from which an enlarged match counts, if it is also twice that at the frame's own size
 

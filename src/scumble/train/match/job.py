@@ -161,18 +161,16 @@ def _learn(run: MatchRun, before: Figures, overwrite: bool, goes_on: bool) -> Fi
     """Train to the end of the schedule, or until nothing gets better; figures of the best weights."""
     run.begin(before, overwrite, goes_on)
     with run:
-        terms: dict[str, float] = {}
         while not (run.is_finished or run.is_over or run.is_stopped()):
-            terms = run.matcher.step(run.progress)
-            run.log(terms)
+            run.log(run.matcher.step(run.progress))
             if run.is_due("evaluation"):
-                run.judge(terms)
+                run.judge()
             if run.is_due("preview"):
                 run.preview()
             if run.is_due("save"):
                 run.save()
         if run.steps % run.evaluate_every and not run.is_finished:
-            run.judge(terms)
+            run.judge()
         return run.finish()
 
 

@@ -14,7 +14,7 @@ from scumble.core.errors import BadInput
 from scumble.core.files import written_whole
 from scumble.core.progress import Listener, said
 from scumble.train.clock import Clock
-from scumble.train.journal import JOURNAL, PREVIEWS
+from scumble.train.journal import BOARD, JOURNAL, PREVIEWS
 from scumble.train.match.matcher import Figures, Matcher
 from scumble.train.match.previews import Shows
 from scumble.train.nn import checkpoint
@@ -71,7 +71,7 @@ class MatchRun(Run):
         """Go on with the match in the folder if it is the same one, else begin; `before` are its first figures.
 
         A finished match has its look, and gives way to one that `goes_on` from that. Raises BadInput where another
-        match would be lost.
+        match would be lost. Called before `with`: the journal opens at the step that this loads.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / RESUME
@@ -90,14 +90,17 @@ class MatchRun(Run):
                 self.tell(said(f"going on at step {self.steps}"))
         else:
             (self.folder / JOURNAL).unlink(missing_ok=True)
-            shutil.rmtree(self.folder / PREVIEWS, ignore_errors=True)
+            for name in (BOARD, PREVIEWS):
+                shutil.rmtree(self.folder / name, ignore_errors=True)
             self.keep_best(before._asdict())
         self.preview()
 
-    def judge(self, terms: Mapping[str, float]) -> None:
-        """Evaluate on the held-out parts, and write the figures beside the terms of the last step."""
+    def judge(self) -> None:
+        """Evaluate on the held-out parts, and write the figures beside the mean terms since the last evaluation."""
         figures = self.matcher.figures()._asdict()
-        self.journal.terms(self.steps, {**terms, **{f"held out {name}": value for name, value in figures.items()}})
+        self.journal.terms(
+            self.steps, {**self.means(), **{f"held out {name}": value for name, value in figures.items()}}
+        )
         self.judged(figures, "held out")
 
     def preview(self) -> None:

@@ -14,6 +14,7 @@ from scumble.look.painted_frame import PaintedFrame
 from scumble.media.picture_writer import write_picture
 from scumble.media.plate import Plate, WriterSettings
 from scumble.rendering.carry import Carrier, Residual
+from scumble.train.journal import PREVIEWS
 from scumble.train.match.check_keys import at_network_size
 from scumble.train.match.matcher import Matcher
 from scumble.train.nn.generator import Generator
@@ -79,4 +80,4 @@ class Shows:
         paint = self.painter(self.matcher.ema, self.kept)
         for number, pixels in self.shown:
             picture = Frame(number, paint(number, pixels), DISPLAY)
-            write_picture(run / "previews" / f"{number:04d}.jpg", picture, WriterSettings(quality=92))
+            write_picture(run / PREVIEWS / f"{number:04d}.jpg", picture, WriterSettings(quality=92))

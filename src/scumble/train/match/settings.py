@@ -29,4 +29,4 @@ class MatchSettings(MachineSettings):
     rate: float = option(1.5e-3, "Adam's rate.")
     ema: float = option(0.995, "Decay of the averaged weights.")
     check_every: int = option(100, "Steps between looks at the held-out parts.")
-    patience: float = option(0.35, "Share of the run without a better look after which it ends.")
+    patience: float = option(0.35, "Share of the run without a better look after which it ends; 0 never does.")

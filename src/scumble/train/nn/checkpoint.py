@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialised
 from torch import Tensor, nn, optim
 
-from scumble.core.errors import BadLook
+from scumble.core.errors import BadInput, BadLook
 from scumble.core.files import written_whole
 
 
@@ -71,3 +71,8 @@ def load_adam(module: nn.Module, optimiser: optim.Adam, tensors: Mapping[str, Te
         }
         if state:
             optimiser.state[parameter] = state
+
+
+def not_in_order(path: Path, error: Exception) -> BadInput:
+    """The refusal of a checkpoint whose facts do not say where its run stood."""
+    return BadInput(f"{path}: its facts are not those of a checkpoint ({error}); take an earlier one")

@@ -48,10 +48,10 @@ class StyleDiscriminator(nn.Module):
         self.register_buffer("usual", torch.zeros(MOMENTS))
         self.register_buffer("spread", torch.ones(MOMENTS))
 
-    def standardise(self, usual: Tensor, spread: Tensor) -> None:
-        """Take means and spreads of the styles' moments from the generator."""
-        self.usual.copy_(usual)
-        self.spread.copy_(spread)
+    def standardise(self, moments: Tensor) -> None:
+        """Take means and spreads from the moments of a data set (N, MOMENTS), as the generator does."""
+        self.usual.copy_(moments.mean(0))
+        self.spread.copy_(moments.std(0, correction=0) + 1e-3)
 
     def kernels(self) -> list[tuple[Tensor, Tensor]]:
         """The convolutions' kernels and biases, normalised once for all pictures of a step."""
@@ -88,9 +88,8 @@ class PlainDiscriminator(nn.Module):
         self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(widths))
         self.head = nn.Conv2d(widths[-1], 1, 3, padding=1)
         for module in self.modules():
-            if isinstance(
-                module, nn.Conv2d
-            ):  # torch's default initialisation leaves scores near zero for hundreds of steps
+            # torch's default initialisation leaves scores near zero for hundreds of steps
+            if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, a=LEAK)
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
 
