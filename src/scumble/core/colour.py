@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
@@ -36,6 +36,8 @@ class ColourSpace:
     kind: Literal["display", "scene"]
     conversion: Conversion | None = None  # None: `DISPLAY` or `LINEAR`
     is_linear: bool = False
+    tags: tuple[int, int] | None = field(default=None, compare=False)  # primaries and curve as ITU-T H.273 numbers them
+    of_grey: bool = False  # of pictures of one channel only
 
     def to_reference(self, pixels: Pixels) -> Pixels:
         """Pixels (..., 3) to `DISPLAY` or `LINEAR`, by the space's kind."""
@@ -93,6 +95,57 @@ class _Matrix:
         return np.asarray(pixels @ np.linalg.inv(self.rows).astype(np.float32).T, np.float32)
 
 
+class Curve(Protocol):
+    """Between the codes of a display, where 1 is white, and linear light."""
+
+    def decoded(self, codes: Pixels) -> Pixels:
+        """Linear light of codes."""
+        ...
+
+    def encoded(self, light: Pixels) -> Pixels:
+        """The inverse of `decoded`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Gamma:
+    """A power of the codes; negative ones are mirrored."""
+
+    exponent: float
+    white: float = 1.0  # light of code 1
+
+    def decoded(self, codes: Pixels) -> Pixels:
+        return np.asarray(np.copysign(np.abs(codes) ** self.exponent * self.white, codes), np.float32)
+
+    def encoded(self, light: Pixels) -> Pixels:
+        return np.asarray(np.copysign((np.abs(light) / self.white) ** (1 / self.exponent), light), np.float32)
+
+
+@dataclass(frozen=True)
+class SrgbCurve:
+    """See `linear_to_srgb`."""
+
+    def decoded(self, codes: Pixels) -> Pixels:
+        return srgb_to_linear(codes)
+
+    def encoded(self, light: Pixels) -> Pixels:
+        return linear_to_srgb(light)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The conversion of a display-referred space: codes of a curve over the primaries of a linear space."""
+
+    curve: Curve
+    linear: ColourSpace
+
+    def to_reference(self, pixels: Pixels) -> Pixels:
+        return linear_to_srgb(self.linear.to_reference(self.curve.decoded(pixels)))
+
+    def from_reference(self, pixels: Pixels) -> Pixels:
+        return self.curve.encoded(self.linear.from_reference(srgb_to_linear(pixels)))
+
+
 def by_chromaticities(chromaticities: Sequence[float]) -> ColourSpace:
     """A linear space of any red, green, blue and white x, y; white is adapted by Bradford's matrix [Lam 1985].
 
@@ -120,13 +173,11 @@ def _to_xyz(chromaticities: Sequence[float]) -> NDArray[np.float64]:
     if len(chromaticities) != 8:
         raise ValueError("eight numbers were expected")
     xy = np.array(chromaticities, np.float64).reshape(4, 2)
-    with np.errstate(divide="raise", invalid="raise"):
-        try:
-            xyz = np.column_stack([xy[:, 0] / xy[:, 1], np.ones(4), (1 - xy.sum(axis=1)) / xy[:, 1]]).T
-        except FloatingPointError as error:
-            raise ValueError("a y of 0") from error
+    xyz = np.column_stack([xy, 1 - xy.sum(axis=1)]).T
     primaries, white = xyz[:, :3], xyz[:, 3]
-    return np.asarray(primaries * np.linalg.solve(primaries, white))
+    if white[1] == 0:
+        raise ValueError("a white without light")
+    return np.asarray(primaries * np.linalg.solve(primaries, white / white[1]))
 
 
 def converted(pixels: Pixels, source: ColourSpace, target: ColourSpace) -> Pixels:

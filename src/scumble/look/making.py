@@ -16,7 +16,7 @@ from scumble.core.version import __version__
 from scumble.look.look import Look, with_reference
 from scumble.look.shipped import load_universal, vgg_slice
 from scumble.look.statistics import reference_statistics
-from scumble.media.picture_reader import read_picture
+from scumble.media.displayed import read_displayed
 from scumble.network.openvino_engine import OpenVinoEngine
 from scumble.network.palette import Palette
 from scumble.network.universal import Universal, blend
@@ -87,7 +87,7 @@ def picture_hash(path: Path) -> str:
 
 def style_picture(path: Path, side: int = STYLE_SIDE) -> Pixels:
     """A style picture in the working space, short side `side`, sides multiples of 32."""
-    pixels, _ = read_picture(path)
+    pixels, _ = read_displayed(path)
     height, width = pixels.shape[:2]
     if min(height, width) < 16:
         raise BadPlate(f"{path}: {width}x{height} pixels are too few for a style; take a larger picture")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import av
-from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc, Interpolation
+from av.video.reformatter import Interpolation
 
 from scumble.core.errors import BadSettings
 
@@ -47,11 +47,17 @@ class Codec:
     least: tuple[int, int] = (16, 16)  # width and height that the encoder asks for
     has_crf: bool = False  # whether `--quality` reaches the encoder, as its constant rate factor
     carries_aspect: bool = True  # whether its own stream says how wide a pixel is
+    takes_full_range: bool = True  # whether its stream says that a picture has the full range
 
     @property
     def bits(self) -> int:
         """Bits a channel."""
         return max(c.bits for c in av.VideoFormat(self.pixels).components)
+
+    @property
+    def is_rgb(self) -> bool:
+        """Whether its pictures are not YUV."""
+        return av.VideoFormat(self.pixels).is_rgb
 
     def coded(self, size: tuple[int, int]) -> tuple[int, int]:
         """Width and height that are coded: even ones where chroma is shared by pixels beside or below each other."""
@@ -67,7 +73,7 @@ X265 = {"preset": "medium", "x265-params": "log-level=error"}
 
 def _prores(profile: int, pixels: str = "yuv422p10le", with_alpha: str = "") -> Codec:
     options = {"profile": str(profile), "vendor": "apl0"}
-    return Codec("prores_ks", pixels, _APPLE, options, with_alpha, carries_aspect=False)
+    return Codec("prores_ks", pixels, _APPLE, options, with_alpha, carries_aspect=False, takes_full_range=False)
 
 
 def _dnxhr(profile: str, pixels: str) -> Codec:
@@ -99,20 +105,6 @@ CODECS = {
     "ffv1-10": _ffv1("gbrp10le", "gbrap10le"),
     "ffv1-16": _ffv1("gbrp16le", "gbrap16le"),
 }
-
-# primaries, curve and matrix by the names of the pinned configuration [ITU-T H.273]
-TAGS = {
-    "sRGB": (ColorPrimaries.BT709, ColorTrc.BT709, Colorspace.ITU709),
-    "Rec.1886 Rec.709 - Display": (ColorPrimaries.BT709, ColorTrc.BT709, Colorspace.ITU709),
-    "Gamma 2.4 Encoded Rec.709": (ColorPrimaries.BT709, ColorTrc.BT709, Colorspace.ITU709),
-    "Rec.1886 Rec.2020 - Display": (ColorPrimaries.BT2020, ColorTrc.BT2020_10, Colorspace.BT2020),
-    "Rec.2100-PQ - Display": (ColorPrimaries.BT2020, ColorTrc.SMPTE2084, Colorspace.BT2020),
-    "Rec.2100-HLG - Display": (ColorPrimaries.BT2020, ColorTrc.ARIB_STD_B67, Colorspace.BT2020),
-    "Display P3 - Display": (ColorPrimaries.SMPTE432, ColorTrc.IEC61966_2_1, Colorspace.ITU709),
-    "lin_rec709": (ColorPrimaries.BT709, ColorTrc.LINEAR, Colorspace.ITU709),
-}
-
-UNTAGGED = (ColorPrimaries.UNSPECIFIED, ColorTrc.UNSPECIFIED, Colorspace.ITU709)
 
 
 def codec_of(path: Path, bits: int, name: str = "", size: tuple[int, int] = (4096, 4096)) -> tuple[str, Codec]:

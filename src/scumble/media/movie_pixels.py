@@ -7,25 +7,30 @@ from typing import Any
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from scumble.media import yuv
 from scumble.media.codecs import EXACT
+from scumble.media.h273 import FULL, Tags
 
 Pixels = NDArray[np.float32]
 
 SD_LINES = 576  # up to here a movie without tags is taken for Rec. 601, above for Rec. 709
 
-MATRICES = {
-    1: Colorspace.ITU709,
-    4: Colorspace.FCC,
-    5: Colorspace.ITU601,
-    6: Colorspace.ITU601,
-    7: Colorspace.SMPTE240M,
-    9: Colorspace.BT2020,
-    10: Colorspace.BT2020,
-}  # by their numbers in ITU-T H.273
+# Matrices that are read and written as another one, which is near: the codes come back, and are painted nearly
+# as what they are [ITU-T H.273, table 4].
+NEAREST = {
+    10: (9, "BT.2020 with constant luminance"),
+    11: (9, "SMPTE ST 2085"),
+    13: (9, "of constant luminance, from the primaries"),
+    14: (9, "ICtCp"),
+    15: (9, "IPT-PQ-C2"),
+    16: (yuv.YCGCO, "YCgCo-Re"),
+    17: (yuv.YCGCO, "YCgCo-Ro"),
+}
+
+DERIVED = 12  # from the primaries
 
 
 @dataclass(frozen=True)
@@ -68,11 +73,37 @@ class Orientation:
         return turned[:: -1 if self.is_mirrored_down else 1, :: -1 if self.is_mirrored_across else 1]
 
 
+def tags_of(picture: av.VideoFrame) -> Tags:
+    """What a picture says of its colours. Grey without a range has the full one."""
+    tags = Tags(*map(int, (picture.color_primaries, picture.color_trc, picture.colorspace, picture.color_range)))
+    is_full = picture.format.name.startswith(("gray", "ya", "yuvj")) and not tags.range
+    return tags._replace(range=FULL) if is_full else tags
+
+
+def is_rgb(picture: av.VideoFrame) -> bool:
+    """Whether matrix and range say nothing of a picture."""
+    return bool(picture.format.is_rgb or picture.format.has_palette)
+
+
+def same_matrix(tags: Tags, lines: int, new_lines: int) -> Tags:
+    """The tags for a picture of `new_lines`, so that players take the matrix that they take for `lines`."""
+    matrix = matrix_of(tags, lines)
+    return tags if matrix_of(tags, new_lines) == matrix else tags._replace(matrix=matrix)
+
+
+def matrix_of(tags: Tags, lines: int) -> int:
+    """The number of the matrix with which YUV of so many lines is read and written: the tag's, else as players do."""
+    if tags.matrix == DERIVED:
+        return {4: 4, 5: 5, 6: 6, 7: 6, 9: 9}.get(tags.primaries, 1)
+    matrix = NEAREST[tags.matrix][0] if tags.matrix in NEAREST else tags.matrix
+    return matrix if matrix in (*yuv.LUMA, yuv.YCGCO) else 1 if lines > SD_LINES else 6
+
+
 def rgb_of(picture: av.VideoFrame, bits: int, has_alpha: bool, reformatter: VideoReformatter) -> tuple[Any, Any]:
     """RGB (H, W, 3) and alpha (H, W, 1) or None of a picture, as it is coded."""
-    name, matrix, full = picture.format.name, _matrix(picture), int(picture.color_range) == int(ColorRange.JPEG)
+    name, tags = picture.format.name, tags_of(picture)
     if name.startswith("gray"):
-        grey = _grey(picture, bits, full or int(picture.color_range) == 0, reformatter)
+        grey = _grey(picture, bits, tags.range == FULL, reformatter)
         return np.repeat(grey[:, :, None], 3, axis=2), None
     if has_alpha and name in ("rgba", "bgra", "argb", "abgr", "pal8"):  # 8 bits, packed: codes as they are
         codes = (picture if name == "rgba" else reformatter.reformat(picture, format="rgba")).to_ndarray()
@@ -83,13 +114,11 @@ def rgb_of(picture: av.VideoFrame, bits: int, has_alpha: bool, reformatter: Vide
         pairs = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : 2 * plane.width]
         values = pairs.reshape(plane.height, plane.width, 2).astype(np.float32) / np.float32(255)
         return np.repeat(values[:, :, :1], 3, axis=2), values[:, :, 1:]
-    if (bits > 8 or has_alpha) and not yuv.known(name):
+    if not yuv.known(name) and (bits > 8 or has_alpha or not is_rgb(picture)):
         picture = _planar(picture, bits, has_alpha, reformatter)
-    if (bits > 8 or has_alpha) and yuv.known(picture.format.name):
-        return yuv.rgb_of(picture, matrix, full)
-    rgb = reformatter.reformat(
-        picture, format="rgb24", src_colorspace=matrix, dst_colorspace=Colorspace.ITU709, interpolation=EXACT
-    )
+    if yuv.known(picture.format.name):
+        return yuv.rgb_of(picture, matrix_of(tags, picture.height), tags.range == FULL)
+    rgb = reformatter.reformat(picture, format="rgb24", interpolation=EXACT)
     return rgb.to_ndarray().astype(np.float32) / np.float32(255), None
 
 
@@ -110,20 +139,14 @@ def _planar(picture: av.VideoFrame, bits: int, has_alpha: bool, reformatter: Vid
     components = picture.format.components
     a = "a" if has_alpha else ""
     if picture.format.is_rgb:
-        target = f"gbr{a}p{'16le' if bits > 8 else '' if not a else '10le'}"
+        target = f"gbr{a}p{'16le' if bits > 8 else '10le' if a else ''}"
     else:
         across, down = (
             max(getattr(c, side) for c in components) // max(1, min(getattr(c, side) for c in components))
             for side in ("width", "height")
         )
         sampling = "420" if down > 1 else "422" if across > 1 else "444"
-        target = f"yuv{a}{sampling}p{max(10, bits)}le"
+        target = f"yuv{a}{sampling}p" + ("" if bits <= 8 else f"{bits}le")
     if not yuv.known(target):
         return picture
     return reformatter.reformat(picture, format=target, interpolation=EXACT)
-
-
-def _matrix(picture: av.VideoFrame) -> Colorspace:
-    """The YUV matrix: the frame's own tag, else by size as players do."""
-    known = MATRICES.get(int(picture.colorspace))
-    return known or (Colorspace.ITU709 if picture.height > SD_LINES else Colorspace.ITU601)

@@ -11,16 +11,16 @@ from typing import Any, BinaryIO
 import av
 import numpy as np
 from av.error import ArgumentError, FFmpegError
-from av.video.reformatter import ColorPrimaries, ColorTrc, VideoReformatter
+from av.video.reformatter import VideoReformatter
 
 from scumble.core import colour
 from scumble.core.colour import ColourSpace
 from scumble.core.errors import BadPlate
 from scumble.core.frames import NO_MARGIN, Frame, Margin, Metadata
-from scumble.media.movie_pixels import Orientation, rgb_of
+from scumble.media.h273 import Tags, space_of
+from scumble.media.movie_pixels import Orientation, is_rgb, rgb_of, same_matrix, tags_of
 from scumble.media.movie_times import times_of
-from scumble.media.ocio import CONFIG, Colours
-from scumble.media.plate import NO_TAGS, ColourOrigin, Plate, PlateOptions, check_size, formats
+from scumble.media.plate import ColourOrigin, Plate, PlateOptions, check_size, formats
 from scumble.media.timecode import later
 
 TAGS = ColourOrigin("its tags")
@@ -67,7 +67,7 @@ class MoviePlate(Plate):
                 first = self._first()
                 if first is not None:
                     self._orientation, self.is_interlaced = Orientation.of(first), bool(first.interlaced_frame)
-                    self.tags = (int(first.color_primaries), int(first.color_trc))
+                    self.tags, self.is_rgb = tags_of(first), is_rgb(first)
                     if first.pts is not None:  # what stands before it leans on frames that are not in the file
                         self.undecodable = sum(pts < first.pts for pts, _ in shown)
                         shown = [(pts, length) for pts, length in shown if pts >= first.pts]
@@ -80,6 +80,7 @@ class MoviePlate(Plate):
                 self.has_alpha = any(c.is_alpha for c in components)
                 self.rotation, self.is_mirrored = self._orientation.rotation, self._orientation.is_mirrored
                 if self._orientation.is_transposed:
+                    self.tags = same_matrix(self.tags, self.size[1], self.size[0])
                     self.size = (self.size[1], self.size[0])
                     self.pixel_aspect = 1 / self.pixel_aspect if self.pixel_aspect else None
                 self.time_base = Fraction(stream.time_base or Fraction(1, 90000))
@@ -209,23 +210,17 @@ class MoviePlate(Plate):
         return pixels, alpha
 
 
-def _space(tags: tuple[int, int], options: PlateOptions) -> tuple[ColourSpace, ColourOrigin]:
-    """A movie's colour space by primaries and curve, as ITU-T H.273 numbers them."""
+def _space(tags: Tags, options: PlateOptions) -> tuple[ColourSpace, ColourOrigin]:
+    """A movie's colour space by its primaries and curve."""
     if options.in_space:
         return options.colours.space(options.in_space), ColourOrigin("--in-space")
-    primaries, curve = tags
-    pinned = Colours(CONFIG)
-    if curve == int(ColorTrc.SMPTE2084):
-        return pinned.space("Rec.2100-PQ - Display"), TAGS
-    if curve == int(ColorTrc.ARIB_STD_B67):
-        return pinned.space("Rec.2100-HLG - Display"), TAGS
-    if curve == int(ColorTrc.LINEAR):
-        return colour.LINEAR, TAGS
-    if primaries == int(ColorPrimaries.BT2020):
-        return pinned.space("Rec.1886 Rec.2020 - Display"), TAGS
-    if primaries == int(ColorPrimaries.SMPTE432):
-        return pinned.space("Display P3 - Display"), TAGS
-    return colour.DISPLAY, ColourOrigin("no tags", is_assumed=True) if tags == NO_TAGS else TAGS
+    if not tags.say_space:
+        return colour.DISPLAY, ColourOrigin("no tags", is_assumed=True)
+    known = space_of(tags.primaries, tags.curve)
+    if known is None:
+        said = f"primaries {tags.primaries} and curve {tags.curve} have no space here"
+        return colour.DISPLAY, ColourOrigin(said, is_assumed=True, is_doubtful=True)
+    return known, TAGS
 
 
 # FFmpeg's demuxers of files that hold a movie themselves: no playlists and scripts, which name other files

@@ -10,15 +10,17 @@ from typing import Any
 import av
 import numpy as np
 from av.error import FFmpegError
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.reformatter import VideoReformatter
 
 from scumble.core import colour
 from scumble.core.files import new_part, not_written, part_of
 from scumble.core.frames import Frame
 from scumble.media import yuv
-from scumble.media.codecs import CONTAINERS, EXACT, TAGS, UNTAGGED, codec_of
+from scumble.media.codecs import CONTAINERS, EXACT, codec_of
+from scumble.media.h273 import FULL, tags_for
+from scumble.media.movie_pixels import matrix_of
 from scumble.media.picture_writer import quantised
-from scumble.media.plate import NO_TAGS, WriterSettings
+from scumble.media.plate import WriterSettings
 from scumble.media.tracks import TrackCopier
 
 
@@ -30,15 +32,14 @@ class MovieWriter:
         self.part = part_of(path)
         _, self.codec = codec_of(path, settings.bits, settings.codec)
         self.space = settings.out_space or colour.DISPLAY
-        self.tags: tuple[int, int, Colorspace] = TAGS.get(self.space.name, UNTAGGED)
-        if settings.tags != NO_TAGS:
-            self.tags = (*settings.tags, self.tags[2])
+        self.tags = settings.tags or tags_for(self.space)
         muxer = CONTAINERS[path.suffix.lower()].muxer
         self.copier: TrackCopier | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             new_part(path)
-            options = {"movflags": "+faststart+write_colr"} if muxer != "matroska" else {}
+            colr = "+write_colr" if self.tags.say_something else ""  # else it would state a range
+            options = {"movflags": f"+faststart{colr}"} if muxer != "matroska" else {}
             self.container = av.open(f"file:{self.part}", "w", format=muxer, container_options=options)
         except (OSError, FFmpegError) as error:
             with suppress(OSError):  # a folder that cannot be made has nothing in it
@@ -62,6 +63,7 @@ class MovieWriter:
         stream: Any = self.container.add_stream(self.codec.encoder, rate=settings.frame_rate, options=options)
         self.pixels = self.codec.with_alpha if settings.alpha and self.codec.with_alpha else self.codec.pixels
         width, height = settings.size
+        self.matrix = matrix_of(self.tags, height)
         # an odd side that must be even is coded with its last row or column repeated
         stream.width, stream.height = self.codec.coded((width, height))
         self.sides = ((0, stream.height - height), (0, stream.width - width), (0, 0))
@@ -72,9 +74,7 @@ class MovieWriter:
         context = stream.codec_context
         self.time_base = settings.time_base if settings.times else 1 / settings.frame_rate
         context.time_base = self.time_base
-        primaries, curve, matrix = self.tags
-        context.colorspace, context.color_primaries, context.color_trc = matrix, primaries, curve
-        context.color_range = ColorRange.MPEG
+        context.color_primaries, context.color_trc, context.colorspace, context.color_range = self.tags
         if self.codec.tag and self.path.suffix.lower() != ".mkv":
             context.codec_tag = self.codec.tag
         if settings.metadata.timecode:
@@ -99,20 +99,16 @@ class MovieWriter:
         pixels = colour.converted(pixels, frame.colour_space, self.space)
         if yuv.known(self.pixels):
             alpha = None if frame.alpha is None else np.pad(frame.margin.of(frame.alpha), self.sides, mode="edge")
-            picture = yuv.picture_of(np.pad(pixels, self.sides, mode="edge"), alpha, self.pixels, self.tags[2])
+            picture = yuv.picture_of(
+                np.pad(pixels, self.sides, mode="edge"), alpha, self.pixels, self.matrix, self.tags.range == FULL
+            )
         else:
             codes = np.pad(quantised(pixels, 8), self.sides, mode="edge")
             picture = self.reformatter.reformat(
-                av.VideoFrame.from_ndarray(codes, format="rgb24"),
-                format=self.pixels,
-                src_colorspace=self.tags[2],
-                dst_colorspace=self.tags[2],
-                dst_color_range=ColorRange.MPEG,
-                interpolation=EXACT,
+                av.VideoFrame.from_ndarray(codes, format="rgb24"), format=self.pixels, interpolation=EXACT
             )
         # ProRes takes its tags from every picture, the others from the stream
-        picture.color_primaries, picture.color_trc, picture.colorspace = self.tags
-        picture.color_range = ColorRange.MPEG
+        picture.color_primaries, picture.color_trc, picture.colorspace, picture.color_range = self.tags
         seconds = self._seconds(self.count)
         picture.pts = round(seconds / self.time_base)
         picture.time_base = self.time_base

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scumble.core.colour import DISPLAY, LINEAR, ColourSpace
+from scumble.core.colour import DISPLAY, LINEAR, ColourSpace, linear_to_srgb, srgb_to_linear
 from scumble.core.errors import BadSettings
 
 Pixels = NDArray[np.float32]
@@ -87,7 +87,7 @@ def _encoding(name: str, config: Any, space: Any) -> str:
     if config.isColorSpaceLinear(space.getName(), PyOpenColorIO.REFERENCE_SPACE_SCENE):
         return "scene-linear"
     # a log encoding's 1 is far above white; a display's is white
-    scene = _processor(name, space.getName(), True, True).applyRGB([1.0, 1.0, 1.0])
+    scene = _processor(name, space.getName(), True).applyRGB([1.0, 1.0, 1.0])
     return "log" if max(scene) > 1.5 else "sdr-video"
 
 
@@ -113,31 +113,36 @@ class _Conversion:
 
     def check(self) -> None:
         """Raises BadSettings where the configuration knows no way."""
-        _processor(self.config, self.name, self.scene, True)
-        _processor(self.config, self.name, self.scene, False)
+        _processor(self.config, self.name, True)
+        _processor(self.config, self.name, False)
 
     def to_reference(self, pixels: Pixels) -> Pixels:
         """Pixels (..., 3) of the space to linear Rec. 709 or sRGB."""
         light = self._applied(pixels, True)
+        if not self.scene:
+            return linear_to_srgb(light)
         return light if self.white == 1 else light / np.float32(self.white)
 
     def from_reference(self, pixels: Pixels) -> Pixels:
         """The inverse of `to_reference`."""
+        if not self.scene:
+            return self._applied(srgb_to_linear(pixels), False)
         return self._applied(pixels if self.white == 1 else pixels * np.float32(self.white), False)
 
     def _applied(self, pixels: Pixels, there: bool) -> Pixels:
         changed = np.array(pixels, np.float32, order="C")
         if changed.size:
-            _processor(self.config, self.name, self.scene, there).applyRGB(changed)
+            _processor(self.config, self.name, there).applyRGB(changed)
         return changed
 
 
 @cache
-def _processor(config_name: str, name: str, scene: bool, there: bool) -> Any:
+def _processor(config_name: str, name: str, there: bool) -> Any:
     import PyOpenColorIO
 
     own, built_in = _config(config_name), _config(CONFIG)
-    reference = "lin_rec709_scene" if scene else "srgb_rec709_scene"
+    # light also for display-referred spaces: below 0 its sRGB curve is not the mirrored one of `core.colour`
+    reference = "lin_rec709_scene"
     try:
         if config_name == CONFIG:
             ways = (name, reference) if there else (reference, name)

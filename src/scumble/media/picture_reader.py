@@ -28,10 +28,12 @@ DEPTHS = {"uint8": 8, "uint10": 10, "uint12": 12, "uint16": 16, "half": 16, "flo
 OWN_ATTRIBUTES = re.compile(
     r"(oiio|openexr|tiff|png|jpeg|webp|scumble)(:.*)?|dpx:(transfer|colorimetric|packing|version|imagedescriptor|"
     r"endof.*|dittokey|signal|timecode|userbits|framerate|inputdevice|.*quantity|.*code(value)?)"
-    r"|exif:(color|pixel).*|orientation|icc:.*|compression.*|planarconfig|pixelaspectratio|[xy]?resolution.*|chromaticities|colorinteropid|capdate|datetime|software"
+    r"|exif:(color|pixel).*|orientation|icc(profile)?:.*|compression.*|planarconfig|pixelaspectratio|[xy]?resolution.*|chromaticities|colorinteropid|capdate|datetime|software"
     r"|framespersecond|smpte:.*|reelname|screenwindow.*|multiview|.*thumbnail.*",
     re.IGNORECASE,
 )
+
+PROFILE = "ICCProfile"
 
 MOST_APART = 65536  # pixels between the borders of data and display window: more is a damaged header
 
@@ -67,7 +69,7 @@ def read_header(path: Path, layer: str = "") -> Header:
     beyond = Margin(*(max(0, side) for side in _window(spec)))
     says = {
         name: spec.getattribute(name)
-        for name in ("oiio:ColorSpace", "colorInteropID", "chromaticities", "dpx:Transfer", "Software", STAMP)
+        for name in ("oiio:ColorSpace", "colorInteropID", "chromaticities", "dpx:Transfer", "Software", PROFILE, STAMP)
         if spec.getattribute(name) is not None
     }
     return Header(

@@ -15,15 +15,21 @@ from scumble.core.files import spool, written_whole
 from scumble.core.frames import Frame, Pixels
 from scumble.media.colour_tags import LINEAR_FORMATS
 from scumble.media.exr import encoded
+from scumble.media.icc import model_of
+from scumble.media.picture_reader import PROFILE
 from scumble.media.plate import WriterSettings
+from scumble.media.png_chunks import gamma_and_primaries, with_chunk
 from scumble.media.timecode import to_word
+
+TAKE_PROFILES = {".png", ".tif", ".tiff", ".jpg", ".jpeg", ".webp"}
 
 
 def write_picture(path: Path, frame: Frame, settings: WriterSettings) -> None:
     """Write one picture; its format and depth follow suffix and plate. Raises BadOutput."""
     suffix = path.suffix.lower()
     stamp = settings.stamp_of(frame.number)
-    space = settings.out_space or space_of(path, frame.colour_space, settings.bits, frame.source)
+    has_profile = PROFILE in frame.metadata.attributes
+    space = settings.out_space or space_of(path, frame.colour_space, settings.bits, frame.source, has_profile)
     if suffix == ".exr":
         file = encoded(frame, space, settings, stamp, path)
         with spool(suffix) as spooled:
@@ -40,11 +46,11 @@ def write_picture(path: Path, frame: Frame, settings: WriterSettings) -> None:
         part.write_bytes(data)
 
 
-def space_of(path: Path, plate: ColourSpace, bits: int, source: Path | None) -> ColourSpace:
+def space_of(path: Path, plate: ColourSpace, bits: int, source: Path | None, has_profile: bool = False) -> ColourSpace:
     """The space in which a picture is written unless asked otherwise.
 
     The plate's own where the format can hold it and say so, else linear Rec. 709 or sRGB. `source` is
-    the picture that the plate was read from, None for movies.
+    the picture that the plate was read from, None for movies; `has_profile` says that a profile names its space.
     """
     alike = source is not None and source.suffix.lower() == path.suffix.lower()
     if path.suffix.lower() in LINEAR_FORMATS:
@@ -52,7 +58,9 @@ def space_of(path: Path, plate: ColourSpace, bits: int, source: Path | None) -> 
     if plate.is_linear:
         holds = path.suffix.lower() in (".tif", ".tiff") and bits == 32
         return plate if holds or (alike and path.suffix.lower() == ".dpx") else colour.DISPLAY
-    return plate if alike else colour.DISPLAY
+    if plate.of_grey:  # a painting has colours
+        return colour.DISPLAY
+    return plate if alike or (has_profile and path.suffix.lower() in TAKE_PROFILES) else colour.DISPLAY
 
 
 def _encoded_by_oiio(path: Path, frame: Frame, space: ColourSpace, settings: WriterSettings, stamp: str) -> bytes:
@@ -81,7 +89,7 @@ def _encoded_by_oiio(path: Path, frame: Frame, space: ColourSpace, settings: Wri
         kind, pixels = oiio.UINT16, quantised(pixels, 16)
     height, width, channels = pixels.shape
     spec = oiio.ImageSpec(width, height, channels, kind)
-    _describe(spec, frame, space, suffix)
+    _describe(spec, frame, space, suffix, settings.told)
     spec.attribute("CompressionQuality", settings.quality)
     if suffix == ".dpx":
         spec.attribute("oiio:BitsPerSample", bits)
@@ -99,20 +107,26 @@ def _encoded_by_oiio(path: Path, frame: Frame, space: ColourSpace, settings: Wri
         if not (output.close() and done):
             raise BadOutput(f"{path}: frame {frame.number} cannot be encoded ({reason.strip()}); write an EXR")
         data = spooled.read_bytes()
+    if suffix == ".png" and frame.source is not None and space == frame.colour_space and not settings.told:
+        for name, content in gamma_and_primaries(frame.source).items():
+            data = with_chunk(data, name, content)
     if suffix == ".dpx":  # the library writes the name of the spool, which differs from run to run
         name = path.name.encode("ascii", "replace")[:99]
         data = data[:36] + name.ljust(100, b"\0") + data[136:]
     return data
 
 
-def _describe(spec: Any, frame: Frame, space: ColourSpace, suffix: str) -> None:
+def _describe(spec: Any, frame: Frame, space: ColourSpace, suffix: str, told: bool) -> None:
     """The frame's metadata in a header; a format leaves out what it has no place for."""
-    metadata = frame.metadata
+    metadata, named = frame.metadata, False
     for name, (kind, value) in metadata.attributes.items():
-        # a profile says what the numbers mean: it goes back with the numbers of a picture that had it
-        theirs = name in ("ICCProfile", "CICP") and space != frame.colour_space
-        if suffix != ".webp" and not theirs and (suffix == ".dpx" or not name.startswith("dpx:")):
-            spec.attribute(name, oiio.TypeDesc(kind), value)
+        if name in (PROFILE, "CICP"):  # they say what the numbers mean: they go back with the same numbers only
+            if told or space != frame.colour_space or (name == PROFILE and model_of(bytes(value)) != "RGB"):
+                continue
+            named = True
+        elif suffix == ".webp" or (suffix != ".dpx" and name.startswith("dpx:")):
+            continue
+        spec.attribute(name, oiio.TypeDesc(kind), value)
     if metadata.timecode is not None:
         spec.attribute(
             "smpte:TimeCode", oiio.TypeDesc("timecode"), (to_word(metadata.timecode, metadata.frame_rate), 0)
@@ -126,10 +140,9 @@ def _describe(spec: Any, frame: Frame, space: ColourSpace, suffix: str) -> None:
         spec.attribute("dpx:InputDevice", metadata.reel)
     if metadata.pixel_aspect is not None:
         spec.attribute("PixelAspectRatio", float(metadata.pixel_aspect))
-    if space == colour.DISPLAY:
-        spec.attribute("oiio:ColorSpace", "srgb_rec709_scene")
-    elif space == colour.LINEAR:
-        spec.attribute("oiio:ColorSpace", "lin_rec709_scene")
+    # a PNG whose space has no name that the library knows says nothing, without one it says sRGB
+    names = {colour.DISPLAY: "srgb_rec709_scene", colour.LINEAR: "lin_rec709_scene"}
+    spec.attribute("oiio:ColorSpace", "unknown" if named else names.get(space, "unknown"))
     if suffix == ".dpx":
         linear = "Linear" if space.is_linear else "ITU-R 709-4"
         spec.attribute("dpx:Transfer", linear if space.kind == "display" or space.is_linear else "Printing density")

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 from scumble.core.colour import ColourSpace
 from scumble.core.errors import BadPlate
 from scumble.core.frames import NO_MARGIN, Frame, FrameRange, Margin, Metadata
+from scumble.media.h273 import NO_TAGS, Tags
 from scumble.media.ocio import Colours
 
 WRITTEN_MOVIES = {".mp4", ".mov", ".mkv", ".m4v"}
@@ -21,8 +22,6 @@ WRITTEN_MOVIES = {".mp4", ".mov", ".mkv", ".m4v"}
 MOVIES = WRITTEN_MOVIES | {
     ".avi", ".mxf", ".mts", ".m2ts", ".ts", ".webm", ".mpg", ".mpeg", ".3gp", ".y4m", ".wmv", ".flv", ".ogv", ".dv",
 }  # fmt: skip
-
-NO_TAGS = (2, 2)  # primaries and curve "unspecified" [ITU-T H.273, tables 2 and 3]
 
 STILLS = {".png", ".exr", ".jpg", ".jpeg", ".tif", ".tiff", ".dpx", ".webp"}
 
@@ -36,9 +35,14 @@ class ColourOrigin:
     words: str
     is_assumed: bool = False
     """Nothing says it: it is what such files usually have."""
+    is_doubtful: bool = False
+    """The file says something else, which Scumble does not know."""
 
     def __str__(self) -> str:
         return f"assumed: {self.words}" if self.is_assumed else self.words
+
+
+BY_PROFILE = ColourOrigin("its ICC profile")
 
 
 class Plate(ABC):
@@ -65,8 +69,12 @@ class Plate(ABC):
     """Bits a channel: 8, 10, 12, 16; 32 for float."""
     has_alpha: bool
     has_sound: bool = False
-    tags: tuple[int, int] = NO_TAGS
-    """Primaries and curve that a movie names, as ITU-T H.273 numbers them."""
+    tags: Tags = NO_TAGS
+    """What a movie says of its colours."""
+    is_rgb: bool = True
+    """Whether its pictures are coded as RGB, so that matrix and range say nothing."""
+    has_profile: bool = False
+    """Whether its colour space is that of an ICC profile, which other formats of pictures take too."""
     layer: str = ""
     """Colour layer of an EXR that is read; the beauty by default."""
     channels: Mapping[int, Path] = MappingProxyType({})
@@ -191,8 +199,8 @@ class WriterSettings:
     """Write the first channel alone, as pictures of one value are."""
     told: bool = False
     """Whether the plate's colour space was named by the user, whatever its tags say."""
-    tags: tuple[int, int] = NO_TAGS
-    """Primaries and curve of the plate, for a movie that keeps its codes; else those of the colour space."""
+    tags: Tags | None = None
+    """What a movie should say of its colours; by its colour space otherwise."""
     tracks_from: Path | None = None
     """Movie whose other tracks, chapters and header go along."""
     tracks: Tracks = Tracks()

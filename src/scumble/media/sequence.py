@@ -15,7 +15,7 @@ from scumble.media.colour_tags import plate_space
 from scumble.media.pattern import Pattern, folder_pattern, parse_pattern
 from scumble.media.picture_reader import read_frame, read_header
 from scumble.media.picture_writer import write_picture
-from scumble.media.plate import STILLS, Plate, PlateOptions, WriterSettings, formats, not_a_format
+from scumble.media.plate import BY_PROFILE, STILLS, Plate, PlateOptions, WriterSettings, formats, not_a_format
 from scumble.media.timecode import later
 
 
@@ -59,6 +59,7 @@ class StillsPlate(Plate):
         header = read_header(first, options.layer)
         self.size, self.bits, self.has_alpha = header.size, header.bits, header.has_alpha
         self.colour_space, self.colour_origin = plate_space(first, header, options)
+        self.has_profile = self.colour_origin == BY_PROFILE
         self.frame_rate = header.metadata.frame_rate
         self.pixel_aspect = header.metadata.pixel_aspect
 

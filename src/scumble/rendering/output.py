@@ -14,10 +14,12 @@ from scumble.core.errors import BadOutput, BadSettings
 from scumble.core.files import check_writable
 from scumble.media.aov import channels_of
 from scumble.media.codecs import CONTAINERS, Codec, codec_of
+from scumble.media.h273 import FULL, LIMITED, Tags, numbers_of, tags_for
+from scumble.media.movie_pixels import same_matrix
 from scumble.media.pattern import NamedFolder, output_pattern, parse_pattern
 from scumble.media.picture_reader import channel_names, part_names
 from scumble.media.picture_writer import space_of
-from scumble.media.plate import NO_TAGS, STILLS, WRITTEN_MOVIES, Plate, Tracks, WriterSettings, not_a_format
+from scumble.media.plate import STILLS, WRITTEN_MOVIES, Plate, Tracks, WriterSettings, not_a_format
 from scumble.media.tracks import tracks_of
 from scumble.rendering.options import RenderSettings
 from scumble.rendering.review import compared_size
@@ -114,6 +116,19 @@ class Output:
         return self.space == self.plate.colour_space and not (self.settings.in_space or self.settings.out_space)
 
     @property
+    def tags(self) -> Tags:
+        """What a movie says of its colours: what the plate says, where its codes stay."""
+        plate, codec, own = self.plate, self.codec[1], tags_for(self.space)
+        if not plate.is_movie:
+            return own
+        tags = own._replace(range=own.range if plate.is_rgb else plate.tags.range)
+        if self.keeps_codes:
+            tags = same_matrix(plate.tags, plate.size[1], self.size[1])
+            if plate.is_rgb and not codec.is_rgb:
+                tags = tags._replace(matrix=own.matrix, range=own.range)
+        return tags if tags.range != FULL or codec.takes_full_range else tags._replace(range=LIMITED)
+
+    @property
     def keeps_alpha(self) -> bool:
         if self.is_movie:
             return bool(self.codec[1].with_alpha)
@@ -145,7 +160,7 @@ class Output:
             out_layer=settings.out_layer,
             aovs=settings.aovs,
             breadth=breadth,
-            tags=plate.tags if self.keeps_codes else NO_TAGS,
+            tags=self.tags if self.is_movie else None,
             tracks_from=plate.path if self.keeps_times else None,
             tracks=self.tracks,
             span=self.span if self.keeps_times else (Fraction(0), None),
@@ -165,10 +180,10 @@ def output_to(path: Path, plate: Plate, numbers: tuple[int, ...], settings: Rend
     path = named_output(plate, path)
     if is_written_movie(path):
         written = compared_size(proxy_size(plate.size, settings.proxy), settings.compare)
-        space = movie_space(plate.colour_space, codec_of(path, plate.bits, settings.codec, written)[1].bits)
+        space = movie_space(plate, codec_of(path, plate.bits, settings.codec, written)[1].bits)
     else:
         read_from = None if plate.is_movie else plate.file_of(plate.numbers[0])
-        space = space_of(path, plate.colour_space, plate.bits, read_from)
+        space = space_of(path, plate.colour_space, plate.bits, read_from, plate.has_profile)
         if settings.codec:
             raise BadSettings(f"{path}: --codec is for movies")
     if settings.out_space:
@@ -246,11 +261,14 @@ def check_files(output: Path, files: Sequence[Path], plate: Plate, overwrite: bo
         raise BadOutput(f"{foreign}: is there already{made}; give --overwrite to replace it")
 
 
-def movie_space(plate: ColourSpace, bits: int) -> ColourSpace:
-    """The colour space of a movie: the plate's own if its numbers fit, else sRGB tagged as Rec. 709."""
-    if plate.kind == "display":
-        return plate
-    return DISPLAY if plate.is_linear or bits < 10 else plate
+def movie_space(plate: Plate, bits: int) -> ColourSpace:
+    """The colour space of a movie: the plate's own if its numbers fit and have a name, else sRGB tagged as Rec. 709."""
+    space = plate.colour_space
+    if plate.is_movie and bits >= plate.bits:
+        return space
+    if space.kind == "display":
+        return space if numbers_of(space) or plate.options.in_space else DISPLAY
+    return DISPLAY if space.is_linear or bits < 10 else space
 
 
 def output_files(output: Path, numbers: Sequence[int]) -> tuple[Path, ...]:

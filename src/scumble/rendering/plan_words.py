@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scumble.core.downloads import PERSON_WHEEL, has_person_models
 from scumble.core.frames import format_frames
+from scumble.media.movie_pixels import NEAREST
 from scumble.rendering.options import RenderSettings
 from scumble.rendering.output import Output, Sound
 from scumble.rendering.plan import Plan, vectors_in
@@ -60,7 +61,9 @@ def notes_of(plan: Plan, output: Output) -> list[str]:
 def _notes_of_plan(plan: Plan) -> list[str]:
     plate, settings = plan.plate, plan.settings
     said = []
-    if plate.colour_origin.is_assumed and not plate.is_movie and plate.colour_space.kind == "scene":
+    if plate.colour_origin.is_doubtful:
+        said.append(f"{plate.colour_origin.words}: taken for {plate.colour_space}; --in-space names another")
+    elif plate.colour_origin.is_assumed and not plate.is_movie and plate.colour_space.kind == "scene":
         said.append(
             f"the plate does not say its colour space: taken for {plate.colour_space}; --in-space names another"
         )
@@ -75,6 +78,9 @@ def _notes_of_plan(plan: Plan) -> list[str]:
         said.append(f"{frames} the time of the frame before: each is shown a tick later")
     if plate.lost_timecode:
         said.append(f"the plate's timecode {plate.lost_timecode[:40]!r} is none: the output has no timecode")
+    if not plate.is_rgb and plate.tags.matrix in NEAREST:
+        matrix = NEAREST[plate.tags.matrix][1]
+        said.append(f"the plate's matrix ({matrix}) is read and written as one near it: its colours are nearly right")
     if plate.is_interlaced:
         said.append("the plate is interlaced: its fields are painted as whole frames; deinterlace it first")
     asked = (settings.matte, *plan.matte_words)

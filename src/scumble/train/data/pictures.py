@@ -14,8 +14,10 @@ from scumble.core.colour import DISPLAY, LINEAR
 from scumble.core.errors import BadPlate
 from scumble.core.working_space import to_working
 from scumble.media.colour_tags import LINEAR_FORMATS
+from scumble.media.displayed import read_displayed
 from scumble.media.picture_reader import embedded_profile, read_picture
 from scumble.media.plate import check_size
+from scumble.media.png_chunks import names_colours
 
 # OpenImageIO reads depths, layouts and colour models of these that Pillow does not
 BY_OIIO = {".exr", ".dpx", ".tif", ".tiff", ".hdr", ".tga"}
@@ -34,13 +36,17 @@ Image.MAX_IMAGE_PIXELS = None
 
 def load_picture(path: Path) -> Image.Image:
     """RGB, upright, in sRGB. Raises BadPlate naming what is wrong with the file."""
-    if path.suffix.lower() in BY_OIIO:
+    by_chunks = path.suffix.lower() in (".png", ".apng") and path.is_file() and names_colours(path)
+    if path.suffix.lower() in BY_OIIO or by_chunks:
         pixels, alpha = read_picture(path)
-        display = to_working(pixels, LINEAR if path.suffix.lower() in LINEAR_FORMATS else DISPLAY).pixels
+        if by_chunks:
+            display, _ = read_displayed(path)
+        else:
+            display = to_working(pixels, LINEAR if path.suffix.lower() in LINEAR_FORMATS else DISPLAY).pixels
         if alpha is not None:
             display = display * alpha + (1 - alpha)
         picture = Image.fromarray((np.nan_to_num(display).clip(0, 1) * 255 + 0.5).astype(np.uint8))
-        if path.suffix.lower() not in LINEAR_FORMATS:
+        if path.suffix.lower() not in LINEAR_FORMATS and not by_chunks:
             picture = _by_profile(picture, embedded_profile(path))
     else:
         picture = _by_pillow(path)
