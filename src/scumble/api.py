@@ -94,9 +94,11 @@ def render(
     else:  # as it was opened
         opened = plate
         given = plate.options
-        if wanted.first_frame is not None or wanted.layer or wanted.in_space or wanted.ocio:
-            raise BadSettings("first_frame, layer, in_space and ocio are for open_plate, where the plate was opened")
-        wanted = replace(wanted, layer=given.layer, in_space=given.in_space, ocio=given.colours.name)
+        if wanted.first_frame is not None or wanted.layer or wanted.view or wanted.in_space or wanted.ocio:
+            raise BadSettings(
+                "first_frame, layer, view, in_space and ocio are for open_plate, where the plate was opened"
+            )
+        wanted = replace(wanted, layer=given.layer, view=given.view, in_space=given.in_space, ocio=given.colours.name)
     looks = [(number, _look(one)) for number, one in look.items()] if isinstance(look, Mapping) else _look(look)
     others = [(matte, _look(one)) for matte, one in (matte_looks or {}).items()]
     return run(job_of(opened, looks, output_path(os.fspath(output)), wanted, others), on_frame, watch)

@@ -77,7 +77,7 @@ Vgg = Annotated[Path | None, typer.Option("--vgg", metavar="FILE", help="Feature
 
 MACHINE = ("vgg", "device", "threads", "precision", "seed")  # the options of a training that say on what it runs
 
-HOW_READ = ("layer", "in_space", "ocio")  # the options that say how a plate is to be read
+HOW_READ = ("layer", "view", "in_space", "ocio")  # the options that say how a plate is to be read
 
 
 def how_read(options: dict[str, Any]) -> Any:

@@ -168,6 +168,11 @@ def by_chromaticities(chromaticities: Sequence[float]) -> ColourSpace:
     return ColourSpace(name, "scene", _Matrix(tuple(map(tuple, rows.tolist()))), is_linear=True)
 
 
+def luminance_of(chromaticities: Sequence[float] = REC_709) -> NDArray[np.float64]:
+    """What red, green and blue of these primaries add to luminance: three numbers whose sum is 1. Raises ValueError."""
+    return np.asarray(_to_xyz(chromaticities)[1])
+
+
 def _to_xyz(chromaticities: Sequence[float]) -> NDArray[np.float64]:
     """Matrix from RGB of these primaries to XYZ, white at Y = 1 [SMPTE RP 177]."""
     if len(chromaticities) != 8:

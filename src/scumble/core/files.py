@@ -113,5 +113,5 @@ def spool(suffix: str) -> Iterator[Path]:
         finally:
             os.close(descriptor)
     else:
-        with tempfile.TemporaryDirectory(prefix="scumble-") as folder:
+        with tempfile.TemporaryDirectory(prefix="scumble-", ignore_cleanup_errors=True) as folder:
             yield Path(folder) / f"picture{suffix}"

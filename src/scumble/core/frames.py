@@ -197,3 +197,7 @@ class Frame:
     """The file that the frame was read from, where it has one of its own."""
     paint: Paint | None = None
     """Of a painted frame whose parts are wanted as layers."""
+    view: str = ""
+    """The eye of a stereo picture that this is; empty for the default one."""
+    eyes: tuple[Frame, ...] = ()
+    """The other eyes of a stereo picture, painted with it."""

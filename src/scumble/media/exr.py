@@ -7,7 +7,6 @@ them) and each attribute in its own.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +20,8 @@ from scumble.core.colour import ColourSpace, converted
 from scumble.core.errors import BadOutput, BadPlate
 from scumble.core.frames import Frame, Metadata, Pixels
 from scumble.media.aov import channels_of, layers_of
+from scumble.media.exr_chroma import as_rgb
+from scumble.media.exr_layers import Chosen, Part, Parts, choose, forget_error, views_of
 from scumble.media.plate import WriterSettings
 from scumble.media.timecode import fields
 
@@ -37,8 +38,6 @@ INTEROP = {
     "Linear AdobeRGB": "lin_adobergb_scene",
 }
 
-BEAUTY = ("beauty", "combined", "rgba", "rgb", "color", "colour", "main")
-
 STAMP = "scumble"  # attribute in which an output names how it was made
 
 # attributes that say what the numbers mean
@@ -46,55 +45,6 @@ COLOUR = {"chromaticities", "colorInteropID", "acesImageContainerFlag", "oiio:Co
 
 # what OpenEXR derives from the pixels, and a small picture of what was there before
 STRUCTURE = {"channels", "chunkCount", "version", "maxSamplesPerPixel", "preview"}
-
-
-class Chosen(NamedTuple):
-    """The colour layer of a picture: its part, and places of red, green, blue and of alpha in it."""
-
-    part: int
-    colours: tuple[int, int, int]
-    alpha: int | None
-    names: tuple[str, ...]  # of all channels of the part
-
-
-def choose(parts: Sequence[tuple[str, Sequence[str]]], layer: str, path: Path) -> Chosen:
-    """The layer `layer` among parts of (name, channels), else the first with colours. Raises BadPlate.
-
-    Without a name plain R, G, B of the first part go first, then what renderers call the beauty, then any layer
-    with all three by name, then a single channel as grey. A part's own name is that of the plain channels in it.
-    """
-    choices: list[tuple[tuple[int, str, int], Chosen]] = []
-    for place, (part, names) in enumerate(parts):
-        for prefix in {name.rpartition(".")[0] for name in names}:
-            at = {n.rpartition(".")[2].upper(): i for i, n in enumerate(names) if n.rpartition(".")[0] == prefix}
-            if set("RGB") <= at.keys() and layer in ("", prefix or part):
-                one = Chosen(place, (at["R"], at["G"], at["B"]), at.get("A"), tuple(names))
-                last = (prefix or part).rpartition(".")[2].lower()
-                rank = 0 if not prefix and place == 0 else 1 if last in BEAUTY else 2 if not prefix else 3
-                choices.append(((rank, prefix or part, place), one))
-    if choices:
-        return min(choices, key=lambda ranked: ranked[0])[1]
-    if layer:
-        raise BadPlate(f"{path}: no layer {layer!r} with R, G and B; it has {', '.join(layers(parts)) or 'none'}")
-    names = parts[0][1]
-    colourless = [name for name in names if name.rpartition(".")[2].upper() in ("Z", "ZBACK", "U", "V", "ID")]
-    if path.suffix.lower() == ".exr" and (
-        colourless == list(names) or ("Y" not in names and len(set(names) - {"A"}) > 1)
-    ):
-        raise BadPlate(f"{path}: no layer with R, G and B, nor one channel of light; it has {', '.join(names[:20])}")
-    single = "Y" if "Y" in names else min((name for name in names if name != "A"), default=names[0])
-    return Chosen(0, (names.index(single),) * 3, names.index("A") if "A" in names else None, tuple(names))
-
-
-def layers(parts: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
-    """Names of the layers that have colours, as `--layer` takes them."""
-    layer_names: list[str] = []
-    for part, names in parts:
-        for prefix in dict.fromkeys(name.rpartition(".")[0] for name in names):
-            channels = {n.rpartition(".")[2].upper() for n in names if n.rpartition(".")[0] == prefix}
-            if set("RGB") <= channels and (prefix or part):
-                layer_names.append(prefix or part)
-    return layer_names
 
 
 def straight(pixels: Pixels, alpha: Pixels) -> Pixels:
@@ -121,19 +71,27 @@ def encoded(frame: Frame, space: ColourSpace, settings: WriterSettings, stamp: s
         planes |= _aovs(frame, space, settings, kind)
         return OpenEXR.File({"compression": OpenEXR.ZIP_COMPRESSION, **_header(frame, space, stamp)}, planes)
     file = opened(frame.source)
-    parts = [(str(part.header.get("name", "")), sorted(part.channels)) for part in file.parts]
-    chosen = choose(parts, settings.layer, frame.source)
+    found = Parts(
+        [Part(str(p.header.get("name", "")), sorted(p.channels), str(p.header.get("view", ""))) for p in file.parts],
+        views_of([p.header.get("view", "") for p in file.parts], file.parts[0].header.get("multiView", ())),
+    )
     for part in file.parts:
         if "timeCode" in part.header and frame.metadata.timecode is not None:  # another one where a frame is repeated
             part.header["timeCode"] = _counted(part.header["timeCode"], frame.metadata)
-    changed = [
-        OpenEXR.Part(
-            {**_kept(part.header, space if settings.told or space != frame.colour_space else None), STAMP: stamp},
-            _painted(part, chosen, frame, pixels, space, settings, path) if place == chosen.part else part.channels,
-        )
-        for place, part in enumerate(file.parts)
-    ]
-    return OpenEXR.File(changed)
+    channels = [part.channels for part in file.parts]
+    for eye in (frame, *frame.eyes):
+        chosen = choose(found, settings.layer, frame.source, eye.view)
+        own = pixels if eye is frame else converted(eye.pixels, eye.colour_space, space)
+        named = eye.view if eye.view not in ("", *found.views[:1]) and not found.parts[chosen.part].view else ""
+        canvas = _Canvas(file.parts[chosen.part], channels[chosen.part], chosen, named)
+        channels[chosen.part] = _painted(canvas, eye, own, space, settings, path)
+    told = space if settings.told or space != frame.colour_space else None
+    return OpenEXR.File(
+        [
+            OpenEXR.Part({**_kept(part.header, told), STAMP: stamp}, own)
+            for part, own in zip(file.parts, channels, strict=True)
+        ]
+    )
 
 
 def opened(path: Path) -> Any:
@@ -157,6 +115,7 @@ def opened(path: Path) -> Any:
             whole = (-(-size[0] // channel.ySampling), -(-size[1] // channel.xSampling))
             if channel.pixels is None or channel.pixels.shape[:2] != whole:
                 raise BadPlate(f"{path}: channel {name} is damaged; take another copy of it")
+        part.channels = as_rgb(part)
     return file
 
 
@@ -168,18 +127,32 @@ def _aovs(frame: Frame, space: ColourSpace, settings: WriterSettings, kind: Any)
     return layers_of(paint, frame.alpha, space, settings.breadth, settings.aovs, kind)
 
 
+class _Canvas(NamedTuple):
+    """Where an eye is painted: a part as it was read, its channels as they will be written, and its colour layer."""
+
+    part: Any
+    channels: Mapping[str, Any]
+    chosen: Chosen
+    view: str  # that names of new channels have to say
+
+    def named(self, channel: str) -> str:
+        """The name of a new channel: OpenEXR puts the view before the last word."""
+        layer, _, last = channel.rpartition(".")
+        return ".".join(word for word in (layer, self.view, last) if word)
+
+
 def _painted(
-    part: Any, chosen: Chosen, frame: Frame, pixels: Pixels, space: ColourSpace, settings: WriterSettings, path: Path
+    canvas: _Canvas, frame: Frame, pixels: Pixels, space: ColourSpace, settings: WriterSettings, path: Path
 ) -> dict[str, Any]:
     """The part's channels with the painting in its colour layer, or in a layer of its own beside it."""
     import OpenEXR
 
+    part, chosen, channels = canvas.part, canvas.chosen, dict(canvas.channels)
     (left, top), (right, bottom) = part.header["dataWindow"]
     (full_left, full_top), _ = part.header["displayWindow"]
     # the frame's first pixel stands at the display window's corner less its margin
     x, y = left - full_left + frame.margin.left, top - full_top + frame.margin.top
     rows, columns = _overlap(y, bottom - top + 1, pixels.shape[0]), _overlap(x, right - left + 1, pixels.shape[1])
-    channels = dict(part.channels)
     names = [chosen.names[i] for i in chosen.colours]
     grey = len(set(names)) < 3
     old = np.stack([channels[n].pixels.astype(np.float32) for n in names], axis=2)
@@ -193,8 +166,9 @@ def _painted(
         result = new
     if space == frame.colour_space:  # what is as it was keeps its very code
         result = np.where((new == before) | (~np.isfinite(new) & ~np.isfinite(before)), old[inside], result)
-    targets = [f"{settings.out_layer}.{c}" for c in "RGB"] if settings.out_layer else []
-    taken = next((t for t in (*targets, *channels_of(settings.aovs)) if t in channels), None)
+    targets = [canvas.named(f"{settings.out_layer}.{c}") for c in "RGB"] if settings.out_layer else []
+    aovs = [canvas.named(name) for name in channels_of(settings.aovs)]
+    taken = next((t for t in (*targets, *aovs) if t in channels), None)
     if taken:
         remedy = "give another --out-layer" if taken in targets else "leave it out of --aov"
         raise BadOutput(f"{path}: frame {frame.number}: the plate has a channel {taken}; {remedy}")
@@ -202,7 +176,7 @@ def _painted(
     for target, values in _aovs(frame, space, settings, kind).items():
         plane = np.zeros(old.shape[:2], kind)
         plane[inside] = values[rows, columns]
-        channels[target] = OpenEXR.Channel(plane, 1, 1)
+        channels[canvas.named(target)] = OpenEXR.Channel(plane, 1, 1)
     if not settings.out_layer:
         targets = ["R", "G", "B"] if grey else names
         if grey:
@@ -319,22 +293,3 @@ def _counted(own: Any, metadata: Metadata) -> Any:
         return own
     new.userData = own.userData
     return new
-
-
-def forget_error() -> None:
-    """What the library has to say and nobody asks for it prints at the end."""
-    with suppress(UnicodeDecodeError):  # the file's own bytes in its message
-        oiio.geterror()
-
-
-def parts_of(path: Path, source: Any) -> list[tuple[str, list[str]]]:
-    """Name and channels of every part, of a file that OpenImageIO has open."""
-    parts = []
-    place = 0
-    while source.seek_subimage(place, 0):
-        spec = source.spec()
-        parts.append((spec.get_string_attribute("oiio:subimagename"), [str(name) for name in spec.channelnames]))
-        place += 1
-    source.seek_subimage(0, 0)
-    forget_error()  # the end of the parts is no error
-    return parts

@@ -35,6 +35,8 @@ class MoviePlate(Plate):
         self.path, self.options = path, options
         if options.layer:
             raise BadPlate(f"{path}: layers are for EXR; leave --layer out")
+        if options.view:
+            raise BadPlate(f"{path}: views are for EXR; leave --view out")
         if not path.is_file():
             what = "a folder, not a movie; name a movie" if path.is_dir() else "no such file; check its name and folder"
             raise BadPlate(f"{path}: {what}")

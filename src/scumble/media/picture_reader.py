@@ -15,8 +15,10 @@ import OpenImageIO as oiio
 from scumble.core import colour
 from scumble.core.colour import ColourSpace
 from scumble.core.errors import BadPlate
+from scumble.core.files import spool
 from scumble.core.frames import NO_MARGIN, Frame, Margin, Metadata, Pixels
-from scumble.media.exr import STAMP, Chosen, choose, forget_error, parts_of, straight
+from scumble.media.exr import STAMP, opened, straight
+from scumble.media.exr_layers import Chosen, Part, Parts, choose, forget_error, parts_of
 from scumble.media.plate import check_name, check_size, other_kind
 from scumble.media.timecode import from_word
 
@@ -55,11 +57,14 @@ class Header:
     """Pixels that the data window has beyond the display window."""
     says: Mapping[str, Any]
     """Attributes that speak of colour, and by which an output names how it was made."""
+    views: tuple[str, ...] = ()
+    """The eyes of a stereo EXR, the default one first; empty for one picture."""
 
 
-def read_header(path: Path, layer: str = "") -> Header:
+def read_header(path: Path, layer: str = "", view: str = "") -> Header:
     """Raises BadPlate."""
-    source, spec, chosen = _opened(path, layer)
+    source, spec, chosen = _opened(path, layer, view=view)
+    views = tuple(parts_of(source).views) if path.suffix.lower() == ".exr" else ()
     source.close()
     # the display window is the picture; phones turn theirs by a tag
     turned = _orientation(path, spec) >= 5
@@ -80,6 +85,7 @@ def read_header(path: Path, layer: str = "") -> Header:
         _metadata(spec, _is_premultiplied(path, spec)),
         beyond,
         says,
+        views,
     )
 
 
@@ -120,12 +126,14 @@ def read_picture(path: Path, layer: str = "") -> tuple[Pixels, Pixels | None]:
     return frame.pixels, frame.alpha
 
 
-def read_frame(path: Path, number: int, space: ColourSpace, layer: str = "", margin: Margin = NO_MARGIN) -> Frame:
+def read_frame(
+    path: Path, number: int, space: ColourSpace, layer: str = "", margin: Margin = NO_MARGIN, view: str = ""
+) -> Frame:
     """A picture's colour layer as a frame; `margin` is read around its display window. Raises BadPlate.
 
     Outside the data window the display window is 0; beyond both the last pixels are repeated.
     """
-    source, spec, chosen = _opened(path, layer)
+    source, spec, chosen = _opened(path, layer, view=view)
     places = [*chosen.colours, *([] if chosen.alpha is None else [chosen.alpha])]
     first = min(places)
     codes = _decoded(path, source, chosen.part, first, max(places) + 1)
@@ -139,7 +147,8 @@ def read_frame(path: Path, number: int, space: ColourSpace, layer: str = "", mar
         alpha = np.ascontiguousarray(planes[:, :, 3:], np.float32)
         if _is_premultiplied(path, spec):
             rgb = straight(rgb, alpha)
-    return Frame(number, rgb, space, alpha, _metadata(spec, _is_premultiplied(path, spec)), margin, path)
+    metadata = _metadata(spec, _is_premultiplied(path, spec))
+    return Frame(number, rgb, space, alpha, metadata, margin, path, view=view)
 
 
 def _is_premultiplied(path: Path, spec: Any) -> bool:
@@ -202,7 +211,7 @@ def _upright(planes: Pixels, orientation: int) -> Pixels:
 def channel_names(path: Path) -> list[str]:
     """Names of all channels of a picture's parts; `part.name` where several have one of that name. Raises BadPlate."""
     source, _, _ = _opened(path, any_layer=True)
-    names = list(_places(parts_of(path, source)))
+    names = list(_places(parts_of(source).parts))
     source.close()
     return names
 
@@ -210,18 +219,18 @@ def channel_names(path: Path) -> list[str]:
 def part_names(path: Path) -> list[str]:
     """Names of a picture's parts. Raises BadPlate."""
     source, _, _ = _opened(path, any_layer=True)
-    names = [name for name, _ in parts_of(path, source) if name]
+    names = [part.name for part in parts_of(source).parts if part.name]
     source.close()
     return names
 
 
-def _places(parts: Sequence[tuple[str, Sequence[str]]]) -> dict[str, tuple[int, str]]:
+def _places(parts: Sequence[Part]) -> dict[str, tuple[int, str]]:
     """Part and channel by the name under which a channel is asked for."""
-    all_names = [name for _, names in parts for name in names]
+    all_names = [name for part in parts for name in part.channels]
     return {
-        name if all_names.count(name) == 1 or not part else f"{part}.{name}": (place, name)
-        for place, (part, names) in enumerate(parts)
-        for name in names
+        name if all_names.count(name) == 1 or not part.name else f"{part.name}.{name}": (place, name)
+        for place, part in enumerate(parts)
+        for name in part.channels
     }
 
 
@@ -247,10 +256,10 @@ def read_channels(path: Path, names: Sequence[str], margin: Margin = NO_MARGIN) 
     0 outside the data. Raises BadPlate.
     """
     source, _, _ = _opened(path, any_layer=True)
-    parts = parts_of(path, source)
+    parts = parts_of(source).parts
     known = _places(parts)
     # with its part's name a channel is found as well where it needs none
-    known |= {f"{part}.{name}": (i, name) for i, (part, own) in enumerate(parts) if part for name in own}
+    known |= {f"{part.name}.{name}": (i, name) for i, part in enumerate(parts) if part.name for name in part.channels}
     missing = next((name for name in names if name not in known), None)
     if missing is not None or len({known[name][0] for name in names}) > 1:
         source.close()
@@ -259,7 +268,7 @@ def read_channels(path: Path, names: Sequence[str], margin: Margin = NO_MARGIN) 
     if len(parts) > 1:
         source.seek_subimage(part, 0)
     spec = source.spec()
-    places = [parts[part][1].index(name) for name in names]
+    places = [parts[part].channels.index(name) for name in names]
     first = min(places)
     codes = _decoded(path, source, part, first, max(places) + 1)
     planes = codes.reshape(spec.height, spec.width, -1)[:, :, [place - first for place in places]]
@@ -284,7 +293,7 @@ def embedded_profile(path: Path) -> bytes | None:
     return bytes(profile) if profile is not None else None
 
 
-def _opened(path: Path, layer: str = "", any_layer: bool = False) -> tuple[Any, Any, Chosen]:
+def _opened(path: Path, layer: str = "", any_layer: bool = False, view: str = "") -> tuple[Any, Any, Chosen]:
     """A picture's reader, and header and places of its colour layer, found fit to be read. Raises BadPlate.
 
     With `any_layer` a picture without colours will do.
@@ -299,20 +308,28 @@ def _opened(path: Path, layer: str = "", any_layer: bool = False) -> tuple[Any, 
     source = oiio.ImageInput.open(str(path), straight)
     if source is None:
         reason = _why_not(path)  # asked for in any case: what nobody asks for, the library prints at the end
+        if "Subsampled channels" in reason and path.suffix.lower() == ".exr":
+            source = _of_chroma(path)
+            if source is None:
+                raise BadPlate(f"{path}: its channels are not all of one size; write it as RGB, as Nuke does")
+    if source is None:
         raise BadPlate(
             f"{path}: {other_kind(path) or f'not a picture that can be read ({reason}); take another copy of it'}"
         )
     is_exr = path.suffix.lower() == ".exr"  # the pages of a TIFF are no layers
     try:
         names = [str(name) for name in source.spec().channelnames]
-        parts = parts_of(path, source) if is_exr else [("", names)]
+        found = parts_of(source) if is_exr else Parts([Part("", names)])
     except UnicodeDecodeError as error:
         raise BadPlate(f"{path}: the names of its channels are damaged; take another copy of it") from error
-    if not parts or not parts[0][1]:
+    if not found.parts or not found.parts[0].channels:
         raise BadPlate(f"{path}: a picture without channels; take another copy of it")
     if is_exr and source.format_name() != "openexr":
         raise BadPlate(f"{path}: named .exr, but a picture of {source.format_name()}; give it the suffix of its format")
-    chosen = Chosen(0, (0, 0, 0), None, tuple(parts[0][1])) if any_layer else choose(parts, layer, path)
+    if any_layer:
+        chosen = Chosen(0, (0, 0, 0), None, tuple(found.parts[0].channels))
+    else:
+        chosen = choose(found, layer, path, view)
     if is_exr:
         source.seek_subimage(chosen.part, 0)
     spec = source.spec()
@@ -324,6 +341,19 @@ def _opened(path: Path, layer: str = "", any_layer: bool = False) -> tuple[Any, 
     if apart > MOST_APART:
         raise BadPlate(f"{path}: its data lies {apart} pixels off its picture; take another copy of it")
     return source, spec, chosen
+
+
+def _of_chroma(path: Path) -> Any:
+    """The reader of an EXR of luminance and chroma, which OpenImageIO does not read, as RGB; None without one."""
+    import OpenEXR
+
+    parts = opened(path).parts
+    if any(channel.xSampling * channel.ySampling > 1 for part in parts for channel in part.channels.values()):
+        return None
+    whole = [OpenEXR.Part({k: v for k, v in p.header.items() if k != "channels"}, p.channels) for p in parts]
+    with spool(".exr") as spooled:
+        OpenEXR.File(whole).write(str(spooled))
+        return oiio.ImageInput.open(str(spooled))
 
 
 def _why_not(path: Path) -> str:

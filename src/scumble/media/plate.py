@@ -77,6 +77,8 @@ class Plate(ABC):
     """Whether its colour space is that of an ICC profile, which other formats of pictures take too."""
     layer: str = ""
     """Colour layer of an EXR that is read; the beauty by default."""
+    views: tuple[str, ...] = ()
+    """The eyes of a stereo EXR, the default one first; empty for one picture."""
     channels: Mapping[int, Path] = MappingProxyType({})
     """EXR files by frame number, whose other channels can be read; empty for other plates."""
     is_interlaced: bool = False
@@ -141,6 +143,10 @@ class Plate(ABC):
     def repeating(self, holes: Sequence[int]) -> Plate:
         """The plate with each missing frame a repetition of the one before it, of the first one at its beginning."""
         raise BadPlate(f"{self.path}: {self.kind} without missing frames; leave --missing out")
+
+    def with_options(self, options: PlateOptions) -> Plate:
+        """The same frames, understood otherwise. Raises BadPlate."""
+        raise BadPlate(f"{self.path}: a {self.kind} has one picture a frame; leave --view out")
 
     @abstractmethod
     def read(self, numbers: Sequence[int], margin: Margin = NO_MARGIN) -> Iterator[Frame]:
@@ -284,3 +290,5 @@ class PlateOptions:
     """Its colour space, whatever its tags say."""
     colours: Colours = field(default_factory=Colours)
     """Where colour spaces are looked up."""
+    view: str = ""
+    """Eye of a stereo EXR; all of them, or the default one where only one can be held."""

@@ -51,12 +51,15 @@ class StillsPlate(Plate):
         options: PlateOptions = PlateOptions(),
     ) -> None:
         self.path, self.kind, self.files, self.pattern, self.options = path, kind, files, pattern, options
-        self.layer = options.layer
+        self.layer, self.view = options.layer, options.view
         self.numbers = tuple(files)
         first = next(iter(files.values()))
         if options.layer and first.suffix.lower() != ".exr":
             raise BadPlate(f"{first}: layers are for EXR; leave --layer out")
-        header = read_header(first, options.layer)
+        if options.view and first.suffix.lower() != ".exr":
+            raise BadPlate(f"{first}: views are for EXR; leave --view out")
+        header = read_header(first, options.layer, options.view)
+        self.views = header.views
         self.size, self.bits, self.has_alpha = header.size, header.bits, header.has_alpha
         self.colour_space, self.colour_origin = plate_space(first, header, options)
         self.has_profile = self.colour_origin == BY_PROFILE
@@ -91,13 +94,20 @@ class StillsPlate(Plate):
         whole.numbers = tuple(whole.files)
         return whole
 
+    def with_options(self, options: PlateOptions) -> StillsPlate:
+        """See `Plate.with_options`."""
+        kind: Literal["sequence", "still"] = "still" if self.kind == "still" else "sequence"
+        own = StillsPlate(self.path, kind, self.files, self.pattern, options)
+        own.repeated = self.repeated
+        return own
+
     def file_of(self, number: int) -> Path:
         """See `Plate.file_of`."""
         return self.files[number]
 
     def metadata(self, number: int) -> Metadata:
         """See `Plate.metadata`."""
-        return self._counted(number, read_header(self.files[number], self.layer).metadata)
+        return self._counted(number, read_header(self.files[number], self.layer, self.view).metadata)
 
     def _counted(self, number: int, metadata: Metadata) -> Metadata:
         """A frame that repeats another one has a timecode of its own."""
@@ -112,7 +122,7 @@ class StillsPlate(Plate):
         for number in numbers:
             if self.files[number].suffix.lower() == ".exr":
                 try:
-                    own = read_header(self.files[number], self.layer).overscan
+                    own = read_header(self.files[number], self.layer, self.view).overscan
                 except BadPlate:
                     if number in must:
                         raise
@@ -130,7 +140,7 @@ class StillsPlate(Plate):
             )
         for number in numbers:
             try:
-                frame = read_frame(self.files[number], number, self.colour_space, self.layer, margin)
+                frame = read_frame(self.files[number], number, self.colour_space, self.layer, margin, self.view)
             except BadPlate as error:
                 raise BadPlate(f"frame {number}: {error}" if self.pattern else str(error)) from error
             frame = replace(frame, metadata=self._counted(number, frame.metadata))

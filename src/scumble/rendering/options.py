@@ -178,6 +178,10 @@ class RenderSettings:
         "", "Colour layer of an EXR, by layer or part; the beauty by default.", panel=FILM, metavar="NAME", recipe=True,
         api="paint",
     )  # fmt: skip
+    view: str = option(
+        "", "Eye of a stereo EXR, as in left or right. By default all are painted where the output is EXR too, else the"
+        " default one.", panel=FILM, metavar="NAME", recipe=True, api="paint",
+    )  # fmt: skip
     out_layer: str = option(
         "", "Write the painting as this layer of the EXR, beside the untouched beauty.", panel=FILM, metavar="NAME",
         recipe=True,
@@ -233,7 +237,7 @@ class RenderSettings:
         colours = Colours(self.ocio)
         if self.ocio is not None:
             colours.check()
-        return PlateOptions(self.layer, self.in_space, colours)
+        return PlateOptions(self.layer, self.in_space, colours, self.view)
 
     @property
     def colouring(self) -> Colouring:

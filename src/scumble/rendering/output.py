@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -133,6 +133,16 @@ class Output:
         if self.is_movie:
             return bool(self.codec[1].with_alpha)
         return self.path.suffix.lower() not in (".jpg", ".jpeg", ".dpx")
+
+    @cached_property
+    def eyes(self) -> tuple[Plate, ...]:
+        """The other eyes of a stereo plate, where the output holds and thus paints all of them."""
+        plate, settings = self.plate, self.settings
+        alone = settings.proxy > 1 or settings.compare or settings.burn_in
+        if not (plate.views and self.is_exr) or plate.options.view or alone:
+            return ()
+        options = [replace(plate.options, view=view) for view in plate.views[1:]]
+        return tuple(plate.with_options(own) for own in options)
 
     @property
     def loses_aspect(self) -> bool:

@@ -38,6 +38,7 @@ def in_words(plan: Plan, output: Output) -> str:
             ),
             *(f"look       {look.name} ({look.hash}) in {matte}" for matte, look in plan.matte_looks),
             *([f"carried    {carried}"] if carried else []),
+            *([f"views      {_views(plan, output)}"] if p.views else []),
             f"matte      {_matte(settings)}",
             f"strength   {settings.strength}",
             f"network    {plan.network_size[0]}x{plan.network_size[1]}, {settings.engine}, {plan.precision}",
@@ -105,6 +106,15 @@ def _notes_of_output(plan: Plan, output: Output) -> list[str]:
     if plate.is_variable:
         kept = "kept" if output.times else "lost in a sequence or at another rate"
         said.append(f"the plate's frame rate varies: the times of its frames are {kept}")
+    if plate.views and not output.eyes:
+        painted = plate.options.view or plate.views[0]
+        others = [view for view in plate.views if view != painted]
+        how = "an EXR at full size without --view holds all" if not plate.options.view else "leave --view out for all"
+        said.append(f"view {painted} is painted, {', '.join(others)} not: {how}")
+    if output.eyes and plan.mattes:
+        said.append(f"the matte is that of view {plate.views[0]} in all views: by --view each can have its own")
+    if output.eyes and "vectors" in (plan.settings.stabilize, plan.settings.on_warp):
+        said.append(f"the vectors are those of view {plate.views[0]} in all views: flow sees each for itself")
     if plate.rotation:
         said.append(f"the plate is turned by {plate.rotation} degrees for display: the output is upright")
     if plate.is_mirrored:
@@ -130,6 +140,13 @@ def _carried(plan: Plan) -> str:
     if not numbers or not carry:
         return ""
     return f"key frames {format_frames(numbers)}" + ("" if carry == 1 else f", {carry:g} of them")
+
+
+def _views(plan: Plan, output: Output) -> str:
+    views, chosen = plan.plate.views, plan.plate.options.view
+    if output.eyes:
+        return f"{' and '.join(views)}, with one set of statistics"
+    return f"{chosen or views[0]} of {', '.join(views)}"
 
 
 def _matte(settings: RenderSettings) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -119,8 +120,8 @@ def _paint(
     plan: Plan, output: Output, schedule: Schedule, watch: Callable[[Frame], None], written: Callable[[int], None]
 ) -> None:
     """Paint and write the frames of a plan, decoding ahead and encoding behind."""
-    settings, neighbours = plan.settings, schedule.neighbours
-    needed = neighbours.painted(plan.numbers)
+    settings = plan.settings
+    needed = schedule.neighbours.painted(plan.numbers)
     for matte in plan.mattes:  # a missing matte is found before any work, also under neighbours that must be painted
         for number in needed:
             matte.files_of(number)
@@ -129,24 +130,34 @@ def _paint(
     described = output.writer_settings(breadth, stamp, lambda n: stamp_of(plan, output, schedule, n))
     writer = open_writer(output.path, described)
     try:
-        with ahead(plan.read(needed)) as frames, Behind(writer) as behind:
-            paintings: Iterator[Painting] = (_painting(plan, schedule, f) for f in frames)
-            if settings.stabilize is not None:
-                motion = _motion(plan, settings.stabilize)
-                paintings = steadied(neighbours.steadied(plan.numbers), neighbours, motion, paintings)
-            if settings.on > 1:
-                motion_held = _motion(plan, settings.on_warp) if settings.on_warp else None
-                paintings = on_twos(plan.numbers, neighbours, motion_held, paintings)
-            # a comparison shows each frame's own plate beside what is held
-            own = plan.read(plan.numbers) if settings.compare and settings.on > 1 else None
-            for painting in paintings:
-                done = _done(plan, painting, painting.frame if own is None else next(own))
-                watch(done)
-                behind.put(done, written)
+        with ExitStack() as stack:
+            eyes = [plan, *(replace(plan, plate=eye) for eye in output.eyes)]
+            painted = [_painted(own, schedule, stack.enter_context(ahead(own.read(needed)))) for own in eyes]
+            behind = stack.enter_context(Behind(writer))
+            for done, *others in zip(*painted, strict=True):
+                whole = replace(done, eyes=tuple(others)) if others else done
+                watch(whole)
+                behind.put(whole, written)
         writer.close()
     except BaseException:
         writer.abort()
         raise
+
+
+def _painted(plan: Plan, schedule: Schedule, frames: Iterator[Frame]) -> Iterator[Frame]:
+    """The frames of a plan as they are written, painted with one schedule for all eyes of a stereo plate."""
+    settings, neighbours = plan.settings, schedule.neighbours
+    paintings: Iterator[Painting] = (_painting(plan, schedule, f) for f in frames)
+    if settings.stabilize is not None:
+        motion = _motion(plan, settings.stabilize)
+        paintings = steadied(neighbours.steadied(plan.numbers), neighbours, motion, paintings)
+    if settings.on > 1:
+        motion_held = _motion(plan, settings.on_warp) if settings.on_warp else None
+        paintings = on_twos(plan.numbers, neighbours, motion_held, paintings)
+    # a comparison shows each frame's own plate beside what is held
+    own = plan.read(plan.numbers) if settings.compare and settings.on > 1 else None
+    for painting in paintings:
+        yield _done(plan, painting, painting.frame if own is None else next(own))
 
 
 def painting_alone(plan: Plan, schedule: Schedule, number: int) -> Painting:
