@@ -95,9 +95,7 @@ def render(
         opened = plate
         given = plate.options
         if wanted.first_frame is not None or wanted.layer or wanted.view or wanted.in_space or wanted.ocio:
-            raise BadSettings(
-                "first_frame, layer, view, in_space and ocio are for open_plate, where the plate was opened"
-            )
+            raise BadSettings("first_frame, layer, view, in_space and ocio: give them to open_plate")
         wanted = replace(wanted, layer=given.layer, view=given.view, in_space=given.in_space, ocio=given.colours.name)
     looks = [(number, _look(one)) for number, one in look.items()] if isinstance(look, Mapping) else _look(look)
     others = [(matte, _look(one)) for matte, one in (matte_looks or {}).items()]

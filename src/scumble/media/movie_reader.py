@@ -30,6 +30,7 @@ class MoviePlate(Plate):
     """See `Plate`. Frames are numbered in order of presentation."""
 
     kind = "movie"
+    has_tracks = True
 
     def __init__(self, path: Path, first_frame: int = 1, options: PlateOptions = PlateOptions()) -> None:
         self.path, self.options = path, options

@@ -21,6 +21,8 @@ def open_plate(path: Path, first_frame: int | None = None, options: PlateOptions
 
     Movie frames are numbered from `first_frame`, 1 by default. Raises BadPlate.
     """
+    from scumble.media.pages import PagesPlate, has_pages
+    from scumble.media.png_chunks import is_animated
     from scumble.media.sequence import open_stills
 
     check_name(path)
@@ -28,6 +30,12 @@ def open_plate(path: Path, first_frame: int | None = None, options: PlateOptions
         from scumble.media.movie_reader import MoviePlate
 
         return MoviePlate(path, 1 if first_frame is None else first_frame, options)
+    if path.is_file() and is_animated(path):
+        from scumble.media.movie_reader import MoviePlate
+
+        return MoviePlate(path, 1 if first_frame is None else first_frame, options)
+    if path.is_file() and has_pages(path):
+        return PagesPlate(path, 1 if first_frame is None else first_frame, options)
     return open_stills(path, first_frame, options)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,43 @@ def read_frame(
     Outside the data window the display window is 0; beyond both the last pixels are repeated.
     """
     source, spec, chosen = _opened(path, layer, view=view)
+    with closing(source):
+        frame = _frame_of(path, source, spec, chosen, space, margin)
+    return replace(frame, number=number, view=view)
+
+
+def read_pages(path: Path, numbers: Mapping[int, int], space: ColourSpace) -> Iterator[Frame]:
+    """The pictures of a file of several, a WebP that moves or a TIFF of pages, in its order.
+
+    `numbers` are their places in the file by the numbers that they get. Raises BadPlate.
+    """
+    source, first, chosen = _opened(path)
+    with closing(source):
+        for number, page in sorted(numbers.items(), key=lambda item: item[1]):
+            if not source.seek_subimage(page, 0):
+                forget_error()
+                raise BadPlate(f"{path}: frame {number} cannot be decoded; take another copy of it")
+            spec = source.spec()
+            if (spec.width, spec.height, spec.nchannels) != (first.width, first.height, first.nchannels):
+                raise BadPlate(
+                    f"{path}: frame {number} has another size than the first; save it as pictures of one size"
+                )
+            yield replace(_frame_of(path, source, spec, chosen._replace(part=page), space, NO_MARGIN), number=number)
+
+
+def sizes_of_pages(path: Path) -> list[tuple[int, int]]:
+    """Width and height of every picture in a file. Raises BadPlate."""
+    source, _, _ = _opened(path)
+    with closing(source):
+        sizes: list[tuple[int, int]] = []
+        while source.seek_subimage(len(sizes), 0):
+            sizes.append((source.spec().width, source.spec().height))
+        forget_error()  # the end of the pages is no error
+    return sizes
+
+
+def _frame_of(path: Path, source: Any, spec: Any, chosen: Chosen, space: ColourSpace, margin: Margin) -> Frame:
+    """The picture at which a reader stands."""
     places = [*chosen.colours, *([] if chosen.alpha is None else [chosen.alpha])]
     first = min(places)
     codes = _decoded(path, source, chosen.part, first, max(places) + 1)
@@ -147,8 +185,7 @@ def read_frame(
         alpha = np.ascontiguousarray(planes[:, :, 3:], np.float32)
         if _is_premultiplied(path, spec):
             rgb = straight(rgb, alpha)
-    metadata = _metadata(spec, _is_premultiplied(path, spec))
-    return Frame(number, rgb, space, alpha, metadata, margin, path, view=view)
+    return Frame(0, rgb, space, alpha, _metadata(spec, _is_premultiplied(path, spec)), margin, path)
 
 
 def _is_premultiplied(path: Path, spec: Any) -> bool:
@@ -159,12 +196,11 @@ def _is_premultiplied(path: Path, spec: Any) -> bool:
 
 
 def _decoded(path: Path, source: Any, part: int, first: int, last: int) -> Any:
-    """Channels `first` to before `last` of a part, and the reader closed. Raises BadPlate."""
+    """Channels `first` to before `last` of a part. Raises BadPlate."""
     try:
         codes, reason = source.read_image(part, 0, first, last, oiio.FLOAT), source.geterror()
     except UnicodeDecodeError:  # the file's own bytes in the library's message
         codes, reason = None, ""
-    source.close()
     if codes is None or reason:
         raise BadPlate(f"{path}: the picture is damaged ({_first_line(reason)}); take another copy of it")
     return codes
@@ -270,7 +306,8 @@ def read_channels(path: Path, names: Sequence[str], margin: Margin = NO_MARGIN) 
     spec = source.spec()
     places = [parts[part].channels.index(name) for name in names]
     first = min(places)
-    codes = _decoded(path, source, part, first, max(places) + 1)
+    with closing(source):
+        codes = _decoded(path, source, part, first, max(places) + 1)
     planes = codes.reshape(spec.height, spec.width, -1)[:, :, [place - first for place in places]]
     return np.ascontiguousarray(_framed(planes, _window(spec), margin), np.float32)
 

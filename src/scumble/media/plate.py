@@ -69,6 +69,8 @@ class Plate(ABC):
     """Bits a channel: 8, 10, 12, 16; 32 for float."""
     has_alpha: bool
     has_sound: bool = False
+    has_tracks: bool = False
+    """Whether its file is a movie's, which may have other tracks."""
     tags: Tags = NO_TAGS
     """What a movie says of its colours."""
     is_rgb: bool = True
@@ -92,6 +94,8 @@ class Plate(ABC):
     """Frames at its beginning that nothing can decode, and that are left out."""
     repeated_stamps: int = 0
     """Frames that share their time with the frame before."""
+    other_pictures: int = 0
+    """Pictures in the plate's file, of other sizes than the first, that are left out."""
     lost_timecode: str = ""
     """What the plate says for a timecode, where that is none."""
     rotation: int = 0

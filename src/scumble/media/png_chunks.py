@@ -24,6 +24,12 @@ def chunks_of(path: Path) -> dict[bytes, bytes]:
     return chunks
 
 
+def is_animated(path: Path) -> bool:
+    """Whether a PNG holds several pictures."""
+    counts = chunks_of(path).get(b"acTL", b"")
+    return len(counts) == 8 and struct.unpack(">II", counts)[0] > 1
+
+
 def gamma_and_primaries(path: Path) -> dict[bytes, bytes]:
     """gAMA and cHRM of a PNG whose colours nothing else names; they are all that it says of its colours."""
     chunks = chunks_of(path)

@@ -13,7 +13,7 @@ from scumble.core.errors import BadOutput, BadPlate
 from scumble.core.frames import NO_MARGIN, Frame, Margin, Metadata, format_frames
 from scumble.media.colour_tags import plate_space
 from scumble.media.pattern import Pattern, folder_pattern, parse_pattern
-from scumble.media.picture_reader import read_frame, read_header
+from scumble.media.picture_reader import read_frame, read_header, sizes_of_pages
 from scumble.media.picture_writer import write_picture
 from scumble.media.plate import BY_PROFILE, STILLS, Plate, PlateOptions, WriterSettings, formats, not_a_format
 from scumble.media.timecode import later
@@ -60,6 +60,8 @@ class StillsPlate(Plate):
             raise BadPlate(f"{first}: views are for EXR; leave --view out")
         header = read_header(first, options.layer, options.view)
         self.views = header.views
+        if kind == "still" and first.suffix.lower() in (".tif", ".tiff"):
+            self.other_pictures = len(sizes_of_pages(first)) - 1
         self.size, self.bits, self.has_alpha = header.size, header.bits, header.has_alpha
         self.colour_space, self.colour_origin = plate_space(first, header, options)
         self.has_profile = self.colour_origin == BY_PROFILE

@@ -81,7 +81,7 @@ class Output:
     @cached_property
     def tracks(self) -> Tracks:
         """The plate's tracks that are copied."""
-        return tracks_of(self.plate.path, self.path) if self.keeps_times else Tracks()
+        return tracks_of(self.plate.path, self.path) if self.keeps_times and self.plate.has_tracks else Tracks()
 
     @property
     def sound(self) -> Sound:
@@ -125,7 +125,7 @@ class Output:
         if self.keeps_codes:
             tags = same_matrix(plate.tags, plate.size[1], self.size[1])
             if plate.is_rgb and not codec.is_rgb:
-                tags = tags._replace(matrix=own.matrix, range=own.range)
+                tags = tags._replace(matrix=own.matrix, range=own.range) if tags.say_space else own
         return tags if tags.range != FULL or codec.takes_full_range else tags._replace(range=LIMITED)
 
     @property
@@ -171,7 +171,7 @@ class Output:
             aovs=settings.aovs,
             breadth=breadth,
             tags=self.tags if self.is_movie else None,
-            tracks_from=plate.path if self.keeps_times else None,
+            tracks_from=plate.path if self.keeps_times and plate.has_tracks else None,
             tracks=self.tracks,
             span=self.span if self.keeps_times else (Fraction(0), None),
             alpha=plate.has_alpha,

@@ -77,6 +77,9 @@ def _notes_of_plan(plan: Plan) -> list[str]:
     if plate.repeated_stamps:
         frames = "1 frame has" if plate.repeated_stamps == 1 else f"{plate.repeated_stamps} frames have"
         said.append(f"{frames} the time of the frame before: each is shown a tick later")
+    if plate.other_pictures:
+        pictures = "1 more picture" if plate.other_pictures == 1 else f"{plate.other_pictures} more pictures"
+        said.append(f"the plate's file has {pictures}, of another size: only the first is painted")
     if plate.lost_timecode:
         said.append(f"the plate's timecode {plate.lost_timecode[:40]!r} is none: the output has no timecode")
     if not plate.is_rgb and plate.tags.matrix in NEAREST:
