@@ -16,6 +16,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import av
 import numpy as np
@@ -290,6 +291,24 @@ def test_eight_bit_alpha_is_exact(tmp_path: Path) -> None:
     grey = codes(tmp_path / "grey.0001.png")
     assert np.all(grey[..., -1] == 255)
     assert grey[..., :-1].max() == 255
+
+
+@pytest.mark.parametrize("encoder", ["libvpx", "libvpx-vp9"])
+def test_alpha_of_webm_is_read(encoder: str, tmp_path: Path) -> None:
+    """Each frame has an alpha of its own; a range that begins later has its own too."""
+    with av.open(str(tmp_path / "plate.webm"), "w") as movie:
+        stream: Any = movie.add_stream(encoder, rate=24, options={"auto-alt-ref": "0", "crf": "4", "b": "8M"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuva420p"
+        stream.metadata["alpha_mode"] = "1"
+        for place in range(8):
+            picture = np.full((48, 64, 4), (200, 100, 50, 20 + 30 * place), np.uint8)
+            movie.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgba").reformat(format="yuva420p")))
+        movie.mux(stream.encode(None))
+    rendered(tmp_path, "plate.webm", "-o", "out.####.png")
+    rendered(tmp_path, "plate.webm", "-o", "later.####.png", "--frames", "5-7")
+    for number in range(1, 9):
+        assert np.abs(codes(tmp_path / f"out.{number:04d}.png")[:, :, 3] - (20 + 30 * (number - 1))).max() <= 2
+    assert (codes(tmp_path / "later.0006.png") == codes(tmp_path / "out.0006.png")).all()
 
 
 def test_grey_video_has_the_range_that_it_says(tmp_path: Path) -> None:

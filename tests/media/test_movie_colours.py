@@ -11,11 +11,13 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from helpers.command import scumble
 from numpy.typing import NDArray
 
 from scumble.core.colour import by_chromaticities, linear_to_srgb, srgb_to_linear
 from scumble.core.working_space import from_working, to_working
 from scumble.media.h273 import PRIMARIES, OtherPrimaries, Tags, numbers_of, space_of
+from scumble.media.hdr import Hdr
 from scumble.media.ocio import CONFIG, Colours
 from scumble.media.open import open_plate, open_writer
 from scumble.rendering.options import RenderSettings
@@ -167,3 +169,31 @@ def test_curves_invert(curve: int) -> None:
 def test_numbers_without_a_space_are_none() -> None:
     assert space_of(3, 1) is space_of(1, 3) is space_of(1, 200) is None
     assert numbers_of(Colours(CONFIG).space("ACEScct")) is None
+
+
+HDR = Hdr((34000, 16000, 13250, 34500, 7500, 3000, 15635, 16450, 10000000, 50), (1000, 400))
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("hevc-10", ".mp4"), ("hevc-10", ".mkv"), ("h264-10", ".mov")])
+def test_hdr10_metadata_goes_along(codec: str, suffix: str, tmp_path: Path) -> None:
+    """P3-D65 display of 1,000 cd/m2, MaxCLL and MaxFALL, as x265's documentation has them."""
+    plate, output = tmp_path / "plate.mp4", tmp_path / f"out{suffix}"
+    movie(
+        plate, "libx265", {"x265-params": f"log-level=error:{HDR.options('libx265')['x265-params']}"}, Tags(9, 16, 9, 1)
+    )
+    assert open_plate(plate).hdr == HDR
+    passed_through(plate, output, codec=codec)
+    assert open_plate(output).hdr == HDR
+    passed_through(plate, tmp_path / "sdr.mp4", codec=codec, out_space="sRGB")
+    assert open_plate(tmp_path / "sdr.mp4").hdr is None
+
+
+def test_a_codec_that_does_not_take_hdr10_metadata_is_said(tmp_path: Path) -> None:
+    plate = tmp_path / "plate.mp4"
+    movie(
+        plate, "libx265", {"x265-params": f"log-level=error:{HDR.options('libx265')['x265-params']}"}, Tags(9, 16, 9, 1)
+    )
+    done = scumble(
+        "render", str(plate), "--look", "identity", "-o", str(tmp_path / "out.mov"), "--codec", "prores", "--dry-run"
+    )
+    assert "prores does not take them; hevc-10 does" in done.stdout

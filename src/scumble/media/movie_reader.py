@@ -18,6 +18,7 @@ from scumble.core.colour import ColourSpace
 from scumble.core.errors import BadPlate
 from scumble.core.frames import NO_MARGIN, Frame, Margin, Metadata
 from scumble.media.h273 import Tags, space_of
+from scumble.media.hdr import hdr_of
 from scumble.media.movie_pixels import Orientation, is_rgb, rgb_of, same_matrix, tags_of
 from scumble.media.movie_times import times_of
 from scumble.media.plate import ColourOrigin, Plate, PlateOptions, check_size, formats
@@ -67,10 +68,11 @@ class MoviePlate(Plate):
                     )
                 shown = [(pts, length) for pts, length, is_discarded in packets if pts is not None and not is_discarded]
                 self._orientation, self._from_the_start_only = Orientation(), False
+                self._alpha_decoder = _alpha_decoder(stream)
                 first = self._first()
                 if first is not None:
                     self._orientation, self.is_interlaced = Orientation.of(first), bool(first.interlaced_frame)
-                    self.tags, self.is_rgb = tags_of(first), is_rgb(first)
+                    self.tags, self.is_rgb, self.hdr = tags_of(first), is_rgb(first), hdr_of(first)
                     if first.pts is not None:  # what stands before it leans on frames that are not in the file
                         self.undecodable = sum(pts < first.pts for pts, _ in shown)
                         shown = [(pts, length) for pts, length in shown if pts >= first.pts]
@@ -80,7 +82,7 @@ class MoviePlate(Plate):
                 # Matroska writes TIMECODE
                 facts = {name.lower(): text for m in reversed(metadata) for name, text in m.items()}
                 self._timecode, self._reel = facts.get("timecode"), facts.get("reel_name")
-                self.has_alpha = any(c.is_alpha for c in components)
+                self.has_alpha = bool(self._alpha_decoder) or any(c.is_alpha for c in components)
                 self.rotation, self.is_mirrored = self._orientation.rotation, self._orientation.is_mirrored
                 if self._orientation.is_transposed:
                     self.tags = same_matrix(self.tags, self.size[1], self.size[0])
@@ -165,10 +167,10 @@ class MoviePlate(Plate):
             if start is None or start <= stamps[0] or self._from_the_start_only:
                 with open_container(self.path) as anew:
                     anew.streams.video[0].thread_type = "AUTO"
-                    yield from self._numbered(anew.decode(video=0))
+                    yield from self._numbered(self._decoded(anew))
                 return
             container.seek(start, stream=stream)
-            frames = self._numbered(container.decode(stream))
+            frames = self._numbered(self._decoded(container))
             decoded = next(frames, None)
             if decoded is None or decoded[0] > wanted:
                 continue
@@ -191,7 +193,7 @@ class MoviePlate(Plate):
     def _whole_picture(self, number: int) -> Any:
         """A frame that the decoder calls corrupt: after a seek it may only lack the frames that it refers to."""
         with open_container(self.path) as container:
-            for place, picture in self._numbered(container.decode(video=0)):
+            for place, picture in self._numbered(self._decoded(container)):
                 if place == number and not picture.is_corrupt:
                     return picture
         raise BadPlate(f"{self.path}: frame {number} is damaged; leave it out with --frames, or take another copy")
@@ -199,7 +201,18 @@ class MoviePlate(Plate):
     def _first(self) -> Any:
         """The first picture that can be decoded, None without one."""
         with open_container(self.path) as container:
-            return next(container.decode(video=0), None)
+            return next(self._decoded(container), None)
+
+    def _decoded(self, container: Any) -> Iterator[Any]:
+        """The pictures of a movie from where it stands."""
+        if not self._alpha_decoder:
+            yield from container.decode(video=0)
+            return
+        stream, decoder = container.streams.video[0], av.CodecContext.create(self._alpha_decoder, "r")
+        for packet in container.demux(stream):
+            for picture in decoder.decode(packet):  # type: ignore[attr-defined] # of a video decoder
+                picture.time_base = stream.time_base
+                yield picture
 
     def _pixels(self, picture: av.VideoFrame, number: int, reformatter: VideoReformatter) -> tuple[Any, Any]:
         coded = self.size[::-1] if self._orientation.is_transposed else self.size
@@ -211,6 +224,13 @@ class MoviePlate(Plate):
         parts = rgb_of(picture, self.bits, self.has_alpha, reformatter)
         pixels, alpha = (None if p is None else np.ascontiguousarray(self._orientation.upright(p)) for p in parts)
         return pixels, alpha
+
+
+def _alpha_decoder(stream: Any) -> str:
+    """The decoder of a WebM's alpha, which FFmpeg's own ones of VP8 and VP9 pass over; empty where there is none."""
+    own = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(stream.codec_context.name, "")
+    says = {name.lower(): value for name, value in stream.metadata.items()}
+    return own if says.get("alpha_mode") == "1" and own in av.codecs_available else ""
 
 
 def _space(tags: Tags, options: PlateOptions) -> tuple[ColourSpace, ColourOrigin]:

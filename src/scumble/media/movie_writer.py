@@ -60,6 +60,8 @@ class MovieWriter:
         options = dict(self.codec.options)
         if self.codec.has_crf:
             options["crf"] = str(round(40 - 0.3 * settings.quality))
+        for name, words in (settings.hdr.options(self.codec.encoder) if settings.hdr else {}).items():
+            options[name] = ":".join(filter(None, (options.get(name, ""), words)))
         stream: Any = self.container.add_stream(self.codec.encoder, rate=settings.frame_rate, options=options)
         self.pixels = self.codec.with_alpha if settings.alpha and self.codec.with_alpha else self.codec.pixels
         width, height = settings.size

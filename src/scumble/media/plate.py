@@ -14,6 +14,7 @@ from scumble.core.colour import ColourSpace
 from scumble.core.errors import BadPlate
 from scumble.core.frames import NO_MARGIN, Frame, FrameRange, Margin, Metadata
 from scumble.media.h273 import NO_TAGS, Tags
+from scumble.media.hdr import Hdr
 from scumble.media.ocio import Colours
 
 WRITTEN_MOVIES = {".mp4", ".mov", ".mkv", ".m4v"}
@@ -73,6 +74,8 @@ class Plate(ABC):
     """Whether its file is a movie's, which may have other tracks."""
     tags: Tags = NO_TAGS
     """What a movie says of its colours."""
+    hdr: Hdr | None = None
+    """HDR10's static metadata of a movie."""
     is_rgb: bool = True
     """Whether its pictures are coded as RGB, so that matrix and range say nothing."""
     has_profile: bool = False
@@ -211,6 +214,8 @@ class WriterSettings:
     """Whether the plate's colour space was named by the user, whatever its tags say."""
     tags: Tags | None = None
     """What a movie should say of its colours; by its colour space otherwise."""
+    hdr: Hdr | None = None
+    """HDR10's static metadata, for encoders that write it."""
     tracks_from: Path | None = None
     """Movie whose other tracks, chapters and header go along."""
     tracks: Tracks = Tracks()

@@ -171,6 +171,7 @@ class Output:
             aovs=settings.aovs,
             breadth=breadth,
             tags=self.tags if self.is_movie else None,
+            hdr=plate.hdr if self.is_movie and self.keeps_codes else None,
             tracks_from=plate.path if self.keeps_times and plate.has_tracks else None,
             tracks=self.tracks,
             span=self.span if self.keeps_times else (Fraction(0), None),

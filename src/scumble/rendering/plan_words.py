@@ -124,6 +124,10 @@ def _notes_of_output(plan: Plan, output: Output) -> list[str]:
         said.append("the plate is mirrored for display: the output is as players show it")
     if plate.is_movie and plate.has_alpha and output.is_movie and not output.keeps_alpha:
         said.append("the output's codec has no alpha; take prores-4444 to keep it")
+    if plate.hdr and output.is_movie and output.keeps_codes and not plate.hdr.options(output.codec[1].encoder):
+        said.append(
+            f"HDR10's mastering display and light levels are lost: {output.codec[0]} does not take them; hevc-10 does"
+        )
     if output.loses_aspect:
         name = output.codec[0]
         said.append(f"pixel aspect {plate.pixel_aspect} is lost: {name} in .mkv has no place for it; take .mov")
