@@ -485,3 +485,83 @@ def test_a_picture_of_one_row_is_not_made_longer(tmp_path: Path) -> None:
     oiio.ImageBuf(np.zeros((1, 65536, 3), np.uint8)).write(str(tmp_path / "row.png"))
     said = rendered(tmp_path, "row.png", "-o", "out.png", "--dry-run")
     assert re.search(r"^network +65536x16,", said, re.MULTILINE)
+
+
+def odd_frame(folder: Path, odd: str) -> None:
+    """A sequence of 5 EXR whose third is odd."""
+    for number in range(1, 6):
+        spec = oiio.ImageSpec(64, 48, 4, oiio.HALF)
+        spec.channelnames = ("R", "G", "B", "Z")
+        if number == 3 and odd == "size":
+            spec = oiio.ImageSpec(32, 48, 4, oiio.HALF)
+            spec.channelnames = ("R", "G", "B", "Z")
+        elif number == 3 and odd == "layer":
+            spec.channelnames = ("r2", "g2", "b2", "Z")
+        elif number == 3 and odd == "channel":
+            spec.channelnames = ("R", "G", "B", "mask")
+        elif number == 3 and odd == "space":
+            spec.attribute(
+                "chromaticities", oiio.TypeDesc("float[8]"), (0.68, 0.32, 0.265, 0.69, 0.15, 0.06, 0.3127, 0.329)
+            )
+        output = oiio.ImageOutput.create("x.exr")
+        output.open(str(folder / f"shot.{number:04d}.exr"), spec)
+        output.write_image(np.full((spec.height, spec.width, 4), 0.2, np.float32))
+        output.close()
+        if number == 3 and odd == "header":
+            (folder / "shot.0003.exr").write_bytes(b"not an EXR" * 20)
+
+
+@pytest.mark.parametrize("odd", ["size", "layer", "channel", "space", "header"])
+def test_a_frame_unlike_the_others_is_refused_before_work(odd: str, tmp_path: Path) -> None:
+    odd_frame(tmp_path, odd)
+    sentence = refused(tmp_path, "render", "shot.####.exr", "--look", "identity", "-o", "out.####.exr")
+    assert "frame 3" in sentence
+    assert not list(tmp_path.glob("out*"))
+    assert "frame 3" in refused(
+        tmp_path, "render", "shot.####.exr", "--look", "identity", "-o", "o.####.exr", "--dry-run"
+    )
+    rendered(tmp_path, "shot.####.exr", "-o", "out.####.exr", "--frames", "1-2,4-5")
+
+
+@pytest.mark.parametrize("odd", ["config", "plate"])
+def test_statistics_are_measured_again_when_what_they_are_of_has_changed(odd: str, tmp_path: Path) -> None:
+    """A show's configuration changes, or a plate comes again with the same size and time: as on another machine."""
+    config = (
+        "ocio_profile_version: 2\nroles:\n  default: raw\n  aces_interchange: ACES2065-1\n  scene_linear: raw\ncolorspaces:\n"
+        "  - !<ColorSpace>\n    name: raw\n    isdata: true\n  - !<ColorSpace>\n    name: ACES2065-1\n    encoding: scene-linear\n"
+        "  - !<ColorSpace>\n    name: camera\n    encoding: scene-linear\n"
+        "    to_scene_reference: !<MatrixTransform> {matrix: [GAIN, 0, 0, 0, 0, GAIN, 0, 0, 0, 0, GAIN, 0, 0, 0, 0, 1]}\n"
+    )
+
+    def arrive(gain: float) -> None:
+        (tmp_path / "show.ocio").write_text(config.replace("GAIN", str(gain if odd == "config" else 1.0)))
+        for number in (1, 2):
+            ramp = np.linspace(0.02, 0.5 * (gain if odd == "plate" else 1.0), 64, dtype=np.float32)
+            rows = np.repeat(ramp[None, :, None], 48, axis=0) * np.float32([1, 0.8, 0.6])
+            path = tmp_path / f"shot.{number:04d}.dpx"
+            oiio.ImageBuf(rows).write(str(path), oiio.UINT16)
+            os.utime(path, (1_600_000_000, 1_600_000_000))
+
+    def painted(name: str, cache: str) -> list[CODES]:
+        words = (
+            "render",
+            "shot.####.dpx",
+            "--look",
+            "auvers",
+            "-o",
+            f"{name}.####.png",
+            "--ocio",
+            "show.ocio",
+            "--in-space",
+            "camera",
+        )
+        done = scumble(*words, cwd=tmp_path, cache=tmp_path / cache)
+        assert done.returncode == 0, done.stderr
+        return [codes(path) for path in sorted(tmp_path.glob(f"{name}.*.png"))]
+
+    arrive(1.0)
+    first = painted("first", "used")
+    arrive(0.3)
+    again, fresh = painted("again", "used"), painted("fresh", "new")
+    assert all((a == b).all() for a, b in zip(again, fresh, strict=True))
+    assert any((a != b).any() for a, b in zip(first, again, strict=True))

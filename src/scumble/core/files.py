@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import platform
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from scumble.core.errors import BadOutput
+from scumble.core.errors import BadOutput, BadPlate
+
+MOST_HASHED = 1 << 28  # bytes of a source file that are all hashed; more is a movie
 
 _HOST = re.sub(r"[^A-Za-z0-9-]", "-", platform.node())[:40] or "host"
 
@@ -115,3 +119,25 @@ def spool(suffix: str) -> Iterator[Path]:
     else:
         with tempfile.TemporaryDirectory(prefix="scumble-", ignore_cleanup_errors=True) as folder:
             yield Path(folder) / f"picture{suffix}"
+
+
+def digest(path: Path) -> str:
+    """The digest of a file's bytes. For a large file, a movie: of its size, time, beginning and end."""
+    try:
+        facts = path.stat()
+        return _digest_of(path, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+    except OSError as error:
+        raise BadPlate(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+
+
+@lru_cache(maxsize=64)  # the stabiliser asks for the same files again and again
+def _digest_of(path: Path, size: int, time_ns: int, _changed_ns: int) -> str:
+    digest = hashlib.blake2b(str(size).encode(), digest_size=16)
+    with path.open("rb") as f:
+        if size <= MOST_HASHED:
+            digest.update(f.read())
+        else:
+            digest.update(f.read(1 << 20))
+            f.seek(-(1 << 20), os.SEEK_END)
+            digest.update(f.read() + str(time_ns).encode())
+    return digest.hexdigest()

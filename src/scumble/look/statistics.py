@@ -114,7 +114,7 @@ def _sampled(
 
 
 def _working(plate: Plate, numbers: Sequence[int]) -> Iterator[Pixels]:
-    return (to_working(f.pixels, f.colour_space).pixels for f in plate.read(numbers))
+    return (to_working(f.pixels, f.colour_space).pixels for f in plate.read_what_can(numbers))
 
 
 def frame_statistics(

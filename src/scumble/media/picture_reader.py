@@ -60,12 +60,14 @@ class Header:
     """Attributes that speak of colour, and by which an output names how it was made."""
     views: tuple[str, ...] = ()
     """The eyes of a stereo EXR, the default one first; empty for one picture."""
+    channels: frozenset[str] = frozenset()
+    """Names of all channels of an EXR, with their parts'."""
 
 
 def read_header(path: Path, layer: str = "", view: str = "") -> Header:
     """Raises BadPlate."""
     source, spec, chosen = _opened(path, layer, view=view)
-    views = tuple(parts_of(source).views) if path.suffix.lower() == ".exr" else ()
+    found = parts_of(source) if path.suffix.lower() == ".exr" else Parts([])
     source.close()
     # the display window is the picture; phones turn theirs by a tag
     turned = _orientation(path, spec) >= 5
@@ -86,7 +88,8 @@ def read_header(path: Path, layer: str = "", view: str = "") -> Header:
         _metadata(spec, _is_premultiplied(path, spec)),
         beyond,
         says,
-        views,
+        tuple(found.views),
+        frozenset(f"{part.name}.{name}" if part.name else name for part in found.parts for name in part.channels),
     )
 
 

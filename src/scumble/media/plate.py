@@ -132,6 +132,10 @@ class Plate(ABC):
         """The files that these frames are read from: one for each frame, or the movie once."""
         return [self.path] if self.is_movie and numbers else [self.file_of(n) for n in numbers]
 
+    def check(self, numbers: Sequence[int]) -> None:
+        """Raises BadPlate for a frame that is not of a kind with the first one, by its header; for sequences."""
+        return
+
     @abstractmethod
     def metadata(self, number: int) -> Metadata:
         """What the plate says of a frame beside its pixels."""
@@ -158,6 +162,21 @@ class Plate(ABC):
     @abstractmethod
     def read(self, numbers: Sequence[int], margin: Margin = NO_MARGIN) -> Iterator[Frame]:
         """The frames of these numbers, ascending, with `margin` around. Raises BadPlate naming file and frame."""
+
+    def read_what_can(self, numbers: Sequence[int]) -> Iterator[Frame]:
+        """`read` for measuring: frames that cannot be read are passed over. Raises BadPlate if none can."""
+        left, found, reason = list(numbers), False, None
+        while left:
+            try:
+                for frame in self.read(left):
+                    left.remove(frame.number)
+                    found = True
+                    yield frame
+                return
+            except BadPlate as error:
+                left, reason = left[1:], reason or error
+        if reason is not None and not found:
+            raise reason
 
 
 class Writer(Protocol):

@@ -59,7 +59,7 @@ class StillsPlate(Plate):
         if options.view and first.suffix.lower() != ".exr":
             raise BadPlate(f"{first}: views are for EXR; leave --view out")
         header = read_header(first, options.layer, options.view)
-        self.views = header.views
+        self.views, self._channels = header.views, header.channels
         if kind == "still" and first.suffix.lower() in (".tif", ".tiff"):
             self.other_pictures = len(sizes_of_pages(first)) - 1
         self.size, self.bits, self.has_alpha = header.size, header.bits, header.has_alpha
@@ -118,6 +118,36 @@ class StillsPlate(Plate):
         source = next(n for n in self.numbers if n not in self.repeated and self.files[n] == self.files[number])
         return replace(metadata, timecode=later(metadata.timecode, number - source, metadata.frame_rate))
 
+    def check(self, numbers: Sequence[int]) -> None:
+        """See `Plate.check`."""
+        for number in numbers if self.kind == "sequence" else ():
+            file = self.files[number]
+            try:
+                own = read_header(file, self.layer, self.view)
+                space, _ = plate_space(file, own, self.options)
+            except BadPlate as error:
+                raise BadPlate(f"frame {number}: {error}") from error
+            self._check_size(number, own.size)
+            if space != self.colour_space:
+                raise BadPlate(
+                    f"{file}: frame {number} is {space}, the plate {self.colour_space}; write all frames in one space,"
+                    " or name it with --in-space"
+                )
+            if own.channels != self._channels:
+                other = sorted(own.channels ^ self._channels)[0]
+                has = "has a channel" if other in own.channels else "lacks the channel"
+                raise BadPlate(
+                    f"{file}: frame {number} {has} {other}, unlike the first; write all frames with the same channels,"
+                    " or leave it out with --frames"
+                )
+
+    def _check_size(self, number: int, size: tuple[int, int]) -> None:
+        if size != self.size:
+            raise BadPlate(
+                f"{self.files[number]}: frame {number} is {size[0]}x{size[1]},"
+                f" the plate {self.size[0]}x{self.size[1]}; a plate has one size: leave it out with --frames"
+            )
+
     def overscan(self, numbers: Sequence[int], wanted: Sequence[int] = ()) -> Margin:
         """See `Plate.overscan`."""
         most, must = Margin(), set(wanted)
@@ -125,9 +155,9 @@ class StillsPlate(Plate):
             if self.files[number].suffix.lower() == ".exr":
                 try:
                     own = read_header(self.files[number], self.layer, self.view).overscan
-                except BadPlate:
+                except BadPlate as error:
                     if number in must:
-                        raise
+                        raise BadPlate(f"frame {number}: {error}" if self.pattern else str(error)) from error
                     continue
                 most = Margin(*(max(a, b) for a, b in zip(most, own, strict=True)))
         return most
@@ -147,11 +177,7 @@ class StillsPlate(Plate):
                 raise BadPlate(f"frame {number}: {error}" if self.pattern else str(error)) from error
             frame = replace(frame, metadata=self._counted(number, frame.metadata))
             height, width = margin.of(frame.pixels).shape[:2]
-            if (width, height) != self.size:
-                raise BadPlate(
-                    f"{self.files[number]}: frame {number} is {width}x{height},"
-                    f" the plate {self.size[0]}x{self.size[1]}; a plate has one size: leave it out with --frames"
-                )
+            self._check_size(number, (width, height))
             yield frame
 
 

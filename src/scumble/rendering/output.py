@@ -152,9 +152,10 @@ class Output:
         return CONTAINERS[self.path.suffix.lower()].muxer == "matroska" and not self.codec[1].carries_aspect
 
     def check(self) -> None:
-        """Refuse, before any work, files that are in the way or cannot be written. Raises BadOutput."""
+        """Refuse, before any work, frames unlike the others, and files in the way. Raises BadPlate, BadOutput."""
         check_files(self.path, self.files, self.plate, self.settings.overwrite, self.is_sequence)
         check_writable(self.files[0])
+        self.plate.check([number for number in self.numbers if number not in self.plate.repeated])
 
     def writer_settings(self, breadth: float, stamp: str, frame_stamp: Callable[[int], str]) -> WriterSettings:
         """How it is written: `breadth` of strokes in pixels, what the headers of file and frames say."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 
+from scumble.core.files import digest
 from scumble.core.options import recipe_of
 from scumble.core.version import __version__
 from scumble.rendering.output import Output
 from scumble.rendering.plan import Plan
 from scumble.rendering.schedule import Schedule
-from scumble.rendering.stamp import HASH, digest
+from scumble.rendering.stamp import HASH
 from scumble.shot.matte_spec import MatteSpec
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from scumble.core.files import digest
 from scumble.core.frames import format_frames
 from scumble.core.pixels import resized
 from scumble.core.working_space import to_working
@@ -20,7 +21,6 @@ from scumble.rendering.frame import LookInFrame
 from scumble.rendering.measure import Measurements
 from scumble.rendering.neighbours import Neighbours
 from scumble.rendering.plan import Plan
-from scumble.rendering.stamp import digest
 from scumble.shot.grain import removed
 
 

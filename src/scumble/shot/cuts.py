@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from scumble.core.cache import cached, keep
 from scumble.core.errors import BadInput
+from scumble.core.files import digest
 from scumble.core.frames import Frame, frame_number
 from scumble.core.working_space import to_working
 from scumble.media.plate import Plate
@@ -42,7 +43,7 @@ def shots_of(plate: Plate, cuts: str | None = None) -> list[Shot]:
     key = [plate.numbers[0], len(plate.numbers), files_identity(plate, plate.numbers)]
     shots = cached_shots(key)
     if shots is None:
-        shots = detect(plate.read(plate.numbers))
+        shots = detect(plate.read_what_can(plate.numbers))
         keep_shots(key, shots)
     return shots
 
@@ -53,10 +54,14 @@ def default_cuts(plate: Plate) -> str:
 
 
 def files_identity(plate: Plate, numbers: Sequence[int]) -> str:
-    """Changes when the files of these frames do, path, size and time, or what is read from them."""
-    files = [p.resolve() for p in plate.files_of(numbers)]
-    facts = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
-    return hashlib.sha256(repr([facts, plate.layer, str(plate.colour_space)]).encode()).hexdigest()
+    """Changes when the contents of these frames' files do, or what is read from them and what it means.
+
+    Not by size and time: archives set times, and uncompressed frames all have one size.
+    """
+    files = [digest(path) for path in plate.files_of(numbers)]
+    means = plate.options.colours.identity if plate.colour_space.conversion is not None else ""
+    read_as = [plate.layer, plate.options.view, str(plate.colour_space), means]
+    return hashlib.sha256(repr([files, read_as]).encode()).hexdigest()
 
 
 SEEN = (256, 144)  # pixels at which cuts are looked for
