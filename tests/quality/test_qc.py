@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
 import pytest
 from helpers.command import scumble
@@ -244,3 +247,44 @@ def test_highlights_of_a_linear_plate_are_not_newly_clipped(tmp_path: Path) -> N
 def test_another_shape_is_refused(plate: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="not of one shape"):
         examine(plate, write(tmp_path, "tall", [p.transpose(1, 0, 2) for p in moving(COUNT)]))
+
+
+def film(path: Path, begins: list[float], last: float) -> Path:
+    """A movie whose frames begin at these seconds; the last one is shown for so long."""
+    with av.open(str(path), "w") as movie:
+        stream: Any = movie.add_stream("libx264", rate=24, options={"bf": "0"})
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 12000)
+        lengths = np.diff([*begins, begins[-1] + last])
+        for pixels, at, length in zip(moving(len(begins)), begins, lengths, strict=True):
+            codes = (np.clip(pixels[:64, :96], 0, 1) * 255).astype(np.uint8)
+            picture = av.VideoFrame.from_ndarray(codes, format="rgb24")
+            picture.pts, picture.time_base = round(at * 12000), Fraction(1, 12000)
+            for packet in stream.encode(picture):
+                packet.duration = round(length * 12000)
+                movie.mux(packet)
+        movie.mux(stream.encode(None))
+    return path
+
+
+AT_24 = [i / 24 for i in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("begins", "last", "failed"),
+    [
+        (AT_24, 1 / 24, set()),
+        ([i / 25 for i in range(12)], 1 / 25, {"late", "rate"}),
+        ([i * 1001 / 24000 for i in range(12)], 1001 / 24000, {"rate"}),  # half a millisecond, in so short a movie
+        ([*AT_24[:6], *(t + 0.5 for t in AT_24[6:])], 1 / 24, {"late"}),  # a pause in the middle
+        (AT_24, 1.0, {"late"}),  # the last frame is held
+    ],
+)
+def test_another_rate_or_length_fails(begins: list[float], last: float, failed: set[str], tmp_path: Path) -> None:
+    plate, render = film(tmp_path / "plate.mp4", AT_24, 1 / 24), film(tmp_path / "render.mp4", begins, last)
+    done = examine(plate, render, cuts="none")
+    kept = verdicts(done.summary, Limits(warp_1=0, warp_10=0, static=255, sharpness=0, drift=255, clipped=1, broken=12))
+    assert {name for name, ok in kept.items() if ok is False} == failed
+    part = examine(plate, film(tmp_path / "part.mp4", AT_24[:5], 1 / 24), frames=range(3, 8), cuts="none")
+    assert part.summary["late"] == pytest.approx(0, abs=1e-6)
+    assert examine(plate, write(tmp_path, "stills", [p[:64, :96] for p in moving(12)], 1)).summary["late"] is None

@@ -29,6 +29,7 @@ from scumble.media.open import open_plate
 from scumble.media.plate import Plate, PlateOptions
 from scumble.quality import metrics
 from scumble.quality.html_report import Drawing, Picture, Section, Table, Text, curves, jpeg
+from scumble.quality.times import Times, times_apart
 from scumble.shot.cuts import shots_of
 from scumble.shot.motion import Motion, OpticalFlow, RenderedVectors, consistent, inside, resized_flow, vectors_of, warp
 
@@ -65,6 +66,10 @@ class Limits:
         0, "Most frames that are black, repeat the one before, or have NaN or infinite values where the plate has none."
     )
     missing: int = option(0, "Most frames of the plate that the render lacks.")
+    late: float = option(
+        0.002, "Most seconds by which a frame, or the end, is shown earlier or later than in the plate."
+    )
+    rate: float = option(0.0001, "Most by which the frame rate differs, as a share of the plate's.")
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,7 @@ class Examination:
     frames: list[FrameFigures]
     missing: tuple[int, ...]
     worst: list[Worst]
+    times: Times = Times()
 
     @property
     def summary(self) -> dict[str, float | None]:
@@ -126,6 +132,8 @@ class Examination:
             "clipped": max(f.clipped for f in self.frames),
             "broken": sum(f.bad_pixels > 0 or f.black or f.repeated for f in self.frames),
             "missing": len(self.missing),
+            "late": self.times.late,
+            "rate": self.times.rate,
         }
 
     def _rms(self, name: str) -> float | None:
@@ -180,7 +188,9 @@ def examine(
         )
     width, height = render.size
     if abs(width / height - plate.size[0] / plate.size[1]) > 0.02 * width / height:
-        raise BadInput(f"{render_path}: {width}x{height}, the plate {plate.size}: not of one shape; name its own plate")
+        raise BadInput(
+            f"{render_path}: {width}x{height}, the plate {plate.size[0]}x{plate.size[1]}: not of one shape; name its own plate"
+        )
     factor = min(1.0, LINES / height)
     size = (round(width * factor), round(height * factor))
     moves, said = _motion(plate, common, motion, vectors)
@@ -218,6 +228,7 @@ def examine(
         by_frame,
         tuple(n for n in wanted if n not in place_of),
         [Worst(number, error, data) for error, number, data in sorted(worst, reverse=True)],
+        times_apart(plate, render, place_of, common),
     )
 
 
@@ -369,7 +380,15 @@ def page(done: Examination, limits: Limits) -> tuple[str, str, list[Section]]:
     rows = []
     for name, value in summary.items():
         mark = {True: "pass", False: "FAIL", None: "-"}[kept[name]]
-        shown = "not measured" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+        shown = (
+            "not measured"
+            if value is None
+            else f"{value:.4g}"
+            if name in ("late", "rate")
+            else f"{value:.3f}"
+            if isinstance(value, float)
+            else str(value)
+        )
         rows.append((name, shown, f"{getattr(limits, name):g}", mark, words[name]))
     said = [Text(f"Motion: {done.motion}. Measured at {done.size[0]}x{done.size[1]}.")]
     broken = [
