@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -255,15 +256,16 @@ def film(path: Path, begins: list[float], last: float) -> Path:
         stream: Any = movie.add_stream("libx264", rate=24, options={"bf": "0"})
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
         stream.codec_context.time_base = Fraction(1, 12000)
-        lengths = np.diff([*begins, begins[-1] + last])
-        for pixels, at, length in zip(moving(len(begins)), begins, lengths, strict=True):
+        ends = dict(pairwise(round(at * 12000) for at in (*begins, begins[-1] + last)))
+        packets = []
+        for pixels, at in zip(moving(len(begins)), begins, strict=True):
             codes = (np.clip(pixels[:64, :96], 0, 1) * 255).astype(np.uint8)
             picture = av.VideoFrame.from_ndarray(codes, format="rgb24")
             picture.pts, picture.time_base = round(at * 12000), Fraction(1, 12000)
-            for packet in stream.encode(picture):
-                packet.duration = round(length * 12000)
-                movie.mux(packet)
-        movie.mux(stream.encode(None))
+            packets += stream.encode(picture)
+        for packet in [*packets, *stream.encode(None)]:
+            packet.duration = ends[packet.pts] - packet.pts
+            movie.mux(packet)
     return path
 
 

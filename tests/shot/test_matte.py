@@ -335,3 +335,30 @@ def test_mattes_are_written_as_codes(tmp_path: Path) -> None:
     ((_, channels),) = read(tmp_path / "e.0001.exr")
     assert list(channels) == ["Y"]
     np.testing.assert_allclose(channels["Y"], given[:, :, 0], atol=5e-4)
+
+
+@pytest.mark.parametrize("way", ["absolute", "up", "link", "missing", "beside"])
+def test_a_manifest_is_looked_for_beside_its_picture_only(way: str, tmp_path: Path) -> None:
+    """A header could name any file: what stands in it is not told, nor whether it is there."""
+    folder = tmp_path / "shot"
+    folder.mkdir()
+    secret = tmp_path / "secret.json"
+    secret.write_text('{"token": "hunter2"}')
+    (folder / "names.json").write_text('{"hero": "3f800000"}')
+    named = {"absolute": str(secret), "up": "../secret.json", "link": "link.json", "missing": "other.json"}.get(
+        way, "names.json"
+    )
+    if way == "link":
+        (folder / "link.json").symlink_to(secret)
+    head = {"name": "obj", "hash": "MurmurHash3_32", "conversion": "uint32_to_float32", "manif_file": named}
+    planes = {c: np.full((36, 64), 0.2, np.float16) for c in "RGB"}
+    planes |= {f"obj00.{c}": np.zeros((36, 64), np.float32) for c in "RGBA"}
+    OpenEXR.File({f"cryptomatte/abc1234/{k}": v for k, v in head.items()}, planes).write(str(folder / "plate.exr"))
+    done = scumble("render", "plate.exr", "--look", "identity", "--crypto", "hero", "-o", "out.exr", cwd=folder)
+    if way == "beside":
+        assert done.returncode == 0, done.stderr
+        return
+    assert done.returncode == 2
+    assert done.stderr.strip() == (
+        f"scumble: plate.exr: the manifest of its Cryptomatte obj, {named!r}, is not beside it; bring it along there"
+    )

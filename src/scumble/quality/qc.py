@@ -188,9 +188,8 @@ def examine(
         )
     width, height = render.size
     if abs(width / height - plate.size[0] / plate.size[1]) > 0.02 * width / height:
-        raise BadInput(
-            f"{render_path}: {width}x{height}, the plate {plate.size[0]}x{plate.size[1]}: not of one shape; name its own plate"
-        )
+        theirs = f"{plate.size[0]}x{plate.size[1]}"
+        raise BadInput(f"{render_path}: {width}x{height}, the plate {theirs}: not of one shape; name its own plate")
     factor = min(1.0, LINES / height)
     size = (round(width * factor), round(height * factor))
     moves, said = _motion(plate, common, motion, vectors)

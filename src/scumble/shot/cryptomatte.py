@@ -82,15 +82,28 @@ def _manifests(path: Path) -> Iterator[tuple[str, dict[str, int]]]:
             continue
         head = f"cryptomatte/{parts[1]}"
         text = str(attributes.get(f"{head}/manifest", ""))
-        beside = path.parent / str(attributes.get(f"{head}/manif_file", ""))
-        if not text and beside != path.parent and not beside.is_file():
-            raise BadPlate(f"{path}: the manifest of its Cryptomatte {value}, {beside}, is not there; bring it along")
+        named = str(attributes.get(f"{head}/manif_file", ""))
         try:
-            if not text and beside.is_file():
-                text = beside.read_text("utf-8")
+            if not text and named:
+                text = _beside(path, named, str(value)).read_text("utf-8")
             yield str(value), _parsed(text)
         except (OSError, ValueError, AttributeError, RecursionError) as error:
-            raise BadPlate(f"{path}: the manifest of its Cryptomatte {value} is damaged ({error})") from error
+            # without the error's words: they repeat what stands in a file
+            raise BadPlate(f"{path}: the manifest of its Cryptomatte {value} is damaged; write it again") from error
+
+
+def _beside(path: Path, named: str, layer: str) -> Path:
+    """The manifest that a header names, in the picture's own folder [Cryptomatte 1.2]. Raises BadPlate.
+
+    Nowhere else: a header could name any file of the machine.
+    """
+    file = path.parent / named
+    is_plain = not set(named) & set("/\\\0:") and named not in (".", "..")
+    if is_plain and file.resolve().parent == path.parent.resolve() and file.is_file():
+        return file
+    raise BadPlate(
+        f"{path}: the manifest of its Cryptomatte {layer}, {named!r}, is not beside it; bring it along there"
+    )
 
 
 @lru_cache(maxsize=8)  # the frames of a shot mostly have one
