@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import struct
+import tracemalloc
+import zlib
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -13,13 +16,14 @@ from helpers.pictures import SAMPLES, SMALL, random_look, random_statistics
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import load, save, save_file
 
 from scumble.core.errors import BadInput, BadLook
 from scumble.look.bake import bake
 from scumble.look.look import Look
 from scumble.look.making import make_look
 from scumble.look.mixing import mix, mix_looks
+from scumble.look.painted_frame import PaintedFrame
 from scumble.look.shipped import find_look, identity_look, load_universal
 from scumble.look.statistics import frame_statistics, reference_picture
 from scumble.network import tiling
@@ -222,3 +226,51 @@ def test_a_shipped_look_that_holds_its_moments_alone_is_the_look_of_its_generato
     assert len(look.to_bytes(weights=False)) < 30_000 < len(look.to_bytes())
     for name, own in load_universal().collapse(look.moments).items():
         np.testing.assert_allclose(look.weights[name], own, rtol=1e-3, atol=1e-3)
+
+
+def packed(width: int, height: int, start: bytes = b"\x89PNG\r\n\x1a\n") -> bytes:
+    """A PNG of 16 bits with alpha, all of it transparent black."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    pack = zlib.compressobj(9)
+    rows = b"".join([pack.compress(bytes(1 + width * 8)) for _ in range(height)] + [pack.flush()])
+    header = struct.pack(">IIBBBBB", width, height, 16, 6, 0, 0, 0)
+    return start + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("pictures", "says"),
+    [
+        ([(8192, 8192)], "more than any network is shown"),
+        ([(5500, 6000)] * 5, "are more than a look has"),
+        ([(64, 36)], ""),
+    ],
+)
+def test_key_frames_are_not_unpacked_to_open_a_look(pictures: list[tuple[int, int]], says: str, tmp_path: Path) -> None:
+    raw = identity_look().to_bytes()
+    (size,) = struct.unpack("<Q", raw[:8])
+    facts = json.loads(raw[8 : 8 + size])["__metadata__"]["facts"]
+    arrays = dict(load(raw))
+    for place, (width, height) in enumerate(pictures):
+        arrays[f"key.{1001 + place}.painted"] = np.frombuffer(packed(width, height), np.uint8)
+        arrays[f"key.{1001 + place}.plate"] = np.zeros((18, 32, 3), np.float16)
+    (tmp_path / "keyed.look").write_bytes(save(arrays, {"facts": facts}))
+    tracemalloc.start()
+    try:
+        if says:
+            with pytest.raises(BadLook, match=says):
+                Look.load(tmp_path / "keyed.look")
+        else:
+            look = Look.load(tmp_path / "keyed.look")
+            assert look.painted_frames[0].painted.shape == (36, 64, 3)
+        assert tracemalloc.get_traced_memory()[1] < 50e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_key_frame_that_is_no_png_is_refused(tmp_path: Path) -> None:
+    arrays = {"painted": np.frombuffer(packed(8, 8, b"\x89PNX\r\n\x1a\n"), np.uint8), "plate": np.zeros((18, 32, 3))}
+    with pytest.raises(BadInput, match="is no picture"):
+        PaintedFrame.read(1001, arrays)

@@ -360,5 +360,5 @@ def test_a_manifest_is_looked_for_beside_its_picture_only(way: str, tmp_path: Pa
         return
     assert done.returncode == 2
     assert done.stderr.strip() == (
-        f"scumble: plate.exr: the manifest of its Cryptomatte obj, {named!r}, is not beside it; bring it along there"
+        f"scumble: plate.exr: the manifest of its Cryptomatte obj, {named!r}, is not beside it; put it there"
     )

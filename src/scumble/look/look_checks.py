@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scumble.core.errors import BadInput, BadLook
-from scumble.look.painted_frame import MOST_KEYS, PaintedFrame
+from scumble.look.painted_frame import MOST_KEYS, MOST_PIXELS_TOGETHER, PaintedFrame
 from scumble.network.palette import Palette
 from scumble.network.universal import Universal
 from scumble.network.weights_file import Array, Arrays
@@ -46,6 +46,10 @@ def painted_frames_of(path: Path, arrays: Arrays) -> tuple[PaintedFrame, ...]:
             PaintedFrame.read(int(name), {part: arrays[f"key.{name}.{part}"] for part in ("painted", "plate")})
             for name in names
         ]
+        if sum(key.pixels for key in keys) > MOST_PIXELS_TOGETHER:
+            raise BadInput(
+                f"{len(keys)} key frames of {sum(key.pixels for key in keys)} pixels are more than a look has"
+            )
     except (BadInput, KeyError, ValueError) as error:
         raise BadLook(f"{path}: its key frames are not in order ({error}); match it again") from error
     return tuple(sorted(keys, key=lambda key: key.number))

@@ -21,49 +21,74 @@ STEP = 1024  # a painting is stored in steps of 1/1024 from -0.5 to 1.5: finer t
 
 MOST_KEYS = 64  # in a look
 
-MOST_SIDE = 16384  # pixels of a kept painting
+MOST_PIXELS = 1 << 25  # of a kept painting: 8K, more than any network was shown
+
+MOST_PIXELS_TOGETHER = 1 << 27  # of all paintings of a look
 
 
 @dataclass(frozen=True)
 class PaintedFrame:
-    """A painted frame as a look keeps it: number, painting (H, W, 3) in the working space at the size at which the
-    network learned, weight (H, W, 1) from 0 to 1 where it was painted, and a thumbnail (18, 32, 3) of its plate."""
+    """A painted frame as a look keeps it: number, painting, and a thumbnail (18, 32, 3) of its plate.
+
+    The painting stays packed until it is asked for: a look is opened without its pixels.
+    """
 
     number: int
-    painted: Pixels
-    weight: Pixels
+    png: NDArray[np.uint8]
+    """Bytes of a PNG of 16 bits: the painting as codes, how much of it counts in alpha."""
     plate: Pixels
 
     @classmethod
     def of(cls, number: int, plate: Pixels, painted: Pixels, weight: Pixels) -> PaintedFrame:
         """Made from plate and painting of one size. Values are rounded as the file rounds them."""
-        kept = cls(number, painted, weight.reshape(*painted.shape[:2], 1), thumbnail(plate))
-        return cls.read(number, kept.arrays())
+        codes = np.round((painted[:, :, ::-1].clip(-0.5, 1.5) + 0.5) * STEP)
+        shares = np.round(weight.reshape(*painted.shape[:2], 1).clip(0, 1) * 255)
+        _, png = cv2.imencode(".png", np.concatenate([codes, shares], axis=2).astype(np.uint16))
+        return cls(number, np.asarray(png, np.uint8).reshape(-1), thumbnail(plate))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What a look's file holds: the painting as the bytes of a 16-bit PNG, weight in its alpha."""
-        codes = np.round((self.painted[:, :, ::-1].clip(-0.5, 1.5) + 0.5) * STEP)
-        shares = np.round(self.weight.clip(0, 1) * 255)
-        _, png = cv2.imencode(".png", np.concatenate([codes, shares], axis=2).astype(np.uint16))
-        return {"painted": np.asarray(png, np.uint8).reshape(-1), "plate": self.plate.astype(np.float16)}
+        """What a look's file holds."""
+        return {"painted": self.png, "plate": self.plate.astype(np.float16)}
 
     @classmethod
     def read(cls, number: int, arrays: dict[str, NDArray[Any]]) -> PaintedFrame:
         """From `arrays`. Raises BadInput for what is not a painting."""
-        png = np.asarray(arrays["painted"]).astype(np.uint8)
-        # the header is checked first: a few bytes may unpack into all of the memory
-        sides = [int.from_bytes(png[i : i + 4].tobytes(), "big") for i in (16, 20)]
-        if png.ndim != 1 or png.size < 33 or not all(1 <= side <= MOST_SIDE for side in sides):
+        png = np.asarray(arrays["painted"])
+        # 16 bits of red, green, blue and alpha: a few bytes may claim to be all of the memory
+        head = png[:33].tobytes() if png.ndim == 1 and png.dtype == np.uint8 else b""
+        if len(head) < 33 or head[:8] != b"\x89PNG\r\n\x1a\n" or head[12:16] != b"IHDR" or head[24:26] != b"\x10\x06":
             raise BadInput(f"the painting of key frame {number} is no picture")
-        decoded = cv2.imdecode(png, cv2.IMREAD_UNCHANGED)
+        key = cls(number, png, np.asarray(arrays["plate"], np.float32))
+        if not 1 <= key.pixels <= MOST_PIXELS:
+            raise BadInput(
+                f"the painting of key frame {number} has {key.pixels} pixels, more than any network is shown"
+            )
+        if key.plate.shape != (THUMBNAIL[1], THUMBNAIL[0], 3):
+            raise BadInput(f"key frame {number} has a thumbnail of shape {key.plate.shape}")
+        return key
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels the painting has."""
+        width, height = (int.from_bytes(self.png[i : i + 4].tobytes(), "big") for i in (16, 20))
+        return width * height
+
+    @property
+    def painted(self) -> Pixels:
+        """The painting (H, W, 3) in the working space, at the size at which the network learned. Raises BadInput."""
+        return np.ascontiguousarray(self._codes[:, :, 2::-1] / np.float32(STEP) - np.float32(0.5))
+
+    @property
+    def weight(self) -> Pixels:
+        """Where it was painted (H, W, 1), from 0 to 1. Raises BadInput."""
+        return np.asarray(self._codes[:, :, 3:] / np.float32(255), np.float32)
+
+    @property
+    def _codes(self) -> Pixels:
+        decoded = cv2.imdecode(self.png, cv2.IMREAD_UNCHANGED)
         if decoded is None or decoded.dtype != np.uint16 or decoded.ndim != 3 or decoded.shape[2] != 4:
-            raise BadInput(f"the painting of key frame {number} cannot be read")
-        plate = np.asarray(arrays["plate"], np.float32)
-        if plate.shape != (THUMBNAIL[1], THUMBNAIL[0], 3):
-            raise BadInput(f"key frame {number} has a thumbnail of shape {plate.shape}")
-        codes = decoded.astype(np.float32)
-        painted = np.ascontiguousarray(codes[:, :, 2::-1] / np.float32(STEP) - np.float32(0.5))
-        return cls(number, painted, codes[:, :, 3:] / np.float32(255), plate)
+            raise BadInput(f"the painting of key frame {self.number} cannot be read; match the look again")
+        return decoded.astype(np.float32)
 
     def knows(self, plate: Pixels) -> bool:
         """Whether a frame (H, W, 3) in the working space is the one that was painted over."""

@@ -26,14 +26,17 @@ Arrays = dict[str, Array]
 
 
 def read_arrays(path: Path) -> tuple[Arrays, dict[str, Any]]:
-    """Arrays (as float32) and facts of a safetensors file of ours. Raises BadLook."""
+    """Arrays, as float32 but for packed pictures, and facts of a safetensors file of ours. Raises BadLook."""
     try:
         if not path.is_file():
             raise BadLook(f"{path}: {'a folder' if path.is_dir() else 'no such file'}; name a look or weights file")
         with safe_open(path, framework="np") as f:
             metadata = f.metadata() or {}
             facts = json.loads(metadata.get("facts", "{}"))
-            arrays = {key: np.asarray(f.get_tensor(key), np.float32) for key in f.keys()}  # noqa: SIM118 - not a mapping
+            arrays = {}
+            for key in f.keys():  # noqa: SIM118 - not a mapping
+                array = f.get_tensor(key)
+                arrays[key] = array if key.startswith("key.") and array.dtype == np.uint8 else array.astype(np.float32)
     except AttributeError as error:  # a number format that NumPy does not have, such as F8_E4M3
         raise BadLook(f"{path}: its weights are in a number format that no look has; make it again") from error
     except (OSError, SafetensorError, ValueError, TypeError, RecursionError) as error:

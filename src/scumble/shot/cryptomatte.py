@@ -101,9 +101,7 @@ def _beside(path: Path, named: str, layer: str) -> Path:
     is_plain = not set(named) & set("/\\\0:") and named not in (".", "..")
     if is_plain and file.resolve().parent == path.parent.resolve() and file.is_file():
         return file
-    raise BadPlate(
-        f"{path}: the manifest of its Cryptomatte {layer}, {named!r}, is not beside it; bring it along there"
-    )
+    raise BadPlate(f"{path}: the manifest of its Cryptomatte {layer}, {named!r}, is not beside it; put it there")
 
 
 @lru_cache(maxsize=8)  # the frames of a shot mostly have one
