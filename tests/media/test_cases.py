@@ -19,6 +19,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import OpenImageIO as oiio
 import pytest
@@ -27,8 +28,11 @@ from helpers.command import scumble
 from helpers.exr import tool
 from numpy.typing import NDArray
 
+from scumble.core.colour import DISPLAY
 from scumble.core.files import part_of, written_whole
-from scumble.media.plate import Tracks
+from scumble.core.frames import Frame
+from scumble.media.open import open_writer
+from scumble.media.plate import Tracks, WriterSettings
 from scumble.media.tracks import TrackCopier
 
 CASES = Path(__file__).parents[1] / "golden" / "cases"
@@ -565,3 +569,22 @@ def test_statistics_are_measured_again_when_what_they_are_of_has_changed(odd: st
     again, fresh = painted("again", "used"), painted("fresh", "new")
     assert all((a == b).all() for a, b in zip(again, fresh, strict=True))
     assert any((a != b).any() for a, b in zip(first, again, strict=True))
+
+
+@pytest.mark.parametrize("size", [(320, 180), (480, 270), (960, 540)])
+def test_the_same_pictures_are_the_same_movie(size: tuple[int, int], tmp_path: Path) -> None:
+    """H.264's rate control once depended on the timing of its threads."""
+    width, height = size
+    picture = cv2.GaussianBlur(
+        np.random.default_rng(1).integers(0, 255, (height + 60, width + 100, 3), dtype=np.uint8), (0, 0), 3
+    )
+    made = set()
+    for place in range(5):
+        path = tmp_path / f"{place}.mp4"
+        writer = open_writer(path, WriterSettings(size=size))
+        for n in range(40):
+            pixels = picture[n : n + height, 2 * n : 2 * n + width].astype(np.float32) / np.float32(255)
+            writer.write(Frame(n, pixels, DISPLAY))
+        writer.close()
+        made.add(path.read_bytes())
+    assert len(made) == 1

@@ -46,6 +46,7 @@ class Codec:
     tag: str = ""
     least: tuple[int, int] = (16, 16)  # width and height that the encoder asks for
     has_crf: bool = False  # whether `--quality` reaches the encoder, as its constant rate factor
+    crf_more: int = 0  # what is added to that, so that two encoders are alike
     carries_aspect: bool = True  # whether its own stream says how wide a pixel is
     takes_full_range: bool = True  # whether its stream says that a picture has the full range
 
@@ -68,6 +69,10 @@ class Codec:
 
 _ANY, _APPLE = (".mp4", ".m4v", ".mov", ".mkv"), (".mov", ".mkv")
 
+# x264's macroblock tree and its frame threads race: the same pictures become another movie each time. Without it
+# a factor 2 higher gives files about 6 % larger, and half a decibel less of PSNR.
+X264 = {"preset": "medium", "x264-params": "mbtree=0"}
+
 X265 = {"preset": "medium", "x265-params": "log-level=error"}
 
 
@@ -86,8 +91,8 @@ def _ffv1(pixels: str, with_alpha: str) -> Codec:
 
 
 CODECS = {
-    "h264": Codec("libx264", "yuv420p", _ANY, {"preset": "medium"}, has_crf=True),
-    "h264-10": Codec("libx264", "yuv420p10le", _ANY, {"preset": "medium"}, has_crf=True),
+    "h264": Codec("libx264", "yuv420p", _ANY, X264, has_crf=True, crf_more=2),
+    "h264-10": Codec("libx264", "yuv420p10le", _ANY, X264, has_crf=True, crf_more=2),
     "hevc": Codec("libx265", "yuv420p", _ANY, X265, tag="hvc1", has_crf=True),
     "hevc-10": Codec("libx265", "yuv420p10le", _ANY, X265, tag="hvc1", has_crf=True),
     "prores-proxy": _prores(0),

@@ -59,7 +59,7 @@ class MovieWriter:
         settings = self.settings
         options = dict(self.codec.options)
         if self.codec.has_crf:
-            options["crf"] = str(round(40 - 0.3 * settings.quality))
+            options["crf"] = str(round(40 - 0.3 * settings.quality) + self.codec.crf_more)
         for name, words in (settings.hdr.options(self.codec.encoder) if settings.hdr else {}).items():
             options[name] = ":".join(filter(None, (options.get(name, ""), words)))
         stream: Any = self.container.add_stream(self.codec.encoder, rate=settings.frame_rate, options=options)
