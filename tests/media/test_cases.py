@@ -588,3 +588,26 @@ def test_the_same_pictures_are_the_same_movie(size: tuple[int, int], tmp_path: P
         writer.close()
         made.add(path.read_bytes())
     assert len(made) == 1
+
+
+@pytest.mark.parametrize("suffix", ["dpx", "jpg", "png", "tif", "exr"])
+@pytest.mark.parametrize("harm", ["zeros", "one byte"])
+def test_a_frame_whose_bytes_have_changed_is_painted_again(harm: str, suffix: str, tmp_path: Path) -> None:
+    """What a power cut or a stopped copy leaves: the right size, zeros from some byte on."""
+    for number in (1, 2):
+        noise = np.random.default_rng(number).integers(0, 255, (90, 160, 3), dtype=np.uint8)
+        oiio.ImageBuf(noise).write(str(tmp_path / f"shot.{number:04d}.png"))
+    words = ("shot.####.png", "-o", f"out.####.{suffix}")
+    rendered(tmp_path, *words)
+    second = tmp_path / f"out.0002.{suffix}"
+    good = second.read_bytes()
+    middle = len(good) * 2 // 3
+    spoilt = (
+        good[:middle] + bytes(len(good) - middle)
+        if harm == "zeros"
+        else (good[:middle] + bytes([good[middle] ^ 0x55]) + good[middle + 1 :])
+    )
+    second.write_bytes(spoilt)
+    assert "1 were there already" in rendered(tmp_path, *words)
+    assert second.read_bytes() == good
+    assert "2 were there already" in rendered(tmp_path, *words)

@@ -73,12 +73,22 @@ def written_whole(path: Path, what: str = "") -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield new_part(path)
+        to_disk(part)
         os.replace(part, path)
     except OSError as error:
         raise not_written(path, error, what) from error
     finally:
         with suppress(OSError):  # a read-only disk refuses even to remove what is not there
             part.unlink(missing_ok=True)
+
+
+def to_disk(part: Path) -> None:
+    """Bring a file's bytes to the disk: after a power cut its name never stands for less than all of them.
+
+    Raises OSError.
+    """
+    with part.open("rb+") as f:
+        os.fsync(f.fileno())
 
 
 def check_writable(path: Path, what: str = "") -> None:

@@ -13,7 +13,7 @@ from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
 
 from scumble.core import colour
-from scumble.core.files import new_part, not_written, part_of
+from scumble.core.files import new_part, not_written, part_of, to_disk
 from scumble.core.frames import Frame
 from scumble.media import yuv
 from scumble.media.codecs import CONTAINERS, EXACT, codec_of
@@ -142,6 +142,7 @@ class MovieWriter:
             if self.copier is not None:
                 self.container.mux(self.copier.until(None))
             self._close()
+            to_disk(self.part)
             self.part.replace(self.path)
         except (OSError, FFmpegError) as error:
             raise not_written(self.path, error, "the end of the movie") from error

@@ -13,6 +13,7 @@ from scumble.core.colour import ColourSpace, converted
 from scumble.core.errors import BadOutput
 from scumble.core.files import spool, written_whole
 from scumble.core.frames import Frame, Pixels
+from scumble.media.checksum import SUMMED, with_place, with_sum
 from scumble.media.colour_tags import LINEAR_FORMATS
 from scumble.media.exr import encoded
 from scumble.media.icc import model_of
@@ -97,7 +98,7 @@ def _encoded_by_oiio(path: Path, frame: Frame, space: ColourSpace, settings: Wri
     spec.attribute("DateTime", "2000:01:01 00:00:00")
     spec.attribute("oiio:UnassociatedAlpha", int(not associated))
     if stamp:
-        spec.attribute("Software", stamp)
+        spec.attribute("Software", with_place(stamp) if suffix in SUMMED else stamp)
     with spool(suffix) as spooled:
         output = oiio.ImageOutput.create(f"picture{suffix}")
         if output is None or not output.open(str(spooled), spec):
@@ -113,7 +114,7 @@ def _encoded_by_oiio(path: Path, frame: Frame, space: ColourSpace, settings: Wri
     if suffix == ".dpx":  # the library writes the name of the spool, which differs from run to run
         name = path.name.encode("ascii", "replace")[:99]
         data = data[:36] + name.ljust(100, b"\0") + data[136:]
-    return data
+    return with_sum(data) if suffix in SUMMED else data
 
 
 def _describe(spec: Any, frame: Frame, space: ColourSpace, suffix: str, told: bool) -> None:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from scumble.core.errors import BadPlate
+from scumble.media.checksum import SUMMED, is_whole
 from scumble.media.exr import STAMP, check_whole
 from scumble.media.picture_reader import read_header
 
@@ -29,8 +30,10 @@ def is_done(path: Path, stamp: str) -> bool:
     try:
         if not path.is_file() or made_by(path) != _render_of(stamp):
             return False
+        if path.suffix.lower() in SUMMED:
+            return is_whole(path)
         check_whole(path)
-    except BadPlate:
+    except (BadPlate, OSError):
         return False
     return True
 
