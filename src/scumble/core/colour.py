@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from scumble.core.bands import in_bands
 from scumble.core.errors import BadPlate
 
 Pixels = NDArray[np.float32]
@@ -189,6 +190,13 @@ def converted(pixels: Pixels, source: ColourSpace, target: ColourSpace) -> Pixel
     """Pixels (..., 3) in another space. Nothing is clamped, no view is applied."""
     if source == target:
         return pixels
+    if pixels.ndim == 3:
+        whole: Pixels = in_bands(lambda rows: _converted(rows, source, target), pixels)
+        return whole
+    return _converted(pixels, source, target)
+
+
+def _converted(pixels: Pixels, source: ColourSpace, target: ColourSpace) -> Pixels:
     light = source.to_reference(pixels)
     if (source.kind, target.kind) == ("display", "scene"):
         light = srgb_to_linear(light)

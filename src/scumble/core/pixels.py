@@ -52,4 +52,7 @@ def joint_upsample(painted: Pixels, proxy: Pixels, plate: Pixels, radius: int = 
     slope = covariance / (variance + np.float32(epsilon))
     # only the detail that the proxy lost is added, so that strokes stay as they were painted
     detail = high - resized(low[:, :, 0], size)[:, :, None]
-    return resized(painted, size) + resized(mean(slope.astype(np.float32)), size) * detail
+    whole = resized(mean(slope.astype(np.float32)), size)
+    whole *= detail  # in place: these are large
+    whole += resized(painted, size)
+    return whole

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from scumble.core.bands import in_bands
 from scumble.core.colour import ColourSpace, Pixels, linear_to_srgb, srgb_to_linear
 
 KNEE = np.float32(0.8)  # linear value at which compression sets in
@@ -34,17 +35,24 @@ class Working(NamedTuple):
 
 def to_working(pixels: Pixels, space: ColourSpace) -> Working:
     """Plate pixels (H, W, 3) to the working space."""
-    bad = np.asarray(~np.isfinite(pixels).all(axis=2))
+    bad = np.asarray(in_bands(lambda p: ~np.isfinite(p).all(axis=2), pixels))
     clean = _inpainted(pixels, bad) if bad.any() else pixels
     if space.kind == "display":
-        return Working(space.to_reference(clean), space, None, None, bad, pixels)
-    linear = space.to_reference(clean)
+        seen = clean if space.conversion is None else in_bands(space.to_reference, clean)
+        return Working(seen, space, None, None, bad, pixels)
+    linear = clean if space.conversion is None else in_bands(space.to_reference, clean)
+    seen, gain = in_bands(_compressed, linear)
+    return Working(seen, space, linear, gain, bad, pixels)
+
+
+def _compressed(linear: Pixels) -> tuple[Pixels, Pixels]:
+    """Linear light (H, W, 3) as it is seen, and the gain (H, W, 1) by which highlights were brought down."""
     above = np.maximum(linear, 0)
     peak = above.max(axis=2, keepdims=True)
     over = np.maximum(peak - KNEE, 0)
     compressed = np.where(over > 0, KNEE + ROOM * (1 - np.exp(-over / ROOM)), peak)
     gain = np.where(over > 0, peak / np.maximum(compressed, 1e-6), np.float32(1)).astype(np.float32)
-    return Working(linear_to_srgb((above / gain).astype(np.float32)), space, linear, gain, bad, pixels)
+    return linear_to_srgb((above / gain).astype(np.float32)), gain
 
 
 def from_working(painted: Pixels, working: Working) -> Pixels:
@@ -54,16 +62,28 @@ def from_working(painted: Pixels, working: Working) -> Pixels:
     painted the plate is left as it was, to the bit where its space is linear, with all that lies below 0
     or outside the working space.
     """
-    space = working.space
-    if working.gain is None or working.linear is None:
+    bad = working.bad if working.bad.any() else None
+    parts = (painted, working.pixels, working.linear, working.gain, bad, working.plate)
+    result: Pixels = in_bands(lambda *rows: _taken_back(working.space, *rows), *parts)
+    return result
+
+
+def _taken_back(
+    space: ColourSpace,
+    painted: Pixels,
+    seen: Pixels,
+    linear: Pixels | None,
+    gain: Pixels | None,
+    bad: NDArray[np.bool_] | None,
+    plate: Pixels,
+) -> Pixels:
+    """See `from_working`."""
+    if gain is None or linear is None:
         result = space.from_reference(painted)
-        return result if not working.bad.any() else np.where(working.bad[:, :, None], working.plate, result)
-    change = (srgb_to_linear(painted) - srgb_to_linear(working.pixels)) * working.gain
-    if space.is_linear:
-        result = working.plate + space.from_reference(change)
     else:
-        result = space.from_reference(working.linear + change)
-    return np.where(working.bad[:, :, None], working.plate, result).astype(np.float32)
+        change = (srgb_to_linear(painted) - srgb_to_linear(seen)) * gain
+        result = plate + space.from_reference(change) if space.is_linear else space.from_reference(linear + change)
+    return result if bad is None else np.where(bad[:, :, None], plate, result).astype(np.float32)
 
 
 def _inpainted(pixels: Pixels, bad: NDArray[np.bool_]) -> Pixels:

@@ -16,6 +16,7 @@ import numpy as np
 import OpenImageIO as oiio
 from numpy.typing import NDArray
 
+from scumble.core.bands import in_bands
 from scumble.core.colour import ColourSpace, converted
 from scumble.core.errors import BadOutput, BadPlate
 from scumble.core.frames import Frame, Metadata, Pixels
@@ -155,17 +156,11 @@ def _painted(
     rows, columns = _overlap(y, bottom - top + 1, pixels.shape[0]), _overlap(x, right - left + 1, pixels.shape[1])
     names = [chosen.names[i] for i in chosen.colours]
     grey = len(set(names)) < 3
-    old = np.stack([channels[n].pixels.astype(np.float32) for n in names], axis=2)
     inside = (slice(rows.start - y, rows.stop - y), slice(columns.start - x, columns.stop - x))
-    new, before = pixels[rows, columns], old[inside]
-    if chosen.alpha is not None:
-        alpha = channels[chosen.names[chosen.alpha]].pixels.astype(np.float32)[inside][:, :, None]
-        before = straight(before, alpha)
-        result = np.where(alpha > 0, new * alpha, new)
-    else:
-        result = new
-    if space == frame.colour_space:  # what is as it was keeps its very code
-        result = np.where((new == before) | (~np.isfinite(new) & ~np.isfinite(before)), old[inside], result)
+    planes = [channels[name].pixels[inside] for name in names]
+    alpha = None if chosen.alpha is None else channels[chosen.names[chosen.alpha]].pixels[inside]
+    is_same_space = space == frame.colour_space
+    new = in_bands(lambda *rows: _over(is_same_space, *rows), pixels[rows, columns], alpha, *planes)
     targets = [canvas.named(f"{settings.out_layer}.{c}") for c in "RGB"] if settings.out_layer else []
     aovs = [canvas.named(name) for name in channels_of(settings.aovs)]
     taken = next((t for t in (*targets, *aovs) if t in channels), None)
@@ -174,7 +169,7 @@ def _painted(
         raise BadOutput(f"{path}: frame {frame.number}: the plate has a channel {taken}; {remedy}")
     kind = np.float32 if channels[names[0]].pixels.dtype == np.float32 else np.float16
     for target, values in _aovs(frame, space, settings, kind).items():
-        plane = np.zeros(old.shape[:2], kind)
+        plane = np.zeros(channels[names[0]].pixels.shape, kind)
         plane[inside] = values[rows, columns]
         channels[canvas.named(target)] = OpenEXR.Channel(plane, 1, 1)
     if not settings.out_layer:
@@ -184,9 +179,21 @@ def _painted(
     for i, (name, target) in enumerate(zip(names, targets, strict=True)):
         own = part.channels[name].pixels.dtype
         plane = part.channels[name].pixels.copy()
-        plane[inside] = _typed(result[:, :, i], np.float16 if own == np.uint32 else own)
+        plane[inside] = _typed(new[:, :, i], np.float16 if own == np.uint32 else own)
         channels[target] = OpenEXR.Channel(plane, 1, 1)
     return channels
+
+
+def _over(is_same_space: bool, new: Pixels, alpha: Pixels | None, *planes: Any) -> Pixels:
+    """Painted colours (H, W, 3) for a file whose own are `planes`: where they are the plate's, its very codes."""
+    old = np.stack([plane.astype(np.float32) for plane in planes], axis=2)
+    before, result = old, new
+    if alpha is not None:
+        share = alpha.astype(np.float32)[:, :, None]
+        before, result = straight(old, share), np.where(share > 0, new * share, new)
+    if is_same_space:
+        result = np.where((new == before) | (~np.isfinite(new) & ~np.isfinite(before)), old, result)
+    return result
 
 
 def _overlap(first: int, length: int, size: int) -> slice:

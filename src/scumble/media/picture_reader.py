@@ -178,7 +178,9 @@ def _frame_of(path: Path, source: Any, spec: Any, chosen: Chosen, space: ColourS
     places = [*chosen.colours, *([] if chosen.alpha is None else [chosen.alpha])]
     first = min(places)
     codes = _decoded(path, source, chosen.part, first, max(places) + 1)
-    planes: Pixels = codes.reshape(spec.height, spec.width, -1)[:, :, [place - first for place in places]]
+    planes: Pixels = codes.reshape(spec.height, spec.width, -1)
+    if [place - first for place in places] != list(range(planes.shape[2])):
+        planes = planes[:, :, [place - first for place in places]]
     planes = _framed(planes, _window(spec), margin)
     if _orientation(path, spec) != 1:
         planes = _upright(planes, _orientation(path, spec))

@@ -171,14 +171,16 @@ class StillsPlate(Plate):
                 f" the plate has {format_frames(self.numbers)}"
             )
         for number in numbers:
-            try:
-                frame = read_frame(self.files[number], number, self.colour_space, self.layer, margin, self.view)
-            except BadPlate as error:
-                raise BadPlate(f"frame {number}: {error}" if self.pattern else str(error)) from error
-            frame = replace(frame, metadata=self._counted(number, frame.metadata))
-            height, width = margin.of(frame.pixels).shape[:2]
-            self._check_size(number, (width, height))
-            yield frame
+            yield self._read(number, margin)
+
+    def _read(self, number: int, margin: Margin) -> Frame:
+        try:
+            frame = read_frame(self.files[number], number, self.colour_space, self.layer, margin, self.view)
+        except BadPlate as error:
+            raise BadPlate(f"frame {number}: {error}" if self.pattern else str(error)) from error
+        height, width = margin.of(frame.pixels).shape[:2]
+        self._check_size(number, (width, height))
+        return replace(frame, metadata=self._counted(number, frame.metadata))
 
 
 class StillsWriter:

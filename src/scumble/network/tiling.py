@@ -75,7 +75,8 @@ def paint(
     The result does not depend on `strip_pixels` (OpenVINO on one machine: to the bit).
     """
     height, width = pixels.shape[:2]
-    padded = np.pad(pixels, ((0, -height % stride), (0, -width % stride), (0, 0)), mode="edge")
+    beyond = ((0, -height % stride), (0, -width % stride), (0, 0))
+    padded = np.pad(pixels, beyond, mode="edge") if np.any(beyond) else pixels
     rows = max(stride, strip_pixels // padded.shape[1])
     if padded.shape[0] <= rows:
         return painter(padded)[:height, :width]

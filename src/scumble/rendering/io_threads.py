@@ -1,4 +1,4 @@
-"""Decode ahead and encode behind: two bounded threads beside the one that paints."""
+"""Decode ahead and encode behind: two threads beside the one that paints, bounded by the memory of their frames."""
 
 from __future__ import annotations
 
@@ -10,25 +10,35 @@ from typing import Any
 from scumble.core.frames import Frame
 from scumble.media.plate import Writer
 
-QUEUE = 4  # frames read ahead and waiting to be written
+QUEUE = 4  # frames read ahead and waiting to be written, where they are small
+
+WAITING = 1 << 28  # bytes of pixels that may wait on each side: frames of 8K are read and written without waiting
+
+
+def places_for(frame: int) -> int:
+    """How many frames of so many bytes may wait on a side; 0 asks for no thread there."""
+    return min(QUEUE, WAITING // max(1, frame))
 
 
 class ahead:  # noqa: N801 - reads as a phrase: with ahead(frames)
-    """A bounded thread that decodes ahead; its errors come out where the frames do."""
+    """A thread that decodes up to `places` frames ahead; its errors come out where the frames do."""
 
-    def __init__(self, frames: Iterator[Frame]) -> None:
-        self.frames = frames
-        self.queue: queue.Queue[Any] = queue.Queue(QUEUE)
+    def __init__(self, frames: Iterator[Frame], places: int = QUEUE) -> None:
+        self.frames, self.places = frames, places
+        self.queue: queue.Queue[Any] = queue.Queue(places)
         self.stopped = threading.Event()
         self.thread = threading.Thread(target=self._run, name="scumble-reader", daemon=True)
 
     def __enter__(self) -> Iterator[Frame]:
+        if not self.places:
+            return self.frames
         self.thread.start()
         return self._out()
 
     def __exit__(self, *_: object) -> None:
         self.stopped.set()
-        self.thread.join()
+        if self.places:
+            self.thread.join()
 
     def _put(self, item: Any) -> None:
         while not self.stopped.is_set():
@@ -58,17 +68,20 @@ class ahead:  # noqa: N801 - reads as a phrase: with ahead(frames)
 class Behind:
     """A thread that writes; an error of the writer is raised at the next `put` or at the end."""
 
-    def __init__(self, writer: Writer) -> None:
-        self.writer = writer
-        self.queue: queue.Queue[Any] = queue.Queue(QUEUE)
+    def __init__(self, writer: Writer, places: int = QUEUE) -> None:
+        self.writer, self.places = writer, places
+        self.queue: queue.Queue[Any] = queue.Queue(places)
         self.error: BaseException | None = None
         self.thread = threading.Thread(target=self._run, name="scumble-writer", daemon=True)
 
     def __enter__(self) -> Behind:
-        self.thread.start()
+        if self.places:
+            self.thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        if not self.places:
+            return
         self.queue.put(None)
         self.thread.join()
         if self.error is not None:
@@ -78,6 +91,10 @@ class Behind:
         """Hand over a frame; `written` is called with its number when it is on disk."""
         if self.error is not None:
             raise self.error
+        if not self.places:
+            self.writer.write(frame)
+            written(frame.number)
+            return
         self.queue.put((frame, written))
 
     def _run(self) -> None:

@@ -72,6 +72,13 @@ class Plan:
         """Width and height at which the network sees display window and margin."""
         return canvas(self.plate.size, self.network_size, self.margin)
 
+    @property
+    def frame_bytes(self) -> int:
+        """Of the pixels of a frame with its margin, red, green, blue and alpha."""
+        width, height = self.frame_size
+        m = self.margin
+        return (width + m.left + m.right) * (height + m.top + m.bottom) * 4 * (3 + self.plate.has_alpha)
+
     def read(self, numbers: Sequence[int]) -> Iterator[Frame]:
         """The plate's frames, at the size at which they are painted."""
         frames = self.plate.read(numbers, self.margin)

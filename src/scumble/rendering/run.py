@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from scumble.look.look import Look
 from scumble.media.aov import STROKE
 from scumble.media.open import open_writer
 from scumble.rendering.frame import Painting, composed, finished, finished_in_parts, painting_of
-from scumble.rendering.io_threads import Behind, ahead
+from scumble.rendering.io_threads import Behind, ahead, places_for
 from scumble.rendering.job import Job, job_of
 from scumble.rendering.measure import measure
 from scumble.rendering.on_twos import on_twos
@@ -131,13 +132,14 @@ def _paint(
     writer = open_writer(output.path, described)
     try:
         with ExitStack() as stack:
-            eyes = [plan, *(replace(plan, plate=eye) for eye in output.eyes)]
-            painted = [_painted(own, schedule, stack.enter_context(ahead(own.read(needed)))) for own in eyes]
-            behind = stack.enter_context(Behind(writer))
+            eyes, places = [plan, *(replace(plan, plate=eye) for eye in output.eyes)], places_for(plan.frame_bytes)
+            painted = [_painted(own, schedule, stack.enter_context(ahead(own.read(needed), places))) for own in eyes]
+            behind = stack.enter_context(Behind(writer, places))
             for done, *others in zip(*painted, strict=True):
                 whole = replace(done, eyes=tuple(others)) if others else done
                 watch(whole)
                 behind.put(whole, written)
+                del done, others, whole  # a large frame does not stay while the next one is painted
         writer.close()
     except BaseException:
         writer.abort()
@@ -147,7 +149,8 @@ def _paint(
 def _painted(plan: Plan, schedule: Schedule, frames: Iterator[Frame]) -> Iterator[Frame]:
     """The frames of a plan as they are written, painted with one schedule for all eyes of a stereo plate."""
     settings, neighbours = plan.settings, schedule.neighbours
-    paintings: Iterator[Painting] = (_painting(plan, schedule, f) for f in frames)
+    # `map` holds on to no frame while it is written, as a loop would: those of 8K are large
+    paintings: Iterator[Painting] = map(partial(_painting, plan, schedule), frames)
     if settings.stabilize is not None:
         motion = _motion(plan, settings.stabilize)
         paintings = steadied(neighbours.steadied(plan.numbers), neighbours, motion, paintings)
@@ -156,8 +159,11 @@ def _painted(plan: Plan, schedule: Schedule, frames: Iterator[Frame]) -> Iterato
         paintings = on_twos(plan.numbers, neighbours, motion_held, paintings)
     # a comparison shows each frame's own plate beside what is held
     own = plan.read(plan.numbers) if settings.compare and settings.on > 1 else None
-    for painting in paintings:
-        yield _done(plan, painting, painting.frame if own is None else next(own))
+
+    def finish(painting: Painting) -> Frame:
+        return _done(plan, painting, painting.frame if own is None else next(own))
+
+    yield from map(finish, paintings)
 
 
 def painting_alone(plan: Plan, schedule: Schedule, number: int) -> Painting:
