@@ -9,9 +9,11 @@ import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -29,11 +31,15 @@ from helpers.exr import tool
 from numpy.typing import NDArray
 
 from scumble.core.colour import DISPLAY
+from scumble.core.errors import BadPlate
 from scumble.core.files import part_of, written_whole
 from scumble.core.frames import Frame
+from scumble.core.memory import free_memory
+from scumble.look.shipped import identity_look
 from scumble.media.open import open_writer
 from scumble.media.plate import Tracks, WriterSettings
 from scumble.media.tracks import TrackCopier
+from scumble.rendering.job import job_of
 
 CASES = Path(__file__).parents[1] / "golden" / "cases"
 CODES = NDArray[np.uint8]
@@ -611,3 +617,22 @@ def test_a_frame_whose_bytes_have_changed_is_painted_again(harm: str, suffix: st
     assert "1 were there already" in rendered(tmp_path, *words)
     assert second.read_bytes() == good
     assert "2 were there already" in rendered(tmp_path, *words)
+
+
+@pytest.mark.parametrize("size", [(16384, 16384), (2000, 1000)])
+def test_what_does_not_fit_in_memory_is_refused_before_it_is_read(
+    size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """32 KB of PNG may be 268 million pixels; two million are too many for a machine with 100 MB left."""
+    width, height = size
+    pack = zlib.compressobj(9)
+    rows = b"".join([pack.compress(bytes(1 + width // 8)) for _ in range(height)] + [pack.flush()])
+    chunks = (b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)), (b"IDAT", rows), (b"IEND", b"")
+    data = b"".join(struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks)
+    (tmp_path / "flat.png").write_bytes(b"\x89PNG\r\n\x1a\n" + data)
+    assert (free_memory() or 1) > 0
+    monkeypatch.setattr("scumble.media.plate.free_memory", lambda: 4_000_000_000 if width > 10_000 else 100_000_000)
+    with pytest.raises(BadPlate, match=rf"flat.png: {width}x{height} pixels need .* GB are free; cut it into parts"):
+        job_of(tmp_path / "flat.png", identity_look(), tmp_path / "out.png").output.check()
+    monkeypatch.setattr("scumble.media.plate.free_memory", lambda: None)
+    job_of(tmp_path / "flat.png", identity_look(), tmp_path / "out.png").output.check()

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 from scumble.core.colour import ColourSpace
 from scumble.core.errors import BadPlate
 from scumble.core.frames import NO_MARGIN, Frame, FrameRange, Margin, Metadata
+from scumble.core.memory import free_memory
 from scumble.media.h273 import NO_TAGS, Tags
 from scumble.media.hdr import Hdr
 from scumble.media.ocio import Colours
@@ -27,6 +28,9 @@ MOVIES = WRITTEN_MOVIES | {
 STILLS = {".png", ".exr", ".jpg", ".jpeg", ".tif", ".tiff", ".dpx", ".webp"}
 
 MOST_PIXELS = 1 << 28  # 16384 x 16384: as float32 RGB 3 GB; a header that says more is damaged or a bomb
+
+
+BYTES_TO_READ, BYTES_TO_RENDER = 28, 75  # a pixel: measured with EXR of 8K [benchmarks/results.md]
 
 
 @dataclass(frozen=True)
@@ -305,6 +309,17 @@ def check_size(path: Path, width: int, height: int) -> None:
         raise BadPlate(
             f"{path}: {width}x{height} pixels are more than the {MOST_PIXELS // 10**6} million that Scumble takes;"
             " cut it into parts"
+        )
+    check_memory(path, width, height, BYTES_TO_READ)
+
+
+def check_memory(path: Path, width: int, height: int, bytes_a_pixel: int) -> None:
+    """Raises BadPlate where so large a picture does not fit in the memory that is free."""
+    needed, free = width * height * bytes_a_pixel, free_memory()
+    if free is not None and needed > free:
+        raise BadPlate(
+            f"{path}: {width}x{height} pixels need {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free;"
+            " cut it into parts, or take a machine with more"
         )
 
 
