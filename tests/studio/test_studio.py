@@ -8,6 +8,8 @@ import os
 import shlex
 import signal
 import sqlite3
+import stat
+import struct
 import subprocess
 import sys
 import time
@@ -395,6 +397,30 @@ def test_a_link_from_elsewhere_opens_the_page(server: Server) -> None:
     answer = server.client.get("/en/", headers=headers)
     assert answer.status_code == 200
     assert "default-src 'self'" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("harm", ["surrogate", "deep"])
+def test_a_look_that_cannot_be_told_is_refused_at_import(harm: str, server: Server, plates: Path) -> None:
+    raw = (plates / "good.look").read_bytes()
+    (size,) = struct.unpack("<Q", raw[:8])
+    head = json.loads(raw[8 : 8 + size])
+    facts = json.loads(head["__metadata__"]["facts"])
+    if harm == "surrogate":
+        told = json.dumps({**facts, "sources": [{"picture": "a\ud800"}]})
+    else:
+        told = json.dumps(facts)[:-1] + ', "x": ' + "[" * 400 + "]" * 400 + "}"
+    text = json.dumps({**head, "__metadata__": {"facts": told}}).encode()
+    text += b" " * (-len(text) % 8)
+    data = struct.pack("<Q", len(text)) + text + raw[8 + size :]
+    answer = server.client.post("/api/looks", params={"name": harm}, files={"file": ("a.look", data)})
+    assert answer.status_code == 400, answer.text
+    assert harm not in [look["name"] for look in server.client.get("/api/looks").json()]
+    assert not (server.data / "faults.log").exists() or harm not in (server.data / "faults.log").read_text()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
+def test_the_data_folder_is_closed_to_other_users(server: Server) -> None:
+    assert stat.S_IMODE(server.data.stat().st_mode) == 0o700
 
 
 @pytest.mark.full

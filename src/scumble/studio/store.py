@@ -88,6 +88,7 @@ class Store:
         try:
             for name in ("uploads", "jobs", "looks"):
                 (folder / name).mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o700)  # other users of the machine do not read uploads and results
             with self._database() as database:
                 database.execute("PRAGMA journal_mode=WAL")
                 database.execute(TABLE)
