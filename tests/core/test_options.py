@@ -63,6 +63,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "cuts": ("cuts.txt", {}),
     "stats": ("stats.json", {}),
     "layer": ("other", {}),
+    "view": ("right", {}),
     "out_layer": ("paint", {}),
     "aovs": (("luma",), {}),
     "in_space": ("ACEScg", {}),
@@ -85,13 +86,14 @@ KEEPS = {"frames", "frame_rate", "missing", "overwrite", "codec"}
 
 @pytest.fixture(scope="module")
 def shot(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six EXR frames with motion vectors and a second layer, a matte, first frames of shots."""
+    """Six stereo EXR frames with motion vectors and a second layer, a matte, first frames of shots."""
     folder = tmp_path_factory.mktemp("options")
     for n in range(1001, 1007):
         still = {"forward.u": 0.0, "forward.v": 0.0, "backward.u": 0.0, "backward.v": 0.0}
         other = picture(48, 64, n + 50)
         layer = {f"other.{c}": other[:, :, i, None] for i, c in enumerate("RGB")}
-        exr_with(folder / f"p.{n}.exr", picture(48, 64, n), {**still, **layer})
+        eye = {f"right.{c}": other[:, :, i, None] for i, c in enumerate("RGB")}
+        exr_with(folder / f"p.{n}.exr", picture(48, 64, n), {**still, **layer, **eye}, ("left", "right"))
     white = np.zeros((48, 64, 3), np.float32)
     white[:, 20:40] = 1
     write_picture(folder / "matte.png", Frame(1, white, DISPLAY), WriterSettings())

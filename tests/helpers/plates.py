@@ -23,12 +23,14 @@ def moving(count: int) -> list[Pixels]:
     ]
 
 
-def exr_with(path: Path, picture: Pixels, channels: dict[str, float | Pixels]) -> None:
-    """A float EXR with RGB and further channels, each one value or a plane."""
+def exr_with(path: Path, picture: Pixels, channels: dict[str, float | Pixels], views: tuple[str, ...] = ()) -> None:
+    """A float EXR with RGB and further channels, each one value or a plane; `views` names its eyes."""
     planes = [srgb_to_linear(picture), *(np.broadcast_to(v, (*picture.shape[:2], 1)) for v in channels.values())]
     pixels = np.concatenate(planes, axis=2).astype(np.float32)
     spec = oiio.ImageSpec(picture.shape[1], picture.shape[0], pixels.shape[2], oiio.FLOAT)
     spec.channelnames = ("R", "G", "B", *channels)
+    if views:
+        spec.attribute("multiView", oiio.TypeDesc(f"string[{len(views)}]"), views)
     output = oiio.ImageOutput.create(str(path))
     assert output.open(str(path), spec)
     assert output.write_image(np.ascontiguousarray(pixels))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -25,6 +26,8 @@ from scumble.core.frames import Frame, Metadata
 from scumble.core.pixels import resized
 from scumble.look.shipped import identity_look
 from scumble.media.codecs import CODECS, CONTAINERS
+from scumble.media.h273 import CAMERA_CURVES, CURVES, PRIMARIES
+from scumble.media.movie_pixels import NEAREST
 from scumble.media.movie_writer import MovieWriter
 from scumble.media.open import open_plate
 from scumble.media.picture_reader import read_picture
@@ -32,6 +35,8 @@ from scumble.media.picture_writer import write_picture
 from scumble.media.plate import STILLS as STILL_SUFFIXES
 from scumble.media.plate import WRITTEN_MOVIES, WriterSettings
 from scumble.media.timecode import later
+from scumble.media.tracks import takers_of
+from scumble.media.yuv import LUMA, YCGCO
 from scumble.rendering.job import job_of
 from scumble.rendering.options import RenderSettings
 from scumble.rendering.run import render
@@ -118,6 +123,72 @@ def shown(n: int) -> Any:
     return resized(scene(n, HEIGHT, WIDTH)[::24, ::24], (WIDTH, HEIGHT)).clip(0, 1)
 
 
+SOUND = ("aac", "ac3", "eac3", "mp3", "mp2", "opus", "flac", "alac", "pcm_s16le", "pcm_s24le")  # encoders
+
+# what becomes of what a plate brings, and the test that shows it
+CARRIED = [
+    ("sound, subtitles, their language, title and flags", "copied from movie to movie", "what_tracks_say_goes_along"),
+    ("chapters", "cut to the frames that are rendered", "chapters_of_a_range_count_from_its_first_frame"),
+    ("sound that the output does not take", "refused before any work, with the container that takes it",
+     "sound_that_a_container_does_not_take_is_refused_before_work"),
+    ("sound without a decoder, or that no output takes", "left out with a note", "sound_without_a_decoder_is_left_out_with_a_note"),
+    ("sound whose stamps repeat or fall back", "put right", "sound_whose_stamps_repeat_is_put_right"),
+    ("times of frames, a held last frame", "kept from movie to movie", "a_last_frame_that_is_held_keeps_its_length"),
+    ("frames of one stamp", "all kept, with a note", "frames_of_one_stamp_are_all_kept"),
+    ("an open GOP without its beginning", "left out with a note", "a_movie_cut_within_an_open_gop_gives_what_can_be_decoded"),
+    ("timecode", "counts on at the file's own rate", "timecode_counts_at_the_rate_of_the_file"),
+    ("a timecode that is none", "left out with a note", "a_timecode_that_is_none_is_said"),
+    ("primaries, curve, matrix, range", "as they were", "all_primaries_and_curves_come_back"),
+    ("mastering display, MaxCLL, MaxFALL", "into H.264 and HEVC, else a note", "hdr10_metadata_goes_along"),
+    ("alpha of VP8, VP9, PNG, ProRes, FFV1", "kept where the output has alpha", "alpha_of_webm_is_read"),
+    ("a display matrix, mirrored too", "upright, with a note", "a_mirrored_movie_is_shown_as_players_show_it"),
+    ("an ICC profile", "read, and kept by pictures", "pictures_take_the_profile_along"),
+    ("cICP, gAMA, cHRM of a PNG", "read, and kept by a PNG", "gamma_and_primaries_go_back_with_the_codes"),
+    ("frames of a WebP, PNG or GIF that moves", "all, with their times", "all_frames_come_in_at_their_rate"),
+    ("pages of a TIFF", "all, where they have one size", "pages_of_one_size_are_frames"),
+    ("both eyes of a stereo EXR", "painted with one set of statistics", "both_eyes_are_painted_with_one_set_of_statistics"),
+    ("an EXR of Y, RY and BY", "becomes RGB", "luminance_and_chroma_are_read_as_colours"),
+    ("a frame of another size, layer, channels or space", "refused by number before work",
+     "a_frame_unlike_the_others_is_refused_before_work"),
+]  # fmt: skip
+
+
+def sound_rows() -> list[str]:
+    """Which containers take which sound, found as a render finds it: by writing headers."""
+    rows = ["| sound | into |", "|---|---|"]
+    for name in SOUND:
+        track = io.BytesIO()
+        with av.open(track, "w", format="matroska") as container:
+            stream: Any = container.add_stream(name, rate=48000, layout="stereo")
+            silence = av.AudioFrame(stream.format.name, "stereo", stream.frame_size or 1024)
+            silence.sample_rate = 48000
+            for plane in silence.planes:
+                plane.update(bytes(plane.buffer_size))
+            container.mux([*stream.encode(silence), *stream.encode(None)])
+        track.seek(0)
+        with av.open(track) as container:
+            rows.append(f"| {name} | {' '.join(takers_of(container.streams.audio[0]))} |")
+    return rows
+
+
+def colour_rows() -> list[str]:
+    """Every number of H.273 that has a space or a matrix here."""
+    others = {8: "linear", 16: "PQ", 18: "HLG", **{number: name for number, (name, _) in CURVES.items()}}
+    curves = dict.fromkeys(sorted(CAMERA_CURVES), "as sRGB codes") | others
+    near = {number: f"{name}, as {near}" for number, (near, name) in NEAREST.items()}
+    matrices = {**dict.fromkeys((*LUMA, YCGCO, 12), "exact"), **near}
+    rows = ["| number | primaries | curve | matrix |", "|---|---|---|---|"]
+    for number in sorted(PRIMARIES.keys() | curves.keys() | matrices.keys()):
+        name = PRIMARIES[number][0] if number in PRIMARIES else ""
+        rows.append(f"| {number} | {name} | {curves.get(number, '')} | {matrices.get(number, '')} |")
+    return rows
+
+
+def test_what_the_page_says_is_carried_has_a_test() -> None:
+    tests = "\n".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    assert [name for _, _, name in CARRIED if f"def test_{name}(" not in tests] == []
+
+
 def table() -> str:
     lines = ["| picture | depth | error of a code through the identity | kept |", "|---|---|---|---|"]
     for row in STILLS:
@@ -130,6 +201,9 @@ def table() -> str:
         lines.append(
             f"| {name} | {' '.join(codec.suffixes)} | {said} | {codec.bits} | {'yes' if codec.with_alpha else ''} |"
         )
+    lines += ["", "| what a plate brings | what becomes of it |", "|---|---|"]
+    lines += [f"| {what} | {becomes} |" for what, becomes, _ in CARRIED]
+    lines += ["", *sound_rows(), "", *colour_rows()]
     return "\n".join(lines) + "\n"
 
 
@@ -139,7 +213,9 @@ def test_the_page_says_what_is_tested_here() -> None:
     _, _, tail = rest.partition(END)
     if os.environ.get("SCUMBLE_WRITE_DOCS"):
         PAGE.write_text(head + BEGIN + table() + END + tail, "utf-8")
-    assert PAGE.read_text("utf-8") == head + BEGIN + table() + END + tail
+    lines = (head + BEGIN + table() + END + tail).splitlines()
+    assert [line for line in PAGE.read_text("utf-8").splitlines() if line not in lines] == []  # short, to be read
+    assert PAGE.read_text("utf-8").splitlines() == lines
 
 
 @pytest.mark.parametrize("row", STILLS, ids=lambda row: f"{row.suffix}-{row.bits}")

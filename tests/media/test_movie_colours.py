@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,9 @@ def movie(path: Path, encoder: str, options: dict[str, str], tags: Tags, pixels:
         stream.width, stream.height, stream.pix_fmt = 64, 48, pixels
         context = stream.codec_context
         context.color_primaries, context.color_trc, context.colorspace, context.color_range = tags
-        for _ in range(2):
+        for place in range(2):
             picture = av.VideoFrame(64, 48, pixels)
+            picture.pts, picture.time_base = place, Fraction(1, 24)
             for plane, values in zip(picture.planes, SQUARES, strict=True):
                 side = 16 * plane.height // 48, 16 * plane.width // 64
                 codes = np.zeros((plane.height, plane.line_size), np.uint8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -53,11 +53,13 @@ def shot_statistics(
     shot: Shot | None = None,
     numbers: Sequence[int] = (),
     without_grain: bool = False,
+    must: Container[int] = (),
 ) -> ShotStatistics:
     """Statistics of a shot of the plate, or of all of it, pooled with the reference photograph by `reference_share`.
 
     Frames spread through the whole shot (`numbers` are its own) are sampled whatever part of it is
     rendered, at `size` (width, height), at which the network sees it. Measured once: kept in the cache.
+    A frame that cannot be read is passed over, unless it `must` be read.
     `without_grain` measures the grain too and takes it off first. The facts name the shot's black and white
     points, `points`.
     """
@@ -67,8 +69,8 @@ def shot_statistics(
     if known is None:
         facts: dict[str, Any] = {"of": str(plate.path.name), "frames": list(sampled)}
         if without_grain:  # grain is measured first: all frames lose the same amount
-            facts["grain"] = float(np.median([deviation(p) for p in _working(plate, sampled)]))
-        whole = (removed(p, facts.get("grain", 0.0)) for p in _working(plate, sampled))
+            facts["grain"] = float(np.median([deviation(p) for p in _working(plate, sampled, must)]))
+        whole = (removed(p, facts.get("grain", 0.0)) for p in _working(plate, sampled, must))
         points: list[tuple[float, float]] = []
 
         def seen() -> Iterator[Pixels]:
@@ -113,8 +115,8 @@ def _sampled(
     ]
 
 
-def _working(plate: Plate, numbers: Sequence[int]) -> Iterator[Pixels]:
-    return (to_working(f.pixels, f.colour_space).pixels for f in plate.read_what_can(numbers))
+def _working(plate: Plate, numbers: Sequence[int], must: Container[int]) -> Iterator[Pixels]:
+    return (to_working(f.pixels, f.colour_space).pixels for f in plate.read_what_can(numbers, must))
 
 
 def frame_statistics(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -167,18 +167,24 @@ class Plate(ABC):
     def read(self, numbers: Sequence[int], margin: Margin = NO_MARGIN) -> Iterator[Frame]:
         """The frames of these numbers, ascending, with `margin` around. Raises BadPlate naming file and frame."""
 
-    def read_what_can(self, numbers: Sequence[int]) -> Iterator[Frame]:
-        """`read` for measuring: frames that cannot be read are passed over. Raises BadPlate if none can."""
-        left, found, reason = list(numbers), False, None
+    def read_what_can(self, numbers: Sequence[int], must: Container[int] = ()) -> Iterator[Frame]:
+        """`read` for measuring: frames that cannot be read are passed over.
+
+        Raises BadPlate for one that `must` be read, and if none can.
+        """
+        left, found, reason = tuple(numbers), 0, None
         while left:
+            done = 0
             try:
                 for frame in self.read(left):
-                    left.remove(frame.number)
-                    found = True
+                    done += 1
                     yield frame
-                return
+                left = ()
             except BadPlate as error:
-                left, reason = left[1:], reason or error
+                if left[done] in must:
+                    raise
+                reason, left = error, left[done + 1 :]
+            found += done
         if reason is not None and not found:
             raise reason
 

@@ -32,8 +32,8 @@ def tracks_of(movie: Path, output: Path) -> Tracks:
         return Tracks()
     lost: list[str] = []
     with source:
-        sound = [(track, _takers(track)) for track in source.streams.audio]
-        subtitles = [(track, _takers(track)) for track in source.streams.subtitles]
+        sound = [(track, takers_of(track)) for track in source.streams.audio]
+        subtitles = [(track, takers_of(track)) for track in source.streams.subtitles]
         # containers that take all of the sound that any takes
         whole = [s for s in CONTAINERS if all(s in takers for _, takers in sound if takers)]
         refused = ""
@@ -55,7 +55,7 @@ def _codec(stream: Any) -> str:
     return str(stream.codec_context.name) if stream.codec_context else ""
 
 
-def _takers(stream: Any) -> list[str]:
+def takers_of(stream: Any) -> list[str]:
     """Suffixes of the containers that take a track: only a header that is written tells for sure."""
     muxers: set[str] = set()
     for muxer in {container.muxer for container in CONTAINERS.values()}:

@@ -28,7 +28,7 @@ def as_one_shot(plan: Plan, statistics: Callable[[Look], ShotStatistics]) -> Mea
 
 def _measured(plan: Plan, look: Look) -> list[Measured]:
     """Statistics of the shots that the render touches, from the file of statistics where there is one."""
-    plate, settings = plan.plate, plan.settings
+    plate, settings, must = plan.plate, plan.settings, set(plan.numbers)
     made_with = {
         **settings.colouring.as_values(),
         "lines": plan.network_size[1],
@@ -40,12 +40,12 @@ def _measured(plan: Plan, look: Look) -> list[Measured]:
         if settings.hold_blacks and not all("points" in m.statistics.facts for m in known):
             raise BadInput(f"{settings.stats}: measured without black points; measure again into another file")
         if len(known) == 1:  # one shot's statistics, shared by the whole plate
-            return [Measured(shot, known[0].statistics) for shot in shots_of(plate, settings.cuts)]
+            return [Measured(shot, known[0].statistics) for shot in shots_of(plate, settings.cuts, must)]
         missing = next((n for n in plan.numbers if not any(n in m.shot for m in known)), None)
         if missing is not None:
             raise BadInput(f"{settings.stats}: frame {missing} is in none of its shots; measure again")
         return known
-    shots = shots_of(plate, settings.cuts)
+    shots = shots_of(plate, settings.cuts, must)
     own = own_frames(shots, [n for n in plate.numbers if n not in plate.repeated])
     # neighbours that the stabiliser sees, and frames that are held, may stand in the shot beside
     around = (settings.window if settings.stabilize else 0) + settings.on - 1
@@ -54,7 +54,8 @@ def _measured(plan: Plan, look: Look) -> list[Measured]:
     for shot, mine in zip(shots, own, strict=True):
         # a file serves other renders too, so it gets all shots; else only shots that are painted
         if settings.stats is not None or any(shot.first - around <= n <= shot.last + around for n in plan.numbers):
-            statistics = shot_statistics(look, plate, plan.network_size, settings.colouring, shot, mine, without_grain)
+            size = plan.network_size
+            statistics = shot_statistics(look, plate, size, settings.colouring, shot, mine, without_grain, must)
             wanted.append(Measured(shot, statistics))
     if settings.stats is not None:
         save(settings.stats, look, wanted, made_with)

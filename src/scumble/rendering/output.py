@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from scumble.core.colour import DISPLAY, ColourSpace
-from scumble.core.errors import BadOutput, BadSettings
+from scumble.core.errors import BadOutput, BadPlate, BadSettings
 from scumble.core.files import check_writable
 from scumble.media.aov import channels_of
 from scumble.media.codecs import CONTAINERS, Codec, codec_of
@@ -150,8 +151,11 @@ class Output:
         alone = settings.proxy > 1 or settings.compare or settings.burn_in
         if not (plate.views and self.is_exr) or plate.options.view or alone:
             return ()
-        options = [replace(plate.options, view=view) for view in plate.views[1:]]
-        return tuple(plate.with_options(own) for own in options)
+        eyes = []
+        for view in plate.views[1:]:
+            with suppress(BadPlate):  # an eye that lacks the layer stays as it is, with a note
+                eyes.append(plate.with_options(replace(plate.options, view=view)))
+        return tuple(eyes)
 
     @property
     def loses_aspect(self) -> bool:

@@ -109,11 +109,11 @@ def _notes_of_output(plan: Plan, output: Output) -> list[str]:
     if plate.is_variable:
         kept = "kept" if output.times else "lost in a sequence or at another rate"
         said.append(f"the plate's frame rate varies: the times of its frames are {kept}")
-    if plate.views and not output.eyes:
-        painted = plate.options.view or plate.views[0]
-        others = [view for view in plate.views if view != painted]
-        how = "an EXR at full size without --view holds all" if not plate.options.view else "leave --view out for all"
-        said.append(f"view {painted} is painted, {', '.join(others)} not: {how}")
+    painted = [plate.options.view or next(iter(plate.views), ""), *(eye.options.view for eye in output.eyes)]
+    others = [view for view in plate.views if view not in painted]
+    if others:
+        how = "leave --view out for all" if plate.options.view else "an EXR at full size holds all that have the layer"
+        said.append(f"view {', '.join(painted)} is painted, {', '.join(others)} not: {how}")
     if output.eyes and plan.mattes:
         said.append(f"the matte is that of view {plate.views[0]} in all views: by --view each can have its own")
     if output.eyes and "vectors" in (plan.settings.stabilize, plan.settings.on_warp):
@@ -152,7 +152,8 @@ def _carried(plan: Plan) -> str:
 def _views(plan: Plan, output: Output) -> str:
     views, chosen = plan.plate.views, plan.plate.options.view
     if output.eyes:
-        return f"{' and '.join(views)}, with one set of statistics"
+        painted = [views[0], *(eye.options.view for eye in output.eyes)]
+        return f"{' and '.join(painted)}, with one set of statistics"
     return f"{chosen or views[0]} of {', '.join(views)}"
 
 

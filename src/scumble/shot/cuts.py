@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,11 +28,12 @@ from scumble.core.working_space import to_working
 from scumble.media.plate import Plate
 
 
-def shots_of(plate: Plate, cuts: str | None = None) -> list[Shot]:
+def shots_of(plate: Plate, cuts: str | None = None, must: Container[int] = ()) -> list[Shot]:
     """A plate's shots: `auto` finds them, `none` takes the plate for one, else a text file of first frames.
 
     By default a movie may be an edit, a sequence is one shot. What was found once for a plate is not
-    looked for again. Raises BadInput for a file that names no frames of the plate.
+    looked for again. Raises BadInput for a file that names no frames of the plate, BadPlate for a frame that `must`
+    be read and cannot.
     """
     if cuts is None:
         cuts = default_cuts(plate)
@@ -43,7 +44,7 @@ def shots_of(plate: Plate, cuts: str | None = None) -> list[Shot]:
     key = [plate.numbers[0], len(plate.numbers), files_identity(plate, plate.numbers)]
     shots = cached_shots(key)
     if shots is None:
-        shots = detect(plate.read_what_can(plate.numbers))
+        shots = detect(plate.read_what_can(plate.numbers, must))
         keep_shots(key, shots)
     return shots
 
