@@ -577,7 +577,7 @@ def test_statistics_are_measured_again_when_what_they_are_of_has_changed(odd: st
     assert any((a != b).any() for a, b in zip(first, again, strict=True))
 
 
-@pytest.mark.parametrize("size", [(320, 180), (480, 270), (960, 540)])
+@pytest.mark.parametrize("size", [(320, 180), (480, 270), pytest.param((960, 540), marks=pytest.mark.full)])
 def test_the_same_pictures_are_the_same_movie(size: tuple[int, int], tmp_path: Path) -> None:
     """H.264's rate control once depended on the timing of its threads."""
     width, height = size

@@ -407,7 +407,9 @@ def test_the_output_names_look_and_version(plate: Path, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows tells no peak memory of a child")
 @pytest.mark.parametrize(("few", "many"), [(60, 300), pytest.param(500, 5000, marks=pytest.mark.full)])
-@pytest.mark.parametrize("options", [[], ["--stabilize", "flow", "--grain", "keep"]])
+@pytest.mark.parametrize(
+    "options", [[], pytest.param(["--stabilize", "flow", "--grain", "keep"], marks=pytest.mark.full)]
+)
 def test_memory_does_not_grow_with_the_shot(few: int, many: int, options: list[str], tmp_path: Path) -> None:
     """A looped movie, its shots found anew: the peak is that of a short one."""
 

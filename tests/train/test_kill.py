@@ -89,7 +89,8 @@ def kill_at_random(command: list[str], run: Path, kills: int, rng: random.Random
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-@pytest.mark.parametrize(("kills", "steps"), [(2, STEPS), pytest.param(10, 160, marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize(("kills", "steps"), [(2, STEPS), (10, 160)])
 def test_sigkill_at_random_moments(kills: int, steps: int, undisturbed: Path, tmp_path: Path, dataset: Path) -> None:
     command = [*arguments(tmp_path, dataset), "--steps", str(steps)]
     if steps != STEPS:
