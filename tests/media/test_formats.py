@@ -118,6 +118,20 @@ def test_quality_reaches_the_encoder(name: str, tmp_path: Path) -> None:
     assert sizes[0] < 0.7 * sizes[1]
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_a_movie_of_few_frames_is_written(suffix: str, count: int, tmp_path: Path) -> None:
+    """Ten times: x265 writes decoding times of one or two frames by chance."""
+    for _ in range(10):
+        writer = MovieWriter(tmp_path / f"short{suffix}", WriterSettings(size=(64, 48), codec="hevc-10"))
+        for n in range(count):
+            writer.write(Frame(n + 1, np.full((48, 64, 3), 0.2 * n, np.float32), DISPLAY))
+        writer.close()
+        with av.open(str(tmp_path / f"short{suffix}")) as movie:
+            found = [float(f.pts * f.time_base) for f in movie.decode(video=0)]
+        assert found == pytest.approx([n / 24 for n in range(count)], abs=1e-3)  # Matroska counts milliseconds
+
+
 def shown(n: int) -> Any:
     """Smooth pictures in strong colours: codecs are judged by their codes, not by what they throw away."""
     return resized(scene(n, HEIGHT, WIDTH)[::24, ::24], (WIDTH, HEIGHT)).clip(0, 1)

@@ -40,13 +40,13 @@ ENCODERS = {"h264": ("libx264", ".mp4", {"crf": "0"}), "ffv1": ("ffv1", ".mkv", 
 
 
 def movie(path: Path, encoder: str, options: dict[str, str], tags: Tags, pixels: str = "yuv420p") -> None:
-    """Two pictures of 64 x 48 with the squares."""
+    """Pictures of 64 x 48 with the squares: two; five for x265, which writes shorter movies by chance."""
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream(encoder, rate=24, options=options)
         stream.width, stream.height, stream.pix_fmt = 64, 48, pixels
         context = stream.codec_context
         context.color_primaries, context.color_trc, context.colorspace, context.color_range = tags
-        for place in range(2):
+        for place in range(5 if encoder == "libx265" else 2):
             picture = av.VideoFrame(64, 48, pixels)
             picture.pts, picture.time_base = place, Fraction(1, 24)
             for plane, values in zip(picture.planes, SQUARES, strict=True):
@@ -96,13 +96,13 @@ def check(tags: Tags, codec: str, folder: Path) -> None:
         assert np.abs(before_rgb.clip(0, 1) - after_rgb).max() * 255 <= 1, tags
 
 
-@pytest.mark.parametrize("codec", list(ENCODERS))
+@pytest.mark.parametrize("codec", ["h264", pytest.param("ffv1", marks=pytest.mark.full)])
 def test_all_primaries_and_curves_come_back(codec: str, tmp_path: Path) -> None:
     for primaries, curve in itertools.product(ALL_PRIMARIES, ALL_CURVES):
         check(Tags(primaries, curve, 1, 1), codec, tmp_path)
 
 
-@pytest.mark.parametrize("codec", list(ENCODERS))
+@pytest.mark.parametrize("codec", ["h264", pytest.param("ffv1", marks=pytest.mark.full)])
 def test_all_matrices_and_ranges_come_back(codec: str, tmp_path: Path) -> None:
     for matrix, levels in itertools.product(ALL_MATRICES, RANGES):
         for primaries, curve in ((1, 1), (9, 16)):

@@ -75,7 +75,7 @@ steps = st.one_of(
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.suffix}-{kind.codec}-{kind.b_frames}")
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(milliseconds=steps, start=st.sampled_from([0, 1, 40, 3_600_000]), cut=st.integers(0, 9))
 def test_an_output_has_the_stamps_of_its_plate(kind: Kind, milliseconds: list[int], start: int, cut: int) -> None:
     """Whole, and in two chunks: each counts from its own first frame."""
@@ -97,7 +97,7 @@ def test_an_output_has_the_stamps_of_its_plate(kind: Kind, milliseconds: list[in
             assert same(read(out), right[middle:] if at else right[:middle], tick)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(steps=st.lists(st.sampled_from([0, 40, 40, 80]), min_size=1, max_size=9).filter(any))
 def test_frames_of_one_stamp_are_all_there(steps: list[int]) -> None:
     kind = KINDS[0]

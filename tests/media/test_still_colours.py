@@ -185,6 +185,8 @@ def chrm(*xy: float) -> bytes:
     return struct.pack(">8I", *(round(v * 100000) for v in xy))
 
 
+SRGB_CHRM = chrm(0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+
 P3_CHRM = chrm(0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06)
 
 
@@ -194,6 +196,7 @@ P3_CHRM = chrm(0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06)
         ({"gAMA": struct.pack(">I", 55556)}, "Gamma 1.8 Rec.709"),
         ({"gAMA": struct.pack(">I", 45455)}, "Gamma 2.2 Rec.709"),
         ({"gAMA": struct.pack(">I", 45455), "cHRM": P3_CHRM}, "Gamma 2.2 P3-D65"),
+        ({"gAMA": struct.pack(">I", 45455), "cHRM": SRGB_CHRM}, "sRGB"),
         ({"cHRM": P3_CHRM}, "Display P3 - Display"),
         ({"cICP": bytes([12, 13, 0, 1])}, "Display P3 - Display"),
         ({"cICP": bytes([9, 16, 0, 1])}, "Rec.2100-PQ - Display"),

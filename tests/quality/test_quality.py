@@ -187,6 +187,7 @@ def test_the_command_writes_page_and_json(tmp_path: Path, vgg: Path) -> None:
     assert printed["mean"] == facts["mean"]
 
 
+@pytest.mark.full
 def test_every_kind_of_subject(tmp_path: Path, dataset: Path, features: Features) -> None:
     """A shipped name, a look file, the universal generator, best, resume and travel of a run, the run's folder."""
     pytest.importorskip("torch")

@@ -64,7 +64,10 @@ def looks(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "1.look", tmp_path / "2.look"
 
 
-@pytest.mark.parametrize("suffix", ["exr", "png", "tif", "dpx", "jpg"])
+@pytest.mark.parametrize(
+    "suffix",
+    ["exr", pytest.param("png", marks=pytest.mark.full), pytest.param("tif", marks=pytest.mark.full), "dpx", "jpg"],
+)
 def test_a_second_run_paints_what_is_missing_not_whole_or_another(
     suffix: str, tmp_path: Path, looks: tuple[Path, Path]
 ) -> None:

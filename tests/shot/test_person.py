@@ -87,6 +87,7 @@ def test_nobody_is_nobody(tmp_path: Path) -> None:
         parse_matte("auto:dog", plate)
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("found")
 def test_only_the_background_is_painted(walk: Path, person_models: Path, tmp_path: Path) -> None:
     settings = RenderSettings(matte="auto:person", invert_matte=True, frames=(22, 23))

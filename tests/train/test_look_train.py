@@ -214,7 +214,7 @@ def _kill_once(
         process.communicate(timeout=120)
 
 
-@pytest.mark.parametrize("kind", ["unet", "resnet"])
+@pytest.mark.parametrize("kind", ["unet", pytest.param("resnet", marks=pytest.mark.full)])
 def test_from_scratch_is_the_classic_recipe(kind: str, show: Path, run: Callable[..., Done]) -> None:
     more = ["--from-scratch", "--generator", kind, "-o", "s.look", "--steps", "6"]
     done = run(*command(*FOOTAGE, *more))

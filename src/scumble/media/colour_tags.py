@@ -104,6 +104,8 @@ def _by_gamma(gamma: int, primaries: Sequence[int]) -> ColourSpace:
     """The space of a PNG's gAMA, 0 without one, and cHRM, in hundred thousandths; cHRM begins with the white."""
     chromaticities = tuple(v / 100000 for v in (*primaries[2:], *primaries[:2])) if primaries else REC_709
     number = next((n for n, (_, xy) in PRIMARIES.items() if np.abs(np.subtract(xy, chromaticities)).max() < NEAR), None)
+    if number == 1 and primaries and gamma == GAMMAS[4]:  # what writers of sRGB put beside its chunk, or instead of it
+        return colour.DISPLAY
     curve = SRGB_CURVE if not gamma else next((n for n, g in GAMMAS.items() if abs(gamma - g) < 100), None)
     if number is not None and curve is not None and (known := space_of(number, curve)) is not None:
         return known

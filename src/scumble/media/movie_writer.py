@@ -23,6 +23,8 @@ from scumble.media.picture_writer import quantised
 from scumble.media.plate import WriterSettings
 from scumble.media.tracks import TrackCopier
 
+ORDERED = 2  # frames that are decoded in the order in which they are shown, whatever the encoder
+
 
 class MovieWriter:
     """A movie with the plate's sound, timecode and times; written beside the output and renamed at the end."""
@@ -138,7 +140,11 @@ class MovieWriter:
     def close(self) -> None:
         """See `scumble.media.plate.Writer.close`."""
         try:
-            self._mux(self.stream.encode(None))
+            packets = self.stream.encode(None)
+            if self.count <= ORDERED:  # x265 leaves decoding times of so short a movie to chance
+                for packet in packets:
+                    packet.dts = packet.pts
+            self._mux(packets)
             if self.copier is not None:
                 self.container.mux(self.copier.until(None))
             self._close()
