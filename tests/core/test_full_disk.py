@@ -18,6 +18,7 @@ from scumble.core import colour
 from scumble.core.errors import BadOutput
 from scumble.core.files import written_whole
 from scumble.core.frames import Frame
+from scumble.core.memory import free_memory
 from scumble.look.shipped import identity_look
 from scumble.media.picture_reader import read_picture
 from scumble.media.picture_writer import write_picture
@@ -141,3 +142,13 @@ def test_a_disk_that_fills_while_training(size: int, tmp_path: Path, dataset: Pa
     assert "No space left" in line
     assert "make room" in line
     assert "Traceback" not in done.stderr
+
+
+def test_files_that_a_container_has_cached_are_free_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scumble.core.memory.CGROUP", tmp_path)
+    (tmp_path / "memory.max").write_text("1000000\n")
+    (tmp_path / "memory.current").write_text("900000\n")
+    (tmp_path / "memory.stat").write_text("anon 100000\nactive_file 300000\ninactive_file 500000\n")
+    assert free_memory() == 900_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert free_memory() != 900_000

@@ -19,8 +19,11 @@ def _bounds() -> Iterator[int]:
         lines = Path("/proc/meminfo").read_text().splitlines()
         facts = {name: words.split() for name, _, words in (line.partition(":") for line in lines)}
         yield int(facts["MemAvailable"][0]) * 1024
-    with suppress(OSError, ValueError):  # of a container
-        yield int((CGROUP / "memory.max").read_text()) - int((CGROUP / "memory.current").read_text())
+    with suppress(OSError, ValueError, KeyError):  # of a container, whose cached files give way
+        used = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
+        cached = int(used["active_file"]) + int(used["inactive_file"])
+        most, now = (int((CGROUP / f"memory.{name}").read_text()) for name in ("max", "current"))
+        yield most - now + cached
     with suppress(ImportError, OSError, ValueError):
         import resource
 
