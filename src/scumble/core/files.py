@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and digests of what is in files."""
 
 from __future__ import annotations
 

@@ -40,11 +40,6 @@ class Tags(NamedTuple):
         """Whether primaries or curve are named."""
         return (self.primaries, self.curve) != (UNSPECIFIED, UNSPECIFIED)
 
-    @property
-    def say_something(self) -> bool:
-        """Whether anything is named."""
-        return self != NO_TAGS
-
 
 NO_TAGS = Tags()
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from scumble.core.colour import DISPLAY, ColourSpace, Pixels, linear_to_srgb, srgb_to_linear
 from scumble.media.h273 import space_of
-from scumble.media.ocio import CONFIG, Colours
+from scumble.media.ocio import CONFIG, Colours, applied, config_of
 
 SAME = 0.002  # half a code of 8 bits: profiles that differ from a space by less are that space
 
@@ -59,17 +59,10 @@ class _Profile:
     back: Any = field(compare=False)
 
     def to_reference(self, pixels: Pixels) -> Pixels:
-        return linear_to_srgb(_applied(self.there, pixels))
+        return linear_to_srgb(applied(self.there, pixels))
 
     def from_reference(self, pixels: Pixels) -> Pixels:
-        return _applied(self.back, srgb_to_linear(pixels))
-
-
-def _applied(processor: Any, pixels: Pixels) -> Pixels:
-    changed = np.array(pixels, np.float32, order="C")
-    if changed.size:
-        processor.applyRGB(changed)
-    return changed
+        return applied(self.back, srgb_to_linear(pixels))
 
 
 def _conversion(profile: bytes) -> _Profile | None:
@@ -78,7 +71,7 @@ def _conversion(profile: bytes) -> _Profile | None:
     with suppress(struct.error, IndexError):
         if model_of(profile) == "GRAY":
             profile = _as_rgb(profile)
-    config = ocio.Config.CreateFromFile(CONFIG)
+    config = config_of(CONFIG)
     with tempfile.TemporaryDirectory(prefix="scumble-") as folder:  # its cache knows files by path
         file = Path(folder) / "profile.icc"
         file.write_bytes(profile)

@@ -17,7 +17,7 @@ from scumble.core.files import new_part, not_written, part_of, to_disk
 from scumble.core.frames import Frame
 from scumble.media import yuv
 from scumble.media.codecs import CONTAINERS, EXACT, codec_of
-from scumble.media.h273 import FULL, tags_for
+from scumble.media.h273 import FULL, NO_TAGS, tags_for
 from scumble.media.movie_pixels import matrix_of
 from scumble.media.picture_writer import quantised
 from scumble.media.plate import WriterSettings
@@ -40,7 +40,7 @@ class MovieWriter:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             new_part(path)
-            colr = "+write_colr" if self.tags.say_something else ""  # else it would state a range
+            colr = "+write_colr" if self.tags != NO_TAGS else ""  # else it would state a range
             options = {"movflags": f"+faststart{colr}"} if muxer != "matroska" else {}
             self.container = av.open(f"file:{self.part}", "w", format=muxer, container_options=options)
         except (OSError, FFmpegError) as error:

@@ -43,18 +43,18 @@ class Colours:
 
     def check(self) -> None:
         """Raises BadSettings for a configuration that cannot be read."""
-        _config(self.name)
+        config_of(self.name)
 
     @property
     def identity(self) -> str:
         """Changes when the configuration does."""
-        return str(_config(self.name).getCacheID())
+        return str(config_of(self.name).getCacheID())
 
     def space(self, name: str) -> ColourSpace:
         """A space by its name, alias or role. Raises BadSettings for one that is not in the configuration."""
         if self.name == CONFIG and name.lower() in OWN:
             return OWN[name.lower()]
-        config = _config(self.name)
+        config = config_of(self.name)
         in_config = config.getColorSpace(name) if name.isprintable() else None
         if in_config is None:
             if name.lower() in OWN:  # what Scumble itself writes is known whatever the configuration
@@ -92,7 +92,8 @@ def _encoding(name: str, config: Any, space: Any) -> str:
 
 
 @cache
-def _config(name: str) -> Any:
+def config_of(name: str) -> Any:
+    """A configuration by its name, read once. Raises BadSettings."""
     import PyOpenColorIO
 
     try:
@@ -130,17 +131,22 @@ class _Conversion:
         return self._applied(pixels if self.white == 1 else pixels * np.float32(self.white), False)
 
     def _applied(self, pixels: Pixels, there: bool) -> Pixels:
-        changed = np.array(pixels, np.float32, order="C")
-        if changed.size:
-            _processor(self.config, self.name, there).applyRGB(changed)
-        return changed
+        return applied(_processor(self.config, self.name, there), pixels)
+
+
+def applied(processor: Any, pixels: Pixels) -> Pixels:
+    """What a processor of OpenColorIO makes of pixels (..., 3), in an array of its own."""
+    changed = np.array(pixels, np.float32, order="C")
+    if changed.size:
+        processor.applyRGB(changed)
+    return changed
 
 
 @cache
 def _processor(config_name: str, name: str, there: bool) -> Any:
     import PyOpenColorIO
 
-    own, built_in = _config(config_name), _config(CONFIG)
+    own, built_in = config_of(config_name), config_of(CONFIG)
     # light also for display-referred spaces: below 0 its sRGB curve is not the mirrored one of `core.colour`
     reference = "lin_rec709_scene"
     try:

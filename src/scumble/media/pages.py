@@ -14,7 +14,7 @@ from scumble.core.frames import NO_MARGIN, Frame, Margin, Metadata
 from scumble.media.colour_tags import plate_space
 from scumble.media.movie_times import times_of
 from scumble.media.picture_reader import read_header, read_pages, sizes_of_pages
-from scumble.media.plate import BY_PROFILE, Plate, PlateOptions
+from scumble.media.plate import Plate, PlateOptions
 
 MILLISECOND = Fraction(1, 1000)  # the unit of a WebP's times
 
@@ -34,7 +34,6 @@ class PagesPlate(Plate):
         self._header = header
         self.size, self.bits, self.has_alpha = header.size, header.bits, header.has_alpha
         self.colour_space, self.colour_origin = plate_space(path, header, options)
-        self.has_profile = self.colour_origin == BY_PROFILE
         self.pixel_aspect, self.frame_rate = header.metadata.pixel_aspect, None
         self.numbers = tuple(range(first_frame, first_frame + count))
         self._shown: tuple[Fraction, ...] = ()

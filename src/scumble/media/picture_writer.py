@@ -108,8 +108,8 @@ def _encoded_by_oiio(path: Path, frame: Frame, space: ColourSpace, settings: Wri
         if not (output.close() and done):
             raise BadOutput(f"{path}: frame {frame.number} cannot be encoded ({reason.strip()}); write an EXR")
         data = spooled.read_bytes()
-    is_kept = frame.source is not None and space == frame.colour_space != colour.DISPLAY and not settings.told
-    if suffix == ".png" and frame.source is not None and is_kept:
+    codes_stay = space == frame.colour_space and not settings.told
+    if suffix == ".png" and codes_stay and frame.source is not None and space != colour.DISPLAY:  # sRGB is named above
         for name, content in gamma_and_primaries(frame.source).items():
             data = with_chunk(data, name, content)
     if suffix == ".dpx":  # the library writes the name of the spool, which differs from run to run

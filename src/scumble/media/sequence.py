@@ -15,7 +15,7 @@ from scumble.media.colour_tags import plate_space
 from scumble.media.pattern import Pattern, folder_pattern, parse_pattern
 from scumble.media.picture_reader import read_frame, read_header, sizes_of_pages
 from scumble.media.picture_writer import write_picture
-from scumble.media.plate import BY_PROFILE, STILLS, Plate, PlateOptions, WriterSettings, formats, not_a_format
+from scumble.media.plate import STILLS, Plate, PlateOptions, WriterSettings, formats, not_a_format
 from scumble.media.timecode import later
 
 
@@ -64,7 +64,6 @@ class StillsPlate(Plate):
             self.other_pictures = len(sizes_of_pages(first)) - 1
         self.size, self.bits, self.has_alpha = header.size, header.bits, header.has_alpha
         self.colour_space, self.colour_origin = plate_space(first, header, options)
-        self.has_profile = self.colour_origin == BY_PROFILE
         self.frame_rate = header.metadata.frame_rate
         self.pixel_aspect = header.metadata.pixel_aspect
 
@@ -126,7 +125,7 @@ class StillsPlate(Plate):
                 own = read_header(file, self.layer, self.view)
                 space, _ = plate_space(file, own, self.options)
             except BadPlate as error:
-                raise BadPlate(f"frame {number}: {error}") from error
+                raise self._named(number, error) from error
             self._check_size(number, own.size)
             if space != self.colour_space:
                 raise BadPlate(
@@ -140,6 +139,10 @@ class StillsPlate(Plate):
                     f"{file}: frame {number} {has} {other}, unlike the first; write all frames with the same channels,"
                     " or leave it out with --frames"
                 )
+
+    def _named(self, number: int, error: BadPlate) -> BadPlate:
+        """What is wrong with a frame, with its number where there are several."""
+        return BadPlate(f"frame {number}: {error}" if self.pattern else str(error))
 
     def _check_size(self, number: int, size: tuple[int, int]) -> None:
         if size != self.size:
@@ -157,7 +160,7 @@ class StillsPlate(Plate):
                     own = read_header(self.files[number], self.layer, self.view).overscan
                 except BadPlate as error:
                     if number in must:
-                        raise BadPlate(f"frame {number}: {error}" if self.pattern else str(error)) from error
+                        raise self._named(number, error) from error
                     continue
                 most = Margin(*(max(a, b) for a, b in zip(most, own, strict=True)))
         return most
@@ -177,7 +180,7 @@ class StillsPlate(Plate):
         try:
             frame = read_frame(self.files[number], number, self.colour_space, self.layer, margin, self.view)
         except BadPlate as error:
-            raise BadPlate(f"frame {number}: {error}" if self.pattern else str(error)) from error
+            raise self._named(number, error) from error
         height, width = margin.of(frame.pixels).shape[:2]
         self._check_size(number, (width, height))
         return replace(frame, metadata=self._counted(number, frame.metadata))

@@ -215,7 +215,8 @@ def _with_overscan(
     if output is None or not output.is_exr or not as_plate:
         return size, Margin()
     # measured on the whole plate, so that all chunks have one size
-    margin = Margin(*map(max, *(p.overscan(plate.numbers, numbers) for p in (plate, plate, *output.eyes))))
+    margins = [eye.overscan(plate.numbers, numbers) for eye in (plate, *output.eyes)]
+    margin = Margin(*map(max, zip(*margins, strict=True)))
     if not any(margin):
         return size, margin
     size, margin = on_grid(plate.size, size, margin, look.architecture.stride)

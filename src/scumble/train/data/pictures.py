@@ -38,10 +38,10 @@ def load_picture(path: Path) -> Image.Image:
     """RGB, upright, in sRGB. Raises BadPlate naming what is wrong with the file."""
     by_chunks = path.suffix.lower() in (".png", ".apng") and path.is_file() and names_colours(path)
     if path.suffix.lower() in BY_OIIO or by_chunks:
-        pixels, alpha = read_picture(path)
         if by_chunks:
-            display, _ = read_displayed(path)
+            display, alpha = read_displayed(path)
         else:
+            pixels, alpha = read_picture(path)
             display = to_working(pixels, LINEAR if path.suffix.lower() in LINEAR_FORMATS else DISPLAY).pixels
         if alpha is not None:
             display = display * alpha + (1 - alpha)
