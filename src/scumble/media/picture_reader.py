@@ -144,9 +144,9 @@ def read_frame(
 
 
 def read_pages(path: Path, numbers: Mapping[int, int], space: ColourSpace) -> Iterator[Frame]:
-    """The pictures of a file of several, a WebP that moves or a TIFF of pages, in its order.
+    """Pages of a TIFF, in the order of the file: `numbers` has their places by the numbers that they get.
 
-    `numbers` are their places in the file by the numbers that they get. Raises BadPlate.
+    Raises BadPlate.
     """
     source, first, chosen = _opened(path)
     with closing(source):

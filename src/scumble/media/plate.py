@@ -165,8 +165,8 @@ class Plate(ABC):
         """The plate with each missing frame a repetition of the one before it, of the first one at its beginning."""
         raise BadPlate(f"{self.path}: {self.kind} without missing frames; leave --missing out")
 
-    def with_options(self, options: PlateOptions) -> Plate:
-        """The same frames, understood otherwise. Raises BadPlate."""
+    def with_view(self, view: str) -> Plate:
+        """The same frames of a stereo EXR as another eye sees them. Raises BadPlate."""
         raise BadPlate(f"{self.path}: a {self.kind} has one picture a frame; leave --view out")
 
     @abstractmethod

@@ -95,10 +95,10 @@ class StillsPlate(Plate):
         whole.numbers = tuple(whole.files)
         return whole
 
-    def with_options(self, options: PlateOptions) -> StillsPlate:
-        """See `Plate.with_options`."""
+    def with_view(self, view: str) -> StillsPlate:
+        """See `Plate.with_view`."""
         kind: Literal["sequence", "still"] = "still" if self.kind == "still" else "sequence"
-        own = StillsPlate(self.path, kind, self.files, self.pattern, options)
+        own = StillsPlate(self.path, kind, self.files, self.pattern, replace(self.options, view=view))
         own.repeated = self.repeated
         return own
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -154,7 +154,7 @@ class Output:
         eyes = []
         for view in plate.views[1:]:
             with suppress(BadPlate):  # an eye that lacks the layer stays as it is, with a note
-                eyes.append(plate.with_options(replace(plate.options, view=view)))
+                eyes.append(plate.with_view(view))
         return tuple(eyes)
 
     @property
