@@ -177,3 +177,18 @@ def test_other_subsampled_channels_are_refused_with_a_remedy(tmp_path: Path) -> 
     (tmp_path / "odd.exr").write_bytes(LUMINANCE_CHROMA.read_bytes().replace(b"RY\0", b"QY\0", 1))
     said = render(tmp_path, "odd.exr", "--look", "identity", "-o", "out.exr", code=2)
     assert "write it as RGB" in said
+
+
+def test_statistics_are_those_of_the_default_eye_alone(tmp_path: Path) -> None:
+    """What the right eye sees in another frame changes nothing in the first one."""
+    painted = []
+    for name, seed in (("a", 5), ("b", 6)):
+        for number in (1, 2):
+            eye = planes(4 if number == 1 else seed, ["R", "G", "B"])
+            right = {f"right.{c}": p if number == 1 else p * np.float16(seed - 4) for c, p in eye.items()}
+            whole = planes(3 + number, ["R", "G", "B"]) | right
+            written(tmp_path / f"{name}.{number:04d}.exr", [({"multiView": ["left", "right"]}, whole)])
+        render(tmp_path, f"{name}.####.exr", "--look", "composition", "-o", f"{name}_out.####.exr")
+        ((_, channels),) = read(tmp_path / f"{name}_out.0001.exr")
+        painted.append(channels)
+    assert all(same(painted[0][channel], painted[1][channel]) for channel in [*"RGB", *RIGHT])

@@ -199,3 +199,30 @@ def test_a_codec_that_does_not_take_hdr10_metadata_is_said(tmp_path: Path) -> No
         "render", str(plate), "--look", "identity", "-o", str(tmp_path / "out.mov"), "--codec", "prores", "--dry-run"
     )
     assert "prores does not take them; hevc-10 does" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("curve", "light"),
+    [(4, 0.5**2.2), (5, 0.5**2.8), (9, 10**-1.0), (10, 10**-1.25), (17, 52.37 / 48 * 0.5**2.6)],
+)
+def test_a_code_in_the_middle_has_the_light_of_its_curve(curve: int, light: float) -> None:
+    """By the formulas of ITU-T H.273, table 3."""
+    space = space_of(1, curve)
+    assert space is not None
+    found = srgb_to_linear(space.to_reference(np.full((1, 3), 0.5, np.float32)))
+    np.testing.assert_allclose(found, light, rtol=1e-4)
+
+
+def test_another_space_has_its_own_matrix_and_the_range_of_the_plate(tmp_path: Path) -> None:
+    plate, output = tmp_path / "plate.mp4", tmp_path / "out.mp4"
+    movie(plate, "libx264", {"crf": "0"}, Tags(9, 14, 9, 2))
+    passed_through(plate, output, codec="h264", out_space="sRGB")
+    assert seen(output)[0] == Tags(1, 1, 1, 2)
+    before, after = (next(open_plate(p).read([1])) for p in (plate, output))
+    right = before.colour_space.to_reference(before.pixels)
+    inside = (right > 0.02).all(axis=2) & (right < 0.98).all(axis=2)
+    assert inside.sum() > 300
+    # in the middle of squares: chroma is shared with the neighbours at their edges
+    middle = np.zeros_like(inside)
+    middle[4::16, 4::16] = middle[8::16, 8::16] = True
+    assert np.abs(after.pixels - right)[inside & middle].max() * 255 <= 2.5

@@ -66,3 +66,17 @@ def test_chroma_that_is_finer_than_its_plane_is_averaged() -> None:
     middle = [(0.5 - 0.5 * 0.2126 - 0.5 * 0.0722) / 1.8556, (0.5 - 0.5 * 0.2126 - 0.5 * 0.0722) / 1.5748]
     for plane, chroma in zip(planes[1:], middle, strict=True):
         assert np.abs(plane[1:-1, 2:6].astype(int) - (128 + 224 * chroma)).max() <= 1
+
+
+def test_chroma_between_its_samples_lies_on_a_line() -> None:
+    """Blue rises by 4 codes a row of its plane, red by 4 a column: from row to row and column to column by half of it."""
+    picture = av.VideoFrame(32, 24, "yuv420p")
+    rows, columns = np.mgrid[0:12, 0:16]
+    for plane, codes in zip(picture.planes, (np.full((24, 32), 120), 100 + 4 * rows, 90 + 4 * columns), strict=True):
+        padded = np.zeros((plane.height, plane.line_size), np.uint8)
+        padded[:, : plane.width] = codes
+        plane.update(padded.tobytes())
+    pixels, _ = rgb_of(picture, 1, True)
+    blue, red = np.diff(pixels[4:-4, 8, 2]), np.diff(pixels[8, 4:-4, 0])
+    np.testing.assert_allclose(blue, 2 / 255 * 1.8556, rtol=1e-3)
+    np.testing.assert_allclose(red, 2 / 255 * 1.5748, rtol=1e-3)
