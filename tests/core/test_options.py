@@ -75,13 +75,14 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "burn_in": (True, {}),
     "proxy": (2, {}),
     "precision": ("fast", {}),
+    "memory": (10**9, {}),
     "engine": ("torch", {}),
     "first_frame": (FRAME + 4, {}),
 }
 
 
 # the options that leave the pixels of a frame as they are; a movie's codec does not, but movies are never gone on with
-KEEPS = {"frames", "frame_rate", "missing", "overwrite", "codec"}
+KEEPS = {"memory", "frames", "frame_rate", "missing", "overwrite", "codec"}
 
 
 @pytest.fixture(scope="module")

@@ -30,13 +30,15 @@ def same(a: Any, b: Any) -> bool:
     return bool(a.dtype == b.dtype and a.tobytes() == b.tobytes())
 
 
-def windowed(path: Path, whole: Any, left: int, top: int, width: int, height: int) -> None:
+def windowed(
+    path: Path, whole: Any, left: int, top: int, width: int, height: int, display: tuple[int, int] = (160, 90)
+) -> None:
     """`whole` is a wide world; the file holds a window of it, the display window stands at (100, 60)."""
     window = whole[top : top + height, left : left + width]
     corner = np.array([left - 100, top - 60], np.int32)
     header = {
         "dataWindow": (corner, corner + np.array([width - 1, height - 1], np.int32)),
-        "displayWindow": (np.array([0, 0], np.int32), np.array([159, 89], np.int32)),
+        "displayWindow": (np.array([0, 0], np.int32), np.array(display, np.int32) - 1),
     }
     planes = {c: np.ascontiguousarray(window[:, :, i], np.float32) for i, c in enumerate("RGB")}
     OpenEXR.File(header, planes).write(str(path))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 from fractions import Fraction
+from math import prod
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import OpenEXR
 import pytest
@@ -20,7 +22,7 @@ from scumble.media.open import open_plate
 from scumble.media.plate import PlateOptions
 from scumble.rendering.job import job_of
 from scumble.rendering.options import RenderSettings
-from scumble.rendering.run import render
+from scumble.rendering.run import render, run
 
 HEIGHT, WIDTH = 48, 80
 
@@ -177,6 +179,30 @@ def test_data_windows_are_kept_and_do_not_swim(lines: int | None, tmp_path: Path
     other = render(tmp_path / "q.####.exr", look, tmp_path / "b.exr", RenderSettings(lines=lines, stats=stats))
     inside = (slice(120, -120), slice(120, -120))
     np.testing.assert_array_equal(read(other.files[0])[0][1]["R"][inside], found[1][1]["R"][inside])
+
+
+def test_data_far_smaller_than_its_picture_is_painted_alone_and_as_in_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the bit where the statistics are the same; a matte of the picture's size fits too."""
+    world = srgb_to_linear(scene(3, 1200, 1500))
+    windowed(tmp_path / "p.0001.exr", world, 1000, 500, 90, 70, display=(1500, 1200))
+    windowed(tmp_path / "p.0002.exr", world, 1030, 520, 60, 80, display=(1500, 1200))
+    cv2.imwrite(str(tmp_path / "m.png"), (np.arange(1500)[None].repeat(1200, 0) % 256).astype(np.uint8))
+    settings = RenderSettings(lines=400, stats=tmp_path / "s.json", matte=str(tmp_path / "m.png"))
+    look = random_look(2)
+    painted = []
+    for name in "ab":
+        job = job_of(tmp_path / "p.####.exr", look, tmp_path / f"{name}.####.exr", settings)
+        painted.append((prod(job.plan.painted_size), run(job).files))
+        monkeypatch.setattr("scumble.rendering.plan._data_alone", lambda *_: None)
+    (small, alone), (large, whole) = painted
+    assert small < large / 4
+    for one, other in zip(alone, whole, strict=True):
+        of_one, of_other, plate = (read(f)[0][1] for f in (one, other, tmp_path / one.name.replace("a", "p")))
+        for channel in "RGB":
+            assert same(of_one[channel], of_other[channel])
+            assert not same(of_one[channel], plate[channel])
 
 
 def test_identity_keeps_every_code_of_every_window(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""One contract for both back ends; strips equal the frame; the graph agrees with training's arithmetic."""
+"""One contract for both back ends; windows equal the frame; the graph agrees with training's arithmetic."""
 
 from __future__ import annotations
 
@@ -115,40 +115,53 @@ def test_pooled_statistics_weigh_the_views() -> None:
 
 
 @pytest.mark.parametrize("precision", ["f32", "fast"])
-@pytest.mark.parametrize("rows", [1, 3, 10])
+@pytest.mark.parametrize("pixels", [1, 20_000, 40_000])
 @pytest.mark.parametrize("architecture", [SMALL, PAINTER], ids=["unet", "painter"])
-def test_strips_equal_the_frame_to_the_bit(precision: str, rows: int, architecture: Architecture) -> None:
+def test_windows_equal_the_frame_to_the_bit(precision: str, pixels: int, architecture: Architecture) -> None:
     look = random_look(3, architecture)
     baked = bake(look, random_statistics(look, 3))
     painter = open_engine("openvino").painter(baked, precision)  # type: ignore[arg-type]
-    pixels = picture(203, 61, 3)
-    stride = architecture.stride
-    whole = tiling.paint(pixels, painter, stride, baked.halo, strip_pixels=1 << 30)
-    strips = tiling.paint(pixels, painter, stride, baked.halo, strip_pixels=rows * stride * 64)
-    assert np.array_equal(whole, strips)
+    plate, stride = picture(413, 261, 3), architecture.stride
+    seen = []
+
+    def watched(window: np.ndarray) -> np.ndarray:
+        seen.append(window.shape)
+        return painter(window)
+
+    whole = tiling.paint(plate, painter, stride, baked.halo, window_pixels=1 << 30)
+    assert np.array_equal(whole, tiling.paint(plate, watched, stride, baked.halo, window_pixels=pixels))
+    assert len(set(seen)) == 1 < len(seen)  # one shape: one graph is compiled
 
 
 def test_a_short_halo_would_be_noticed() -> None:
-    """The test above can fail: with half the halo, strips differ."""
+    """The test above can fail: with a shorter halo, windows differ."""
     look = random_look(3)
     baked = bake(look, random_statistics(look, 3))
     painter = open_engine("openvino").painter(baked, "f32")
     pixels = picture(203, 61, 3)
-    whole = tiling.paint(pixels, painter, SMALL.stride, baked.halo, strip_pixels=1 << 30)
-    strips = tiling.paint(pixels, painter, SMALL.stride, 8, strip_pixels=8 * 64)
-    assert not np.array_equal(whole, strips)
+    whole = tiling.paint(pixels, painter, SMALL.stride, baked.halo, window_pixels=1 << 30)
+    windows = tiling.paint(pixels, painter, SMALL.stride, 8, window_pixels=8 * 64)
+    assert not np.array_equal(whole, windows)
 
 
-@given(height=st.integers(1, 60), rows=st.integers(1, 70), halo=st.integers(0, 5))
-def test_strips_cover_every_row_once_on_the_grid(height: int, rows: int, halo: int) -> None:
+@given(
+    size=st.tuples(st.integers(1, 600), st.integers(1, 600)), halo=st.integers(0, 20), most=st.integers(1, 1 << 18)
+)  # fmt: skip
+def test_windows_cover_every_pixel_once_on_the_grid(size: tuple[int, int], halo: int, most: int) -> None:
     stride = 8
-    covered = []
-    for first, last, top, bottom in tiling.strips(height * stride, rows, halo * stride, stride):
-        covered += range(first, last)
-        assert top % stride == bottom % stride == 0
-        assert top == max(0, first - halo * stride)
-        assert bottom == min(height * stride, last + halo * stride)
-    assert covered == list(range(height * stride))
+    size, halo = (size[0] * stride, size[1] * stride), halo * stride
+    both = tiling.tiles(size, halo, stride, most)
+    for spans, length in zip(both, size, strict=True):
+        assert [x for first, last, _, _ in spans for x in range(first, last)] == list(range(length))
+        for first, last, start, end in spans:
+            assert start % stride == end % stride == 0
+            assert 0 <= start <= max(0, first - halo)
+            assert length >= end >= min(length, last + halo)
+    window = {(below - above, after - before) for *_, above, below in both[0] for *_, before, after in both[1]}
+    assert len(window) == 1
+    (rows, columns), least = window.pop(), (4 * halo + stride) ** 2
+    if most >= least and max(size) < least**0.5 * 16:
+        assert rows * columns <= most
 
 
 def test_unknown_engine() -> None:

@@ -140,7 +140,7 @@ def gaps(numbers: Sequence[int]) -> list[FrameRange]:
 
 
 class Margin(NamedTuple):
-    """Pixels that a frame has beyond the display window: overscan."""
+    """Pixels that a frame has beyond the display window: overscan. Less than 0 where it ends inside."""
 
     left: int = 0
     top: int = 0
@@ -151,6 +151,14 @@ class Margin(NamedTuple):
         """The display window of pixels (H, W, ...) that have this margin."""
         height, width = pixels.shape[:2]
         return pixels[self.top : height - self.bottom, self.left : width - self.right]
+
+    def around(self, pixels: Pixels) -> Pixels:
+        """Pixels (H, W, C) of a display window as a frame with this margin, their edge repeated beyond it."""
+        height, width = pixels.shape[:2]
+        rows = slice(max(0, -self.top), height + min(0, self.bottom))
+        inside = pixels[rows, max(0, -self.left) : width + min(0, self.right)]
+        left, top, right, bottom = (max(0, side) for side in self)
+        return np.pad(inside, ((top, bottom), (left, right), (0, 0)), mode="edge")
 
 
 NO_MARGIN = Margin()

@@ -1,4 +1,4 @@
-"""How much memory this process may still take."""
+"""Sizes of memory, and how much of it this process may still take."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from scumble.core.errors import BadSettings
+
 CGROUP = Path("/sys/fs/cgroup")
+
+UNITS = {"": 1, "M": 10**6, "MB": 10**6, "MIB": 1 << 20, "G": 10**9, "GB": 10**9, "GIB": 1 << 30}
 
 
 def free_memory() -> int | None:
@@ -31,3 +35,16 @@ def _bounds() -> Iterator[int]:
         if limit != resource.RLIM_INFINITY:
             pages = int(Path("/proc/self/statm").read_text().split()[0])
             yield limit - pages * resource.getpagesize()
+
+
+def parse_bytes(text: str) -> int:
+    """Bytes of a text such as 4G, 1.5GB or 800M. Raises BadSettings."""
+    words = text.strip().upper()
+    number = words.rstrip("BGIM")
+    try:
+        size = int(float(number) * UNITS[words[len(number) :]])
+    except (KeyError, ValueError, OverflowError):
+        size = 0
+    if size < 10**6:
+        raise BadSettings(f"memory {text!r}: give a size such as 4G or 800M")
+    return size

@@ -21,7 +21,7 @@ from scumble.media.h273 import Tags, space_of
 from scumble.media.hdr import hdr_of
 from scumble.media.movie_pixels import Orientation, is_rgb, rgb_of, same_matrix, tags_of
 from scumble.media.movie_times import times_of
-from scumble.media.plate import ColourOrigin, Plate, PlateOptions, check_size, formats
+from scumble.media.plate import ColourOrigin, Plate, PlateOptions, check_can_be_read, check_size, formats
 from scumble.media.timecode import later
 
 TAGS = ColourOrigin("its tags")
@@ -52,6 +52,7 @@ class MoviePlate(Plate):
                 if not stream.codec_context:
                     raise BadPlate(f"{path}: no decoder for its picture; write the movie with another codec")
                 check_size(path, stream.width, stream.height)
+                check_can_be_read(path, stream.width, stream.height)
                 said = (stream.average_rate, stream.guessed_rate, stream.base_rate)
                 self.size = (stream.width, stream.height)
                 components = stream.format.components if stream.format else ()

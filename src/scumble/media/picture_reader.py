@@ -20,7 +20,7 @@ from scumble.core.files import spool
 from scumble.core.frames import NO_MARGIN, Frame, Margin, Metadata, Pixels
 from scumble.media.exr import STAMP, opened, straight
 from scumble.media.exr_layers import Chosen, Part, Parts, choose, forget_error, parts_of
-from scumble.media.plate import check_name, check_size, other_kind
+from scumble.media.plate import check_can_be_read, check_name, check_size, other_kind
 from scumble.media.timecode import from_word
 
 PREMULTIPLIED = {".exr"}  # colours are stored multiplied by alpha
@@ -54,8 +54,8 @@ class Header:
     has_alpha: bool
     """Whether the colour layer has alpha."""
     metadata: Metadata
-    overscan: Margin
-    """Pixels that the data window has beyond the display window."""
+    window: Margin
+    """How far the data window reaches beyond the display window; less than 0 where it ends inside."""
     says: Mapping[str, Any]
     """Attributes that speak of colour, and by which an output names how it was made."""
     views: tuple[str, ...] = ()
@@ -74,7 +74,6 @@ def read_header(path: Path, layer: str = "", view: str = "") -> Header:
     size = (spec.full_height, spec.full_width) if turned else (spec.full_width, spec.full_height)
     kind = str(spec.channelformat(chosen.colours[0]))
     bits = int(spec.get_int_attribute("oiio:BitsPerSample", DEPTHS.get(kind, 8)))
-    beyond = Margin(*(max(0, side) for side in _window(spec)))
     says = {
         name: spec.getattribute(name)
         for name in ("oiio:ColorSpace", "colorInteropID", "chromaticities", "dpx:Transfer", "Software", PROFILE, STAMP)
@@ -86,7 +85,7 @@ def read_header(path: Path, layer: str = "", view: str = "") -> Header:
         kind in ("half", "float"),
         chosen.alpha is not None,
         _metadata(spec, _is_premultiplied(path, spec)),
-        beyond,
+        _window(spec),
         says,
         tuple(found.views),
         frozenset(f"{part.name}.{name}" if part.name else name for part in found.parts for name in part.channels),
@@ -222,8 +221,10 @@ def _framed(planes: Pixels, window: Margin, margin: Margin) -> Pixels:
     framed[rows, columns] = planes[row, column]
     # what is neither data nor display window
     known = [
-        (min(before, there.start), max(before + length, there.stop))
-        for before, length, there in zip((margin.top, margin.left), display, (rows, columns), strict=True)
+        (max(0, min(before, there.start)), min(size, max(before + length, there.stop)))
+        for before, length, there, size in zip(
+            (margin.top, margin.left), display, (rows, columns), framed.shape[:2], strict=True
+        )
     ]
     (top, bottom), (left, right) = known
     beyond = ((top, framed.shape[0] - bottom), (left, framed.shape[1] - right), (0, 0))
@@ -379,6 +380,7 @@ def _opened(path: Path, layer: str = "", any_layer: bool = False, view: str = ""
         raise BadPlate(f"{path}: a deep picture; flatten it first (Nuke: DeepToImage)")
     check_size(path, spec.full_width, spec.full_height)
     check_size(path, spec.width, spec.height)
+    check_can_be_read(path, spec.width, spec.height)
     apart = max(map(abs, _window(spec)))
     if apart > MOST_APART:
         raise BadPlate(f"{path}: its data lies {apart} pixels off its picture; take another copy of it")

@@ -31,7 +31,7 @@ MOST_PIXELS = 1 << 28  # 16384 x 16384: as float32 RGB 3 GB; a header that says 
 
 
 # bytes a pixel, measured at 7680x4320: reading took 24 without alpha and 32 with it, a whole render 75
-BYTES_TO_READ, BYTES_TO_RENDER = 28, 75
+BYTES_TO_READ, BYTES_TO_RENDER = 28, 60
 
 LARGE = 1 << 22  # pixels; what is smaller is read without asking how much memory there is, which takes a tenth of a ms
 
@@ -64,6 +64,8 @@ class Plate(ABC):
     options: PlateOptions
     """With which it was opened."""
     numbers: tuple[int, ...]
+    margin: Margin = NO_MARGIN
+    """With which it is read where none is asked for; see `within`."""
     repeated: frozenset[int] = frozenset()
     """Frames that the plate lacks, and that repeat others."""
     frame_rate: Fraction | None
@@ -157,9 +159,16 @@ class Plate(ABC):
         """
         return (number - self.numbers[0]) / (self.frame_rate or Fraction(24))
 
-    def overscan(self, numbers: Sequence[int], wanted: Sequence[int] = ()) -> Margin:
-        """The most that these frames have beyond the display window. Raises BadPlate for a `wanted` one only."""
+    def window(self, numbers: Sequence[int], wanted: Sequence[int] = ()) -> Margin:
+        """The smallest window that holds the data of these frames, by its distances from the display window.
+
+        Raises BadPlate for a `wanted` frame that cannot be read; others are passed over.
+        """
         return NO_MARGIN
+
+    def within(self, margin: Margin) -> Plate:
+        """The same plate, read with this margin where none is asked for."""
+        return self
 
     def repeating(self, holes: Sequence[int]) -> Plate:
         """The plate with each missing frame a repetition of the one before it, of the first one at its beginning."""
@@ -322,6 +331,10 @@ def check_size(path: Path, width: int, height: int) -> None:
             f"{path}: {width}x{height} pixels are more than the {MOST_PIXELS // 10**6} million that Scumble takes;"
             " cut it into parts"
         )
+
+
+def check_can_be_read(path: Path, width: int, height: int) -> None:
+    """Raises BadPlate where a large picture does not fit in the memory that is free."""
     if width * height > LARGE:
         check_memory(path, width, height, BYTES_TO_READ)
 

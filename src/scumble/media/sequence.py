@@ -99,7 +99,7 @@ class StillsPlate(Plate):
         """See `Plate.with_view`."""
         kind: Literal["sequence", "still"] = "still" if self.kind == "still" else "sequence"
         own = StillsPlate(self.path, kind, self.files, self.pattern, replace(self.options, view=view))
-        own.repeated = self.repeated
+        own.repeated, own.margin = self.repeated, self.margin
         return own
 
     def file_of(self, number: int) -> Path:
@@ -151,19 +151,25 @@ class StillsPlate(Plate):
                 f" the plate {self.size[0]}x{self.size[1]}; a plate has one size: leave it out with --frames"
             )
 
-    def overscan(self, numbers: Sequence[int], wanted: Sequence[int] = ()) -> Margin:
-        """See `Plate.overscan`."""
-        most, must = Margin(), set(wanted)
+    def window(self, numbers: Sequence[int], wanted: Sequence[int] = ()) -> Margin:
+        """See `Plate.window`."""
+        windows, must = set(), set(wanted)
         for number in numbers:
-            if self.files[number].suffix.lower() == ".exr":
-                try:
-                    own = read_header(self.files[number], self.layer, self.view).overscan
-                except BadPlate as error:
-                    if number in must:
-                        raise self._named(number, error) from error
-                    continue
-                most = Margin(*(max(a, b) for a, b in zip(most, own, strict=True)))
-        return most
+            if self.files[number].suffix.lower() != ".exr":
+                windows.add(NO_MARGIN)
+                continue
+            try:
+                windows.add(read_header(self.files[number], self.layer, self.view).window)
+            except BadPlate as error:
+                if number in must:
+                    raise self._named(number, error) from error
+        return Margin(*map(max, zip(*windows, strict=True))) if windows else NO_MARGIN
+
+    def within(self, margin: Margin) -> StillsPlate:
+        """See `Plate.within`."""
+        part = copy(self)
+        part.margin = margin
+        return part
 
     def read(self, numbers: Sequence[int], margin: Margin = NO_MARGIN) -> Iterator[Frame]:
         """See `Plate.read`."""
@@ -174,15 +180,16 @@ class StillsPlate(Plate):
                 f" the plate has {format_frames(self.numbers)}"
             )
         for number in numbers:
-            yield self._read(number, margin)
+            yield self._read(number, self.margin if margin == NO_MARGIN else margin)
 
     def _read(self, number: int, margin: Margin) -> Frame:
         try:
             frame = read_frame(self.files[number], number, self.colour_space, self.layer, margin, self.view)
         except BadPlate as error:
             raise self._named(number, error) from error
-        height, width = margin.of(frame.pixels).shape[:2]
-        self._check_size(number, (width, height))
+        height, width = frame.pixels.shape[:2]
+        left, top, right, bottom = margin
+        self._check_size(number, (width - left - right, height - top - bottom))
         return replace(frame, metadata=self._counted(number, frame.metadata))
 
 

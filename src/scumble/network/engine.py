@@ -26,7 +26,7 @@ class Painter(Protocol):
     """A baked look made ready: windows (H, W, 3) in the working space in, the same shape out.
 
     Sides are multiples of the total stride, and a window that is part of a frame starts on the stride
-    grid; `scumble.tiling.paint` sees to both.
+    grid; `scumble.network.tiling.paint` sees to both.
     """
 
     def __call__(self, window: Pixels) -> Pixels: ...

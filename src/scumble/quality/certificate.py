@@ -93,7 +93,7 @@ def probe(look: Look) -> Probe:
     def fixed(pixels: Pixels) -> Pixels:
         return tiling.paint(pixels, painter, baked.architecture.stride, baked.halo)
 
-    strips = tiling.paint(picture, painter, baked.architecture.stride, baked.halo, picture.shape[1] * 64)
+    strips = tiling.paint(picture, painter, baked.architecture.stride, baked.halo, tiling.LEAST_WINDOW // 2)
     return Probe(
         look.name,
         look.hash,

@@ -12,9 +12,9 @@ from scumble.core.colour import DISPLAY, mixed
 from scumble.core.frames import Frame, Paint, Pixels
 from scumble.core.pixels import joint_upsample, resized
 from scumble.core.working_space import Working, from_working, to_working
-from scumble.network import tiling
 from scumble.network.baked import BakedLook
 from scumble.network.engine import Painter
+from scumble.network.tiling import WINDOW_PIXELS, paint
 from scumble.rendering.carry import Carrier
 from scumble.shot.black_points import keep_black_and_white
 from scumble.shot.grain import removed
@@ -28,10 +28,12 @@ class LookInFrame:
     painter: Painter
     share: float = 1.0
     carrier: Carrier | None = None
+    window_pixels: int = WINDOW_PIXELS
+    """That the network sees at once."""
 
     def paint(self, pixels: Pixels) -> Pixels:
         """A picture (H, W, 3) at the network's size as the network alone paints it."""
-        return tiling.paint(pixels, self.painter, self.baked.architecture.stride, self.baked.halo)
+        return paint(pixels, self.painter, self.baked.architecture.stride, self.baked.halo, self.window_pixels)
 
 
 @dataclass(frozen=True)

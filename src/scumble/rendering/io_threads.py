@@ -12,12 +12,10 @@ from scumble.media.plate import Writer
 
 QUEUE = 4  # frames read ahead and waiting to be written, where they are small
 
-WAITING = 1 << 28  # bytes of pixels that may wait on each side: frames of 8K are read and written without waiting
 
-
-def places_for(frame: int) -> int:
-    """How many frames of so many bytes may wait on a side; 0 asks for no thread there."""
-    return min(QUEUE, WAITING // max(1, frame))
+def places_for(frame: int, waiting: int) -> int:
+    """How many frames of `frame` bytes may wait on a side, in `waiting` bytes; 0 asks for no thread there."""
+    return min(QUEUE, waiting // max(1, frame))
 
 
 class ahead:  # noqa: N801 - reads as a phrase: with ahead(frames)

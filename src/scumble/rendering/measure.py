@@ -54,7 +54,7 @@ def _measured(plan: Plan, look: Look) -> list[Measured]:
     for shot, mine in zip(shots, own, strict=True):
         # a file serves other renders too, so it gets all shots; else only shots that are painted
         if settings.stats is not None or any(shot.first - around <= n <= shot.last + around for n in plan.numbers):
-            size = plan.network_size
+            size = plan.canvas_size if min(plan.margin) < 0 else plan.network_size
             statistics = shot_statistics(look, plate, size, settings.colouring, shot, mine, without_grain, must)
             wanted.append(Measured(shot, statistics))
     if settings.stats is not None:

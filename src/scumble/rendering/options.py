@@ -55,6 +55,12 @@ def lines_of(given: Any) -> Any:
     return given
 
 
+def _memory(given: Any) -> Any:
+    from scumble.core.memory import parse_bytes
+
+    return parse_bytes(given) if isinstance(given, str) else given
+
+
 def _palette(given: Any) -> Any:
     from scumble.look.making import style_picture
     from scumble.network.palette import Palette
@@ -225,6 +231,11 @@ class RenderSettings:
     precision: Literal["auto", "f32", "fast"] = option(
         "auto", "f32 is exact on every machine, fast is bf16. auto: fast for 8-bit movies, f32 otherwise.", panel=RUNNING,
         recipe="the precision", api="render",
+    )  # fmt: skip
+    memory: int | None = option(
+        None, "About the most memory that a render takes, as in 4G. Less of it paints large frames in smaller windows: the"
+        " same pixels, more slowly. What a frame itself needs is taken in any case.",
+        panel=RUNNING, metavar="SIZE", text=str, read=_memory,
     )  # fmt: skip
     engine: str = option("openvino", "What runs the network: openvino or torch.", panel=RUNNING, recipe=True)
 

@@ -21,13 +21,11 @@ from scumble.media.pattern import NamedFolder, output_pattern, parse_pattern
 from scumble.media.picture_reader import channel_names, part_names
 from scumble.media.picture_writer import space_of
 from scumble.media.plate import (
-    BYTES_TO_RENDER,
     STILLS,
     WRITTEN_MOVIES,
     Plate,
     Tracks,
     WriterSettings,
-    check_memory,
     not_a_format,
 )
 from scumble.media.tracks import tracks_of
@@ -168,7 +166,6 @@ class Output:
         """Refuse, before any work, frames unlike the others, and files in the way. Raises BadPlate, BadOutput."""
         check_files(self.path, self.files, self.plate, self.settings.overwrite, self.is_sequence)
         check_writable(self.files[0])
-        check_memory(self.plate.path, *self.plate.size, BYTES_TO_RENDER)
         self.plate.check([number for number in self.numbers if number not in self.plate.repeated])
 
     def writer_settings(self, breadth: float, stamp: str, frame_stamp: Callable[[int], str]) -> WriterSettings:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import prod
 from pathlib import Path
 
 from scumble.core.errors import BadPlate, BadSettings
-from scumble.core.frames import MOST_FRAMES, Frame, FrameRange, Margin, format_frames, gaps
+from scumble.core.frames import MOST_FRAMES, NO_MARGIN, Frame, FrameRange, Margin, format_frames, gaps
 from scumble.core.keyed import Keyed
 from scumble.look.look import Look
 from scumble.media.open import open_plate
@@ -22,6 +23,8 @@ from scumble.shot.matte import Matte, shaped
 from scumble.shot.motion import Vectors, vectors_of
 from scumble.shot.open_matte import parse_matte
 
+BEYOND = 16  # pixels at the network's size that resizing reaches further than the network
+
 LEAST = 16  # lines and columns that the network sees; strokes are drawn at an eighth of them
 
 
@@ -34,7 +37,7 @@ class Plan:
     numbers: tuple[int, ...]
     network_size: tuple[int, int]  # width, height of the display window as the network sees it
     frame_size: tuple[int, int]  # width, height of the finished picture: the plate's, except for proxies
-    margin: Margin  # overscan that is painted along, on the network's grid
+    margin: Margin  # overscan that is painted along, or less than 0 where there is no data; on the network's grid
     precision: Precision
     settings: RenderSettings
     matte: Matte | None = None  # where the looks paint; None is the whole frame
@@ -73,11 +76,15 @@ class Plan:
         return canvas(self.plate.size, self.network_size, self.margin)
 
     @property
+    def painted_size(self) -> tuple[int, int]:
+        """Width and height of a painted frame with its margin."""
+        (width, height), m = self.frame_size, self.margin
+        return width + m.left + m.right, height + m.top + m.bottom
+
+    @property
     def frame_bytes(self) -> int:
         """Of the pixels of a frame with its margin, red, green, blue and alpha."""
-        width, height = self.frame_size
-        m = self.margin
-        return (width + m.left + m.right) * (height + m.top + m.bottom) * 4 * (3 + self.plate.has_alpha)
+        return prod(self.painted_size) * 4 * (3 + self.plate.has_alpha)
 
     def read(self, numbers: Sequence[int]) -> Iterator[Frame]:
         """The plate's frames, at the size at which they are painted."""
@@ -86,7 +93,7 @@ class Plan:
 
     @property
     def proxy_size(self) -> tuple[int, int]:
-        """Width and height of a painted frame."""
+        """Width and height of the display window as it is written."""
         return proxy_size(self.plate.size, self.settings.proxy)
 
 
@@ -166,7 +173,8 @@ def plan(
         raise BadSettings("statistics are of one look; leave --stats out where there are several")
     find_engine(settings.engine)
     size = _network_size(plate.size, settings)
-    size, margin = _with_overscan(plate, numbers, size, looks[0][1], settings, output)
+    every = [look for _, look in (*looks, *matte_looks)]
+    size, margin = _with_window(plate, numbers, size, every, settings, output)
     precision: Precision = "f32"
     if settings.precision != "auto":
         precision = settings.precision
@@ -183,7 +191,8 @@ def plan(
     small = proxy_size(plate.size, settings.proxy)
     frame_size = size if small[1] < size[1] and settings.proxy > 1 else small
     words = tuple(asked for asked, _ in matte_looks)
-    made = Plan(plate, looks, numbers, size, frame_size, margin, precision, settings, matte, others, words)
+    part = plate.within(margin) if min(margin) < 0 else plate
+    made = Plan(part, looks, numbers, size, frame_size, margin, precision, settings, matte, others, words)
     if "vectors" in (settings.stabilize, settings.on_warp):  # refused before any work
         vectors = vectors_in(made)
         if settings.on_warp == "vectors" and vectors.backward is None:
@@ -201,25 +210,27 @@ def _network_size(plate: tuple[int, int], settings: RenderSettings) -> tuple[int
     return max(LEAST, round(seen)), round(max(LEAST, lines))
 
 
-def _with_overscan(
+def _with_window(
     plate: Plate,
     numbers: tuple[int, ...],
     size: tuple[int, int],
-    look: Look,
+    looks: Sequence[Look],
     settings: RenderSettings,
     output: Output | None,
 ) -> tuple[tuple[int, int], Margin]:
-    """The network's size, and the overscan that is painted along where an EXR can hold it. Raises BadPlate."""
+    """The network's size, and the window that is painted where an EXR can hold it. Raises BadPlate."""
     # files for review hold neither other layers nor windows
     as_plate = settings.proxy == 1 and settings.compare is None and not settings.burn_in
     if output is None or not output.is_exr or not as_plate:
-        return size, Margin()
+        return size, NO_MARGIN
     # measured on the whole plate, so that all chunks have one size
-    margins = [eye.overscan(plate.numbers, numbers) for eye in (plate, *output.eyes)]
-    margin = Margin(*map(max, zip(*margins, strict=True)))
+    windows = [eye.window(plate.numbers, numbers) for eye in (plate, *output.eyes)]
+    window = Margin(*map(max, zip(*windows, strict=True)))
+    part = _data_alone(plate, window, size, looks, settings)
+    margin = part or Margin(*(max(0, side) for side in window))
     if not any(margin):
         return size, margin
-    size, margin = on_grid(plate.size, size, margin, look.architecture.stride)
+    size, margin = on_grid(plate.size, size, margin, max(look.architecture.stride for look in looks))
     width, height = plate.size[0] + margin.left + margin.right, plate.size[1] + margin.top + margin.bottom
     if width * height > MOST_OVERSCAN * plate.size[0] * plate.size[1]:
         raise BadPlate(
@@ -227,6 +238,24 @@ def _with_overscan(
             f"{plate.size[1]}; crop its data windows (Nuke: Crop, reformat off)"
         )
     return size, margin
+
+
+def _data_alone(
+    plate: Plate, window: Margin, size: tuple[int, int], looks: Sequence[Look], settings: RenderSettings
+) -> Margin | None:
+    """The window of the data with all that its painting depends on, where that is far smaller than the picture.
+
+    Outside it an EXR holds nothing. None where other frames or painted frames are brought along: those need it all.
+    """
+    carries = settings.carry and any(look.painted_frames for look in looks)
+    if carries or settings.stabilize or settings.on_warp:
+        return None
+    halo = max(look.architecture.receptive_field() for look in looks) + BEYOND
+    beyond = -(-halo * plate.size[1] // size[1])
+    part = Margin(*(min(max(0, side), side + beyond) for side in window))
+    width, height = plate.size[0] + part.left + part.right, plate.size[1] + part.top + part.bottom
+    small = 0 < width * height < plate.size[0] * plate.size[1] / 2 and width > 0
+    return part if small else None
 
 
 def vectors_in(plan: Plan) -> Vectors:

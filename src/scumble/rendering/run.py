@@ -24,6 +24,7 @@ from scumble.rendering.frame import Painting, composed, finished, finished_in_pa
 from scumble.rendering.io_threads import Behind, ahead, places_for
 from scumble.rendering.job import Job, job_of
 from scumble.rendering.measure import measure
+from scumble.rendering.memory_bound import bound_of
 from scumble.rendering.on_twos import on_twos
 from scumble.rendering.options import RenderSettings
 from scumble.rendering.output import Output
@@ -93,7 +94,7 @@ def run(
     clear_parts(output.files)
     for matte in plan.mattes:
         prepare(matte)
-    schedule = Schedule(plan, measure(plan))  # each shot measured once; who paints which frame
+    schedule = Schedule(plan, measure(plan), bound_of(plan, output))  # each shot measured once; who paints which frame
     todo = _to_do(plan, output, schedule)
     if todo:
         shot, total, count = plan.plate.path.name, len(plan.numbers), itertools.count(len(plan.numbers) - len(todo) + 1)
@@ -104,7 +105,7 @@ def run(
             watch,
             lambda n: tell(FrameDone(shot, next(count), total, time.monotonic() - started, n)),
         )
-    notes = (*schedule.notes(), *(note for matte in plan.mattes for note in noticed(matte)))
+    notes = (*schedule.bound.notes, *schedule.notes(), *(note for matte in plan.mattes for note in noticed(matte)))
     seconds, kept = time.monotonic() - started, len(plan.numbers) - len(todo)
     return Rendered(output.files, len(todo), seconds, kept, notes if todo else ())
 
@@ -132,7 +133,8 @@ def _paint(
     writer = open_writer(output.path, described)
     try:
         with ExitStack() as stack:
-            eyes, places = [plan, *(replace(plan, plate=eye) for eye in output.eyes)], places_for(plan.frame_bytes)
+            eyes = [plan, *(replace(plan, plate=eye) for eye in output.eyes)]
+            places = places_for(plan.frame_bytes, schedule.bound.waiting)
             painted = [_painted(own, schedule, stack.enter_context(ahead(own.read(needed), places))) for own in eyes]
             behind = stack.enter_context(Behind(writer, places))
             for done, *others in zip(*painted, strict=True):

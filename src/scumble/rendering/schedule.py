@@ -14,11 +14,13 @@ from scumble.core.working_space import to_working
 from scumble.look.bake import bake
 from scumble.look.look import Look
 from scumble.look.painted_frame import PaintedFrame
+from scumble.network.baked import BakedLook
 from scumble.network.engine import open_engine
 from scumble.network.palette import OWN_COLOURS
 from scumble.rendering.carry import Carrier, Residual
 from scumble.rendering.frame import LookInFrame
 from scumble.rendering.measure import Measurements
+from scumble.rendering.memory_bound import MemoryBound
 from scumble.rendering.neighbours import Neighbours
 from scumble.rendering.plan import Plan
 from scumble.shot.grain import removed
@@ -27,7 +29,7 @@ from scumble.shot.grain import removed
 class Schedule:
     """Who paints which frame: looks baked with the statistics of every shot, compiled when their turn comes."""
 
-    def __init__(self, plan: Plan, measured: Measurements) -> None:
+    def __init__(self, plan: Plan, measured: Measurements, bound: MemoryBound = MemoryBound()) -> None:
         self.plan = plan
         self.measured = [measured[look.hash] for _, look in plan.looks]
         settings = plan.settings
@@ -40,10 +42,12 @@ class Schedule:
             settings.on_warp is not None,
         )
         self.engine = open_engine(settings.engine)
+        self.bound = bound
         self.ready: dict[tuple[int, int], LookInFrame] = {}
         # looks in mattes of their own paint beside these
         self.others = [
-            Schedule(replace(plan, looks=((0, look),), matte_looks=()), measured) for _, look in plan.matte_looks
+            Schedule(replace(plan, looks=((0, look),), matte_looks=()), measured, self.bound)
+            for _, look in plan.matte_looks
         ]
         self.digests: dict[tuple[int, int], str] = {}
         self.carried = [self._carried(look) for _, look in plan.looks]
@@ -101,8 +105,12 @@ class Schedule:
 
     def _baked(self, look: int, place: int) -> LookInFrame:
         baked = bake(self.plan.looks[look][1], self.measured[look][place].statistics, self.plan.settings.colouring)
-        ready = LookInFrame(baked, self.engine.painter(baked, self.plan.precision))
+        ready = self._look_in_frame(baked)
         return replace(ready, carrier=self._carrier(look, place, ready))
+
+    def _look_in_frame(self, baked: BakedLook) -> LookInFrame:
+        painter = self.engine.painter(baked, self.plan.precision)
+        return LookInFrame(baked, painter, window_pixels=self.bound.window_pixels)
 
     def _carried(self, look: Look) -> list[PaintedFrame]:
         """The look's painted frames whose plates are in this plate."""
@@ -129,7 +137,7 @@ class Schedule:
         # a residual is measured against the look's own colours, which the painter saw
         if self.plan.settings.colouring != OWN_COLOURS:
             baked = bake(self.plan.looks[look][1], self.measured[look][place].statistics)
-            ready = LookInFrame(baked, self.engine.painter(baked, self.plan.precision))
+            ready = self._look_in_frame(baked)
         size, margin = self.plan.network_size, self.plan.margin
         scale = size[1] / self.plan.plate.size[1]
         top, left = round(margin.top * scale), round(margin.left * scale)

@@ -61,7 +61,7 @@ def files_identity(plate: Plate, numbers: Sequence[int]) -> str:
     """
     files = [digest(path) for path in plate.files_of(numbers)]
     means = plate.options.colours.identity if plate.colour_space.conversion is not None else ""
-    read_as = [plate.layer, plate.options.view, str(plate.colour_space), means]
+    read_as = [plate.layer, plate.margin, plate.options.view, str(plate.colour_space), means]
     return hashlib.sha256(repr([files, read_as]).encode()).hexdigest()
 
 

@@ -68,8 +68,7 @@ class FileMatte:
         if own != size:
             how = cv2.INTER_AREA if own[0] > size[0] else cv2.INTER_LINEAR
             values = np.asarray(cv2.resize(values, size, interpolation=how), np.float32).reshape(size[1], size[0], 1)
-        around = ((margin.top, margin.bottom), (margin.left, margin.right), (0, 0))
-        return unit_range(np.pad(values, around, mode="edge"))
+        return unit_range(margin.around(values))
 
     def _frame(self, place: int) -> Frame:
         """A movie's frame. The movie stays open: seeking decodes again from a key frame."""

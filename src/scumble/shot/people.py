@@ -246,8 +246,7 @@ class PersonMatte:
             matte = np.zeros((height, width, 1), np.float32)
         else:
             matte = refined(mask, own.colours.astype(np.float32) / np.float32(255))[:, :, None]
-        around = ((margin.top, margin.bottom), (margin.left, margin.right), (0, 0))
-        return np.pad(matte, around, mode="edge")
+        return margin.around(matte)
 
     def files_of(self, number: int) -> list[Path]:
         """The plate's own files around the frame: the matte changes with them."""

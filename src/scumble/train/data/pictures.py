@@ -16,7 +16,7 @@ from scumble.core.working_space import to_working
 from scumble.media.colour_tags import LINEAR_FORMATS
 from scumble.media.displayed import read_displayed
 from scumble.media.picture_reader import embedded_profile, read_picture
-from scumble.media.plate import check_size
+from scumble.media.plate import check_can_be_read, check_size
 from scumble.media.png_chunks import names_colours
 
 # OpenImageIO reads depths, layouts and colour models of these that Pillow does not
@@ -64,6 +64,7 @@ def _by_pillow(path: Path) -> Image.Image:
     try:
         with Image.open(path) as opened:  # of an animated picture the first frame
             check_size(path, *opened.size)
+            check_can_be_read(path, *opened.size)
             opened.load()
             return _to_srgb(ImageOps.exif_transpose(opened))
     except BadPlate:
