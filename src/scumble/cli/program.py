@@ -13,6 +13,7 @@ import typer
 from scumble.cli import terminal
 from scumble.cli.apps import ClickException, app, data_app, look_app, weights_app
 from scumble.cli.doctor import doctor
+from scumble.cli.edit import edit
 from scumble.cli.grammar import SeveralValues, WithSettings
 from scumble.cli.look import look_info, look_make, look_mix
 from scumble.cli.quality import evaluate, qc
@@ -32,6 +33,7 @@ app.command(cls=WithSettings)(render)
 app.command()(matte)
 app.command(cls=SeveralValues)(sheet)
 app.command()(shots)
+app.command(cls=SeveralValues)(edit)
 app.command()(train)
 app.command(cls=SeveralValues)(evaluate)
 app.command()(qc)

@@ -20,19 +20,11 @@ def later(timecode: str, frames: int, rate: Fraction) -> str | None:
     >>> later("23:59:59:23", 1, Fraction(2997, 125))
     '00:00:00:00'
     """
-    match = TIMECODE.fullmatch(timecode)
     counted = round(rate)  # frames that a second of timecode counts
-    if match is None or counted < 1:
+    count, drops = frames_of(timecode, rate), ";" in timecode
+    if count is None:
         return None
-    hour, minute, second, frame = (int(part) for part in match.groups())
-    drops = ";" in timecode
-    if minute > 59 or second > 59 or frame >= counted or (drops and counted % 30):
-        return None
-    dropped = 2 * (counted // 30) if drops else 0  # numbers a minute, but for every tenth minute
-    if dropped and second == 0 and minute % 10 and frame < dropped:
-        return None
-    minutes = 60 * hour + minute
-    count = (60 * minutes + second) * counted + frame - dropped * (minutes - minutes // 10)
+    dropped = _dropped(counted, drops)
     of_ten_minutes = 600 * counted - 9 * dropped
     count = (count + frames) % (144 * of_ten_minutes)
     tens, rest = divmod(count, of_ten_minutes)
@@ -43,6 +35,32 @@ def later(timecode: str, frames: int, rate: Fraction) -> str | None:
     digits = max(2, len(str(counted - 1)))
     clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
     return f"{clock}{';' if drops else ':'}{frame:0{digits}}"
+
+
+def frames_of(timecode: str, rate: Fraction) -> int | None:
+    """Frames from 00:00:00:00 to a timecode; None for text that is no timecode of this rate.
+
+    >>> frames_of("00:10:00;00", Fraction(30000, 1001))
+    17982
+    """
+    match = TIMECODE.fullmatch(timecode)
+    counted = round(rate)
+    if match is None or counted < 1:
+        return None
+    hour, minute, second, frame = (int(part) for part in match.groups())
+    drops = ";" in timecode
+    if minute > 59 or second > 59 or frame >= counted or (drops and counted % 30):
+        return None
+    dropped = _dropped(counted, drops)
+    if dropped and second == 0 and minute % 10 and frame < dropped:
+        return None
+    minutes = 60 * hour + minute
+    return (60 * minutes + second) * counted + frame - dropped * (minutes - minutes // 10)
+
+
+def _dropped(counted: int, drops: bool) -> int:
+    """Numbers that a minute leaves out, but for every tenth one."""
+    return 2 * (counted // 30) if drops else 0
 
 
 def from_word(words: Any, rate: Fraction | None) -> str | None:

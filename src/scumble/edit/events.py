@@ -1,0 +1,328 @@
+"""The events of a timeline: what of which media is seen where, with speed and handles."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import opentimelineio as otio
+
+from scumble.edit.clock import rate_of, seconds
+
+NEAR = Fraction(1, 1000)  # of a frame: what numbers in floating point lose
+
+SAME = Fraction(1, 10**6)  # of a second
+
+Seconds = Fraction
+
+
+class MediaRange(NamedTuple):
+    """The first and the last frame of a media that are seen, counted from its first one, and handles around them."""
+
+    first: Fraction
+    last: Fraction
+    before: int = 0
+    after: int = 0
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a document says of an event's media."""
+
+    url: str = ""
+    """Path, URL or file name; a sequence's has `#` for the digits of the number."""
+    is_sequence: bool = False
+    reel: str = ""
+    names: tuple[str, ...] = ()
+    """Names under which it may lie: the clip's, the file's."""
+    start: Seconds | None = None
+    """The media's clock at its first frame; None where the document does not say."""
+    rate: Fraction | None = None
+    """Frames a second."""
+    frames: int | None = None
+    """Length."""
+    first: int = 0
+    """Number of a sequence's first file."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One clip of an edit as it is seen."""
+
+    track: str
+    number: str
+    """The document's own number, or the place in its track."""
+    name: str
+    source: Source
+    record: tuple[int, int]
+    """First frame and the one after the last, counted from the timeline's start."""
+    begins: Seconds
+    """The media's clock at the first frame that is seen; at the lowest one where it runs backwards."""
+    count: Fraction
+    """Frames that it lasts, at `rate`."""
+    rate: Fraction
+    """At which the document counts this clip."""
+    speed: Fraction = Fraction(1)
+    """0 is a still frame, less than 0 runs backwards."""
+    overlap: tuple[Fraction, Fraction] = (Fraction(0), Fraction(0))
+    """Frames, at `rate`, that transitions show of it before and after."""
+    warps: tuple[float, ...] = ()
+    """By how many frames a time warp shows other ones, for each that it lasts."""
+    is_warped: bool = False
+    """Its speed changes in a way that the document does not say: all of the media may be seen."""
+    left_out: str = ""
+    """Why nothing is painted; empty where something is."""
+    clip: Any = None
+    """The clip in the timeline."""
+
+    @property
+    def id(self) -> str:
+        """As in V1/003."""
+        return f"{self.track}/{self.number}"
+
+    def media_range(
+        self, handles: int = 0, start: Seconds | None = None, rate: Fraction | None = None, frames: int | None = None
+    ) -> MediaRange:
+        """The frames of the media that are seen, with transitions, and handles as far as there is media for them.
+
+        What the media itself says of its `start`, `rate` and length in `frames` is believed before the document.
+        """
+        source, speed = self.source, abs(self.speed)
+        rate = rate or source.rate or self.rate
+        frames = source.frames if frames is None else frames
+        if self.is_warped and frames is not None:
+            return MediaRange(Fraction(0), Fraction(frames - 1))
+        begins = self.begins - ((source.start if start is None else start) or 0)
+        room = -1 if frames is None else frames - self.count * rate / self.rate + 5
+        if begins < -SAME and 0 <= self.begins * rate <= room:
+            begins = self.begins  # counted from the sequence's first file, not by its numbers
+        first = last = begins * rate
+        if self.warps:
+            places = [Fraction(n + warp) * (speed or 1) for n, warp in enumerate(self.warps)]
+            first, last = first + min(places), first + max(places)
+        elif speed:
+            lasts = self.count * speed
+            if source.is_sequence:  # whole files
+                lasts = Fraction(math.ceil(lasts - NEAR))
+            last = first + lasts * rate / self.rate - 1
+        sides = [max(Fraction(handles), side) for side in self.overlap]
+        if self.speed < 0:
+            sides.reverse()
+        before, after = (math.ceil(side * speed - NEAR) for side in sides)
+        before = max(0, min(before, math.floor(first + NEAR)))
+        if frames is not None:
+            after = max(0, min(after, frames - 1 - math.floor(last + NEAR)))
+        return MediaRange(first, last, before, after)
+
+
+def events_of(timeline: otio.schema.Timeline, rate: Fraction) -> list[Event]:
+    """All clips of the video tracks, nested ones too, by track and place. `rate` is the timeline's."""
+    events = []
+    for n, track in enumerate(timeline.video_tracks(), start=1):
+        whole = seconds(track.duration()) if len(track) else Fraction(0)
+        left_out = "" if _is_enabled(track) else "disabled track"
+        place = Place(track.name or f"V{n}", "", Fraction(0), Fraction(1), rate, left_out)
+        start = seconds(track.source_range.start_time) if track.source_range else Fraction(0)
+        events += list(_of_track(track, start, start + whole, place))
+    for number in timeline.metadata.get("scumble", {}).get("sound", ()):  # an EDL's
+        events.append(Event("A", number, "", Source(), (0, 0), Fraction(0), Fraction(0), rate, left_out="sound only"))
+    return events
+
+
+def _is_enabled(item: Any) -> bool:
+    """Final Cut Pro 7's XML says it by a tag that OpenTimelineIO's adapter only keeps."""
+    words = item.metadata.get("fcp_xml", {})
+    return bool(item.enabled) and str(words.get("enabled", "TRUE")).upper() != "FALSE"
+
+
+class Place(NamedTuple):
+    """Where a composition stands in the timeline."""
+
+    track: str
+    prefix: str
+    """Of the numbers of its clips."""
+    at: Seconds
+    scale: Fraction
+    """Seconds of the composition that pass in one of the timeline."""
+    rate: Fraction
+    """The timeline's."""
+    left_out: str
+
+    def record(self, since: Seconds, until: Seconds) -> tuple[int, int]:
+        """Frames of the timeline between two times after the place's own beginning."""
+        first, last = (round((self.at + time / self.scale) * self.rate) for time in (since, until))
+        return first, max(last, first + 1)
+
+
+def _of_track(track: Any, low: Seconds, high: Seconds, place: Place) -> Iterator[Event]:
+    """Events of what is seen of a track between two of its times."""
+    at, count = Fraction(0), 0
+    items = list(track)
+    for i, item in enumerate(items):
+        if isinstance(item, otio.schema.Transition):
+            continue
+        duration = seconds(item.duration())
+        since, until = max(at, low), min(at + duration, high)
+        if not isinstance(item, otio.schema.Gap):
+            count += 1
+            if until > since:
+                before = items[i - 1] if i else None
+                after = items[i + 1] if i + 1 < len(items) else None
+                overlap = (
+                    seconds(before.in_offset) if isinstance(before, otio.schema.Transition) else Fraction(0),
+                    seconds(after.out_offset) if isinstance(after, otio.schema.Transition) else Fraction(0),
+                )
+                yield from _of_item(item, since - at, until - since, since - low, count, overlap, place)
+        at += duration
+
+
+def _of_item(
+    item: Any,
+    into: Seconds,
+    lasts: Seconds,
+    since: Seconds,
+    count: int,
+    overlap: tuple[Seconds, Seconds],
+    place: Place,
+) -> Iterator[Event]:
+    """Events of a clip or a nested composition, from `into` it on, for so long; `since` its composition's beginning."""
+    speed, warps, is_warped = _speed(item)
+    trimmed = item.source_range or (item.trimmed_range() if not isinstance(item, otio.schema.Clip) else _whole(item))
+    start = seconds(trimmed.start_time)
+    left_out = place.left_out or ("" if _is_enabled(item) else "disabled")
+    number = f"{place.prefix}{_number(item, count)}"
+    record = place.record(since, since + lasts)
+    if isinstance(item, otio.schema.Clip):
+        rate = rate_of(trimmed.duration.rate)
+        exact = Fraction(trimmed.duration.rate)
+        source, missing = _source(item)
+        yield Event(
+            place.track,
+            number,
+            item.name or (source.names[0] if source.names else ""),
+            source,
+            record,
+            start + into * abs(speed),
+            (lasts * exact).limit_denominator(10**6),
+            rate,
+            speed,
+            (overlap[0] * rate, overlap[1] * rate),
+            warps,
+            is_warped,
+            left_out or missing,
+            item,
+        )
+        return
+    events = list(_inside(item, number, start + into * abs(speed), lasts, speed, place, since, left_out))
+    if not events:  # it counts, too
+        why = left_out or "a nested sequence without pictures"
+        rate = place.rate
+        events = [Event(place.track, number, item.name, Source(), record, start, lasts * rate, rate, left_out=why)]
+    yield from events
+
+
+def _inside(
+    item: Any, number: str, low: Seconds, lasts: Seconds, speed: Fraction, place: Place, since: Seconds, left_out: str
+) -> Iterator[Event]:
+    """Events of a nested composition from its time `low` on, for so long in the one around it."""
+    scale = place.scale * (abs(speed) or 1)
+    inner = Place(place.track, f"{number}.", place.at + since / place.scale, scale, place.rate, left_out)
+    parts = [item] if isinstance(item, otio.schema.Track) else list(item)
+    for n, part in enumerate(parts, start=1):
+        child = part if isinstance(part, otio.schema.Track) else otio.schema.Track(children=[part.deepcopy()])
+        if isinstance(part, otio.schema.Track) and part.kind == otio.schema.TrackKind.Audio:
+            continue
+        prefix = inner.prefix if len(parts) == 1 else f"{inner.prefix}{n}."
+        yield from _of_track(child, low, low + lasts * (abs(speed) or 1), inner._replace(prefix=prefix))
+
+
+def _whole(clip: Any) -> Any:
+    try:
+        return clip.trimmed_range()
+    except otio.exceptions.OTIOError:  # neither a range nor media with one
+        zero = otio.opentime.RationalTime(0, 24)
+        return otio.opentime.TimeRange(zero, zero)
+
+
+def _speed(item: Any) -> tuple[Fraction, tuple[float, ...], bool]:
+    """Speed, offsets of a time warp, and whether there is one that the document does not tell."""
+    speed, warps, is_warped = _time_remap(item)
+    for effect in item.effects:
+        if isinstance(effect, otio.schema.LinearTimeWarp):  # of which a freeze frame is one
+            speed *= Fraction(effect.time_scalar).limit_denominator(100000)
+        elif isinstance(effect, otio.schema.TimeEffect):
+            lookup = effect.metadata.get("lookup")
+            if lookup:
+                warps = tuple(float(value) for value in lookup)
+            else:
+                is_warped = True
+    return speed, warps, is_warped
+
+
+def _time_remap(item: Any) -> tuple[Fraction, tuple[float, ...], bool]:
+    """The speed that Final Cut Pro 7's XML says by a filter, which OpenTimelineIO's adapter only keeps."""
+    for effect in item.effects:
+        words = effect.metadata.get("fcp_xml", {}).get("effect", {})
+        if words.get("effectid") != "timeremap":
+            continue
+        given = words.get("parameter", [])
+        parameters = {p.get("parameterid"): p.get("value") for p in ([given] if isinstance(given, Mapping) else given)}
+        speed = Fraction(str(parameters.get("speed") or 100)).limit_denominator(100000) / 100
+        backwards = str(parameters.get("reverse", "FALSE")).upper() == "TRUE"
+        is_warped = str(parameters.get("variablespeed", "0")) == "1"
+        return (-abs(speed) if backwards else speed), (), is_warped
+    return Fraction(1), (), False
+
+
+def _number(item: Any, count: int) -> str:
+    own = item.metadata.get("scumble", {})
+    return str(own.get("event", count)) if isinstance(own, Mapping) else str(count)
+
+
+def _source(clip: Any) -> tuple[Source, str]:
+    """What a clip says of its media, and why there is nothing to paint."""
+    media = clip.media_reference
+    if isinstance(media, otio.schema.GeneratorReference):
+        return Source(names=(clip.name,)), f"no media: {media.generator_kind or 'a generator'}"
+    own = clip.metadata.get("scumble", {})
+    start = rate = frames = None
+    if media is not None and media.available_range is not None:
+        available = media.available_range
+        rate, start = rate_of(available.duration.rate), seconds(available.start_time)
+        frames = round(available.duration.value)
+    is_sequence = isinstance(media, otio.schema.ImageSequenceReference)
+    if is_sequence:
+        digits = "#" * max(1, media.frame_zero_padding)
+        base = f"{media.target_url_base.rstrip('/')}/" if media.target_url_base else ""
+        url = f"{base}{media.name_prefix}{digits}{media.name_suffix}"
+        names = [clip.name, media.name_prefix.rstrip("._-")]
+    else:
+        url = getattr(media, "target_url", "") or ""
+        names = [clip.name, media.name if media is not None else "", own.get("file", ""), url]
+    known = tuple(dict.fromkeys(name for name in names if name))
+    first = media.start_frame if is_sequence else 0
+    return Source(url, is_sequence, _reel(clip), known, start, rate, frames, first), ""
+
+
+def _reel(clip: Any) -> str:
+    """The reel, where a document keeps one: its places differ from program to program."""
+    media = clip.media_reference
+    for metadata in (clip.metadata, media.metadata if media is not None else {}):
+        found = next(_named(metadata, "reel"), "")
+        if found:
+            return found
+    return ""
+
+
+def _named(values: Any, key: str) -> Iterator[str]:
+    if isinstance(values, Mapping):
+        for name, value in values.items():
+            if name.lower() in (key, f"{key}_name", f"{key} name") and isinstance(value, str) and value:
+                yield value
+            elif name.lower() == key and isinstance(value, Mapping) and isinstance(value.get("name"), str):
+                yield value["name"]
+            else:
+                yield from _named(value, key)

@@ -1,0 +1,267 @@
+"""The media of an edit found on disk: by path, by mapped path, by name, by reel and timecode."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from urllib.parse import unquote, urlsplit
+
+from scumble.core.errors import BadInput, BadPlate
+from scumble.edit.events import NEAR, Event, MediaRange
+from scumble.media.open import open_plate
+from scumble.media.pattern import parse_pattern
+from scumble.media.plate import MOVIES, STILLS
+from scumble.media.timecode import frames_of
+
+HOUR = 3600
+
+TOO_MANY = 200_000  # files under the folders of media; more is a disk, not a show
+
+FOOTAGE = MOVIES | STILLS
+
+
+@dataclass(frozen=True)
+class Media:
+    """A movie, sequence or still that is there."""
+
+    path: Path
+    """As `scumble render` takes it."""
+    numbers: tuple[int, ...]
+    rate: Fraction | None
+    timecode: int | None
+    """Of its first frame, in frames."""
+    is_still: bool
+    names: tuple[str, ...] = ()
+    """Its reel, where the file says one."""
+
+    @property
+    def frames(self) -> int:
+        """From its first to its last number."""
+        return self.numbers[-1] - self.numbers[0] + 1
+
+
+@dataclass(frozen=True)
+class Found:
+    """What became of looking for an event's media."""
+
+    media: Media | None = None
+    seen: MediaRange | None = None
+    offline: str = ""
+    """Why there is none, with a remedy."""
+    note: str = ""
+    """For the user: what was assumed."""
+
+    @property
+    def frames(self) -> tuple[int, int]:
+        """First and last number of the plate that are painted, handles included."""
+        assert self.media is not None
+        assert self.seen is not None
+        first = int(self.seen.first + NEAR) - self.seen.before
+        last = int(self.seen.last + NEAR) + self.seen.after
+        least, most = self.media.numbers[0], self.media.numbers[-1]
+        return max(least, least + first), min(most, least + last)
+
+
+class Library:
+    """The folders in which media may lie, and the changes of paths from the editor's machine to this one."""
+
+    def __init__(self, folders: Sequence[Path], mapped: Sequence[tuple[str, str]] = ()) -> None:
+        missing = next((folder for folder in folders if not folder.is_dir()), None)
+        if missing is not None:
+            raise BadInput(f"--media {missing}: no such folder; name one that holds the footage")
+        self.folders, self.mapped = tuple(folders), tuple(mapped)
+        self._opened: dict[Path, Media | str] = {}
+
+    def find(self, event: Event, handles: int) -> Found:
+        """The media of an event with the frames that are needed."""
+        source, reason = event.source, ""
+        for path in self._candidates(event):
+            media = self._open(path)
+            if isinstance(media, str):
+                reason = reason or media
+                continue
+            found = fitted(event, media, handles)
+            if not found.offline:
+                return found
+            reason = reason or found.offline
+        if reason:
+            return Found(offline=reason)
+        wanted = _last(source.url) or source.reel or event.name or "(no name)"
+        return Found(offline=f"{wanted} is not there; give its folder by --media, or --map OLD=NEW for its path")
+
+    def _candidates(self, event: Event) -> Iterator[Path]:
+        """Paths that may be an event's media, the likeliest first."""
+        source, seen = event.source, set()
+        for path in (*self._by_path(source.url), *self._by_name(event)):
+            if path not in seen:
+                seen.add(path)
+                yield path
+
+    def _by_path(self, url: str) -> Iterator[Path]:
+        path = path_of(url)
+        if not path:
+            return
+        for old, new in self.mapped:
+            if _same_start(path, old):
+                yield Path(new + path[len(old) :].replace("\\", "/"))
+        yield Path(path)
+        if not os.path.isabs(path):
+            yield from (folder / path for folder in self.folders)
+
+    def _by_name(self, event: Event) -> Iterator[Path]:
+        """Files under the folders whose name is the media's, or begins with its reel."""
+        source = event.source
+        files = [name for name in (_last(source.url), *map(_last, source.names)) if name]
+        stems = [_plain(name) for name in files]
+        for name in files:
+            yield from self._files.get(name.casefold(), ())
+        for stem in [*stems, _plain(source.reel)]:
+            yield from self._stems.get(stem, ()) if stem else ()
+        reel = _plain(source.reel.rstrip("._-"))
+        if len(reel) >= 4 and reel.upper() != "AX":  # cut to eight characters, as CMX reels are
+            for stem, paths in self._stems.items():
+                if stem.startswith(reel):
+                    yield from paths
+
+    @cached_property
+    def _files(self) -> dict[str, list[Path]]:
+        """Movies, stills and sequences by their names; a sequence by its pattern."""
+        names: dict[str, list[Path]] = {}
+        for path in self._all:
+            names.setdefault(path.name.casefold(), []).append(path)
+        return names
+
+    @cached_property
+    def _stems(self) -> dict[str, list[Path]]:
+        stems: dict[str, list[Path]] = {}
+        for path in self._all:
+            stems.setdefault(_plain(path.name), []).append(path)
+            if parse_pattern(path) is not None:  # a folder with one sequence is named like its shot
+                stems.setdefault(_plain(path.parent.name), []).append(path)
+        return stems
+
+    @cached_property
+    def _all(self) -> list[Path]:
+        found: dict[Path, None] = {}
+        count = 0
+        for folder in self.folders:
+            for place, folders, files in os.walk(folder, followlinks=True):
+                folders[:] = sorted(name for name in folders if not name.startswith("."))
+                for name in sorted(files):
+                    if name.startswith(".") or Path(name).suffix.lower() not in FOOTAGE:
+                        continue
+                    count += 1
+                    if count > TOO_MANY:
+                        raise BadInput(f"--media {folder}: more than {TOO_MANY} files; name the folder of the show")
+                    path = Path(place) / name
+                    found[sequence_of(path) or path] = None
+                    if Path(name).suffix.lower() in STILLS:
+                        found[path] = None
+        return list(found)
+
+    def _open(self, path: Path) -> Media | str:
+        """The media at a path; a sentence where it cannot be read, and where it is not there nothing."""
+        if path not in self._opened:
+            self._opened[path] = _opened(path)
+        return self._opened[path]
+
+
+def _opened(path: Path) -> Media | str:
+    if parse_pattern(path) is None and not path.exists():
+        return ""
+    try:
+        plate = open_plate(path)
+    except BadPlate as error:
+        return "" if parse_pattern(path) is not None and not list(path.parent.glob("*")) else str(error)
+    said = plate.metadata(plate.numbers[0])
+    rate = plate.frame_rate
+    timecode = frames_of(said.timecode, rate) if said.timecode and rate else None
+    return Media(path, plate.numbers, rate, timecode, plate.kind == "still", (said.reel,) if said.reel else ())
+
+
+def fitted(event: Event, media: Media, handles: int) -> Found:
+    """The frames of a media that an event needs, where it has them."""
+    if media.is_still:
+        return Found(media, MediaRange(Fraction(0), Fraction(0)))
+    source, note = event.source, ""
+    if source.start is not None:  # the document's own count from the first frame on
+        wanted = event
+    elif source.is_sequence and source.first:
+        wanted = replace(event, source=replace(source, start=Fraction(0)))
+    else:
+        # timecode counts frames: 23.976 and 24 count alike
+        counted = event.begins * event.rate / round(event.rate)
+        rate = media.rate or event.rate
+        start = Fraction(media.timecode, round(rate)) if media.timecode is not None else None
+        if start is None:
+            start = Fraction(0)
+            if counted * round(rate) > media.frames - 1:
+                start = Fraction(int(counted) // HOUR * HOUR)
+                note = f"{media.path.name} has no timecode: taken to begin at {int(start) // HOUR:02}:00:00:00"
+        wanted = replace(event, begins=counted, rate=Fraction(round(event.rate)), source=replace(source, start=start))
+        media = replace(media, rate=Fraction(round(rate)))
+    seen = wanted.media_range(handles, rate=media.rate, frames=media.frames)
+    first, last = int(seen.first + NEAR), int(seen.last + NEAR)
+    if seen.first < -NEAR or first > media.frames - 1:
+        return Found(
+            offline=f"{media.path.name} does not hold the frames that are asked for: from frame {first + 1} on,"
+            f" of {media.frames}; give the media of that reel"
+        )
+    if last > media.frames - 1:
+        short = last - media.frames + 1
+        note = note or f"{media.path.name} ends {short} frame{'s' * (short > 1)} early"
+        seen = seen._replace(last=Fraction(media.frames - 1), after=0)
+    return Found(media, seen, note=note)
+
+
+def sequence_of(path: Path) -> Path | None:
+    """The pattern of the sequence that a picture with a number may belong to."""
+    match = re.fullmatch(r"(.*?)(-?\d+)(\.[A-Za-z0-9]+)", path.name)
+    if match is None or path.suffix.lower() not in STILLS:
+        return None
+    return path.with_name(f"{match[1]}{'#' * len(match[2])}{match[3]}")
+
+
+def path_of(url: str) -> str:
+    """The path of a URL as documents write them, or a path as it is."""
+    if re.match(r"file:", url, re.IGNORECASE):
+        parts = urlsplit(url)
+        path = unquote(parts.path)
+        if parts.netloc not in ("", "localhost"):
+            path = f"//{parts.netloc}{path}"
+        if parts.fragment:  # an unescaped # in a name
+            path += f"#{unquote(parts.fragment)}"
+        return path[1:] if re.match(r"/[A-Za-z]:", path) else path
+    return url
+
+
+def _last(url: str) -> str:
+    """The file name of a path of any system."""
+    path = path_of(url)
+    return (PureWindowsPath if "\\" in path or re.match(r"[A-Za-z]:", path) else PurePosixPath)(path).name
+
+
+def _plain(name: str) -> str:
+    """A name without suffix, case and what stands for numbers."""
+    stem = Path(name).stem if Path(name).suffix.lower() in FOOTAGE else name
+    return re.sub(r"[._\- ]*(#+|%0?\d*d|@+)$", "", stem).strip().casefold()
+
+
+def _same_start(path: str, old: str) -> bool:
+    return path.replace("\\", "/").casefold().startswith(old.replace("\\", "/").casefold())
+
+
+def parse_maps(given: Iterable[str]) -> list[tuple[str, str]]:
+    """OLD=NEW pairs. Raises BadInput."""
+    maps = []
+    for words in given:
+        old, equals, new = words.partition("=")
+        if not old or not equals:
+            raise BadInput(f"--map {words}: give OLD=NEW, as in --map /Volumes/RAID=/mnt/raid")
+        maps.append((old, new))
+    return maps
