@@ -40,6 +40,10 @@ class Media:
     """Its reel, where the file says one."""
 
     @property
+    def is_sequence(self) -> bool:
+        return parse_pattern(self.path) is not None
+
+    @property
     def frames(self) -> int:
         """From its first to its last number."""
         return self.numbers[-1] - self.numbers[0] + 1

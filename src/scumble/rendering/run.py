@@ -14,6 +14,7 @@ import numpy as np
 
 from scumble.core.files import clear_parts
 from scumble.core.frames import Frame, Pixels
+from scumble.core.keyed import Keyed
 from scumble.core.pixels import resized
 from scumble.core.progress import Progress, ignore
 from scumble.core.version import __version__
@@ -127,7 +128,8 @@ def _paint(
     for matte in plan.mattes:  # a missing matte is found before any work, also under neighbours that must be painted
         for number in needed:
             matte.files_of(number)
-    stamp = f"Scumble {__version__}, look {looks_in_words(plan)}, {plan.precision}, strength {settings.strength}"
+    words = settings.strength if isinstance(settings.strength, Keyed) else f"{settings.strength:g}"
+    stamp = f"Scumble {__version__}, look {looks_in_words(plan)}, {plan.precision}, strength {words}"
     breadth = STROKE * plan.plate.size[1] / plan.network_size[1]
     described = output.writer_settings(breadth, stamp, lambda n: stamp_of(plan, output, schedule, n))
     writer = open_writer(output.path, described)

@@ -1,0 +1,137 @@
+"""An edit painted: shots rendered where they are not done, and a timeline that shows them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import opentimelineio as otio
+
+from scumble.core.errors import ScumbleError
+from scumble.core.files import written_whole
+from scumble.core.progress import Progress, ignore
+from scumble.edit.clock import rational
+from scumble.edit.documents import Edit
+from scumble.edit.events import NEAR
+from scumble.edit.shots import Shot
+from scumble.rendering.run import run
+
+STATE = "edit.json"
+
+TIMELINE = "timeline.otio"
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a shot."""
+
+    shot: Shot
+    frames: int
+    """That were painted now; 0 for a shot that was done already."""
+    failed: str = ""
+
+
+def todo(shots: Sequence[Shot], folder: Path) -> list[Shot]:
+    """The shots that are not done, by what their last render was made of. Raises ScumbleError."""
+    known = _state(folder)
+    return [shot for shot in shots if not _is_done(shot, known)]
+
+
+def conform(
+    shots: Sequence[Shot], folder: Path, tell: Callable[[Progress], None] = ignore, overwrite: bool = False
+) -> list[Done]:
+    """Render what is not done, one shot after the other; what fails is said and does not stop the rest."""
+    folder.mkdir(parents=True, exist_ok=True)
+    known, results = _state(folder), []
+    for shot in shots:
+        try:
+            if _is_done(shot, known):
+                results.append(Done(shot, 0))
+                continue
+            job = shot.job(overwrite or shot.name in known)
+            done = run(job, tell)
+            known[shot.name] = shot.identity
+            _keep(folder, known)
+            results.append(Done(shot, done.frames))
+        except ScumbleError as error:
+            results.append(Done(shot, 0, str(error)))
+    return results
+
+
+def _is_done(shot: Shot, known: dict[str, str]) -> bool:
+    if known.get(shot.name) != shot.identity:
+        return False
+    if "#" not in shot.output.name:
+        return shot.output.is_file()
+    first, last = shot.frames
+    there = {path.name for path in shot.output.parent.glob("*")} if shot.output.parent.is_dir() else set()
+    before, _, after = shot.output.name.partition("####")
+    return all(f"{before}{n:04d}{after}" in there for n in range(first, last + 1))
+
+
+def _state(folder: Path) -> dict[str, str]:
+    """Identities of the shots that were rendered, by name."""
+    try:
+        found = json.loads((folder / STATE).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    shots = found.get("shots", {}) if isinstance(found, dict) else {}
+    return {str(name): str(identity) for name, identity in shots.items()} if isinstance(shots, dict) else {}
+
+
+def _keep(folder: Path, known: dict[str, str]) -> None:
+    with written_whole(folder / STATE) as part:
+        part.write_text(json.dumps({"shots": known}, indent=1) + "\n", "utf-8")
+
+
+def painted_timeline(edit: Edit, shots: Sequence[Shot], folder: Path) -> otio.schema.Timeline:
+    """The edit with the painted shots in place of their plates, which stay as another media of each clip."""
+    for shot in shots:
+        clip = shot.row.event.clip
+        plate = clip.media_reference.deepcopy()  # OpenTimelineIO 0.18 frees the clip's own while it is set anew
+        painted = _reference(shot, folder)
+        clip.set_media_references({"painted": painted, "plate": plate}, "painted")
+    return edit.timeline
+
+
+def _reference(shot: Shot, folder: Path) -> Any:
+    """The painted media with its range on the document's own clock, so that the clip's range stays."""
+    event, found = shot.row.event, shot.row.found
+    media, seen = found.media, found.seen
+    assert media is not None
+    assert seen is not None
+    rate = media.rate or event.source.rate or event.rate
+    first, last = shot.frames
+    # where the first painted frame stands, seen from the first one that the clip shows
+    away = Fraction(first - media.numbers[0]) - Fraction(int(seen.first + NEAR))
+    begins = event.begins + away / rate
+    span = otio.opentime.TimeRange(rational(begins * rate, rate), rational(last - first + 1, rate))
+    relative = Path(os.path.relpath(shot.output, folder)).as_posix()
+    if "#" not in shot.output.name:
+        return otio.schema.ExternalReference(relative, span)
+    before, _, after = shot.output.name.partition("####")
+    return otio.schema.ImageSequenceReference(
+        f"{Path(relative).parent.as_posix()}/",
+        before,
+        after,
+        start_frame=first,
+        rate=float(rate),
+        frame_zero_padding=4,
+        available_range=span,
+    )
+
+
+def write_timeline(timelines: Sequence[otio.schema.Timeline], folder: Path) -> Path:
+    """timeline.otio; several timelines of a document as a collection."""
+    whole: Any = (
+        timelines[0] if len(timelines) == 1 else otio.schema.SerializableCollection("timelines", list(timelines))
+    )
+    path = folder / TIMELINE
+    with written_whole(path) as part:
+        part.write_text(whole.to_json_string(indent=1), "utf-8")
+    return path

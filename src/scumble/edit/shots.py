@@ -1,0 +1,169 @@
+"""What is rendered for an edit: one shot an event, as plain data and as a command that a person can run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from scumble.core.errors import ScumbleError
+from scumble.core.files import digest
+from scumble.core.options import flag_of, options_of
+from scumble.core.version import __version__
+from scumble.edit.assign import Assigned, Assignment
+from scumble.edit.documents import Edit
+from scumble.edit.table import Row
+from scumble.look.look import Look
+from scumble.look.making import make_look
+from scumble.look.shipped import find_look
+from scumble.rendering.job import Job, job_of
+from scumble.rendering.options import RenderSettings
+
+SHOTS = "shots"  # folder of the output
+
+LONGEST = 60  # characters of a name
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A painted event."""
+
+    name: str
+    row: Row
+    output: Path
+    assigned: Assigned
+
+    @property
+    def frames(self) -> tuple[int, int]:
+        """First and last number of the plate."""
+        return self.row.found.frames
+
+    @property
+    def plate(self) -> Path:
+        """As `scumble render` takes it."""
+        assert self.row.found.media is not None
+        return self.row.found.media.path
+
+    @cached_property
+    def look(self) -> Look:
+        """Raises BadLook, BadPlate."""
+        if self.assigned.look:
+            return find_look(self.assigned.look)
+        return make_look([(Path(picture), 1.0) for picture in self.assigned.style])
+
+    def command(self) -> list[str]:
+        """What a person can run to get this shot."""
+        words = ["scumble", "render", str(self.plate)]
+        words += ["--look", self.assigned.look] if self.assigned.look else []
+        words += [word for picture in self.assigned.style for word in ("--style", picture)]
+        media = self.row.found.media
+        if media is not None and not media.is_still:
+            words += ["--frames", "{}-{}".format(*self.frames)]
+        declared = options_of(RenderSettings)
+        for name, value in self.assigned.options:
+            flag = f"--{flag_of(name, declared[name]).lstrip('-')}"
+            words += [flag] if value is True else [] if value is False else [flag, str(value)]
+        return [*words, "-o", str(self.output)]
+
+    def job(self, overwrite: bool) -> Job:
+        """The render. Raises ScumbleError."""
+        first, last = self.frames
+        settings = replace(self.assigned.settings, overwrite=overwrite, frames=tuple(range(first, last + 1)))
+        media = self.row.found.media
+        if media is not None and media.is_still:
+            settings = replace(settings, frames=None)
+        self.output.parent.mkdir(parents=True, exist_ok=True)
+        return job_of(self.plate, self.look, self.output, settings)
+
+    @cached_property
+    def identity(self) -> str:
+        """Changes with plate, frames, look, options, format and version. Raises BadPlate, BadLook."""
+        media = self.row.found.media
+        assert media is not None
+        files = [digest(self.plate)] if self.plate.is_file() else _files(self.plate, self.frames)
+        facts: dict[str, Any] = {
+            "version": __version__,
+            "plate": files,
+            "frames": self.frames,
+            "look": self.look.hash,
+            "options": [[name, str(value)] for name, value in self.assigned.options],
+            "output": self.output.name,
+        }
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "shot": self.name,
+            "event": self.row.event.id,
+            "plate": str(self.plate),
+            "frames": list(self.frames),
+            "output": str(self.output),
+            "command": shlex.join(self.command()),
+        }
+
+
+def _files(pattern: Path, frames: tuple[int, int]) -> list[str]:
+    from scumble.media.open import open_plate
+
+    plate = open_plate(pattern)
+    return [digest(plate.file_of(n)) for n in plate.numbers if frames[0] <= n <= frames[1]]
+
+
+def shots_of(
+    edit: Edit, rows: Sequence[Row], assignment: Assignment, folder: Path, suffix: str = ""
+) -> tuple[list[Shot], list[Row]]:
+    """The shots to paint, and all rows with what the assignment leaves out. `suffix` is the format, as in .mov.
+
+    Raises BadSettings.
+    """
+    shots, states, taken = [], [], set()
+    for given in rows:
+        row, assigned = given, assignment.of(given.event)
+        if given.state != "skipped" and assigned.skip:
+            row = replace(given, state="skipped", reason=assigned.skip)
+        if row.state != "painted":
+            states.append(row)
+            continue
+        name = _name(row)
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        states.append(row)
+        shots.append(Shot(name, row, _output(row, folder, name, suffix), assigned))
+    return shots, states
+
+
+def _name(row: Row) -> str:
+    """As in V1_003_sc01_sh010."""
+    words = "_".join(word for word in (row.event.track, row.event.number, Path(row.event.name).stem) if word)
+    return re.sub(r"[^\w.-]+", "_", words).strip("._")[:LONGEST] or "shot"
+
+
+def _output(row: Row, folder: Path, name: str, suffix: str) -> Path:
+    media = row.found.media
+    assert media is not None
+    own = media.path.suffix.lower()
+    if media.is_still:
+        return folder / SHOTS / f"{name}{own if not suffix or suffix in MOVING else suffix}"
+    if suffix in MOVING or (not suffix and not media.is_sequence):
+        return folder / SHOTS / f"{name}{suffix or '.mov'}"
+    return folder / SHOTS / name / f"{name}.####{suffix or own}"
+
+
+MOVING = (".mov", ".mp4", ".mkv")
+
+
+def check_shots(shots: Sequence[Shot]) -> None:
+    """Every look can be read. Raises ScumbleError."""
+    for shot in shots:
+        try:
+            _ = shot.look
+        except ScumbleError as error:
+            raise type(error)(f"{shot.row.event.id}: {error}") from error
