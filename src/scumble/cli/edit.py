@@ -16,7 +16,11 @@ from scumble.core.errors import BadOutput, BadSettings, NotInstalled
 
 def edit(
     document: Annotated[
-        Path, typer.Argument(metavar="CUT", help="EDL, FCPXML, Final Cut Pro 7 XML, AAF or OpenTimelineIO.")
+        Path,
+        typer.Argument(
+            metavar="CUT",
+            help="EDL, FCPXML, Final Cut Pro 7 XML, AAF, OpenTimelineIO, or a movie, whose cuts are found.",
+        ),
     ],
     output: Annotated[
         Path | None,
@@ -125,7 +129,7 @@ def edit(
         return
     terminal.goes_on = "the same command goes on with the shots that are missing"
     with Display(progress, stays=True) as tell:
-        failed = _paint(document, checked, shots, folder, tell, overwrite)
+        failed = _paint(checked, shots, folder, tell, overwrite)
     for done in failed:
         say(f"failed: {done.shot.row.event.id}: {done.failed}")
     for _read, rows in checked:
@@ -140,7 +144,7 @@ def edit(
         raise typer.Exit(1)
 
 
-def _paint(document: Path, checked: list[Any], shots: list[Any], folder: Path, tell: Any, overwrite: bool) -> list[Any]:
+def _paint(checked: list[Any], shots: list[Any], folder: Path, tell: Any, overwrite: bool) -> list[Any]:
     """Render, and write the timelines of what is done."""
     from scumble.core.files import written_whole
     from scumble.edit.conform import conform, painted_timeline, write_timeline
@@ -152,10 +156,19 @@ def _paint(document: Path, checked: list[Any], shots: list[Any], folder: Path, t
         painted_timeline(read, [s for s in done if any(s.row is row for row in rows)], folder) for read, rows in checked
     ]
     write_timeline(timelines, folder)
-    for name, data in relinked(document, done).items():
+    documents, notes = relinked(checked[0][0], done, _not_in(done, checked))
+    for note in notes:
+        say_note(note)
+    for name, data in documents.items():
         with written_whole(folder / name) as part:
             part.write_bytes(data)
     return [result for result in results if result.failed]
+
+
+def _not_in(shots: list[Any], checked: list[Any]) -> list[Any]:
+    """The events that none of the shots paints."""
+    painted = {id(row) for shot in shots for row in shot.rows}
+    return [row for _, rows in checked for row in rows if id(row) not in painted]
 
 
 def _print_table(checked: list[Any], total: dict[str, int], as_json: bool) -> None:

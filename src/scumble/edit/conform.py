@@ -19,6 +19,7 @@ from scumble.edit.clock import rational
 from scumble.edit.documents import Edit
 from scumble.edit.events import NEAR
 from scumble.edit.shots import Shot
+from scumble.edit.table import Row
 from scumble.rendering.run import run
 
 STATE = "edit.json"
@@ -91,17 +92,17 @@ def _keep(folder: Path, known: dict[str, str]) -> None:
 
 def painted_timeline(edit: Edit, shots: Sequence[Shot], folder: Path) -> otio.schema.Timeline:
     """The edit with the painted shots in place of their plates, which stay as another media of each clip."""
-    for shot in shots:
-        clip = shot.row.event.clip
+    for shot, row in ((own, row) for own in shots for row in own.rows):
+        clip = row.event.clip
         plate = clip.media_reference.deepcopy()  # OpenTimelineIO 0.18 frees the clip's own while it is set anew
-        painted = _reference(shot, folder)
+        painted = _reference(shot, row, folder)
         clip.set_media_references({"painted": painted, "plate": plate}, "painted")
     return edit.timeline
 
 
-def _reference(shot: Shot, folder: Path) -> Any:
+def _reference(shot: Shot, row: Row, folder: Path) -> Any:
     """The painted media with its range on the document's own clock, so that the clip's range stays."""
-    event, found = shot.row.event, shot.row.found
+    event, found = row.event, row.found
     media, seen = found.media, found.seen
     assert media is not None
     assert seen is not None

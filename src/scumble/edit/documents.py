@@ -1,13 +1,11 @@
-"""Documents of edits opened: EDL, FCPXML, Final Cut Pro 7 XML, AAF, OpenTimelineIO."""
+"""Documents of edits opened: EDL, FCPXML, Final Cut Pro 7 XML, AAF, OpenTimelineIO; and movies, by their cuts."""
 
 from __future__ import annotations
 
 import re
-from copy import deepcopy
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from xml.etree import ElementTree
 
 import opentimelineio as otio
 
@@ -15,11 +13,12 @@ from scumble.core.errors import BadInput
 from scumble.edit.clock import rate_of
 from scumble.edit.edl import read_edl
 from scumble.edit.fcpxml import read_fcpxml
+from scumble.edit.movie import read_movie
+from scumble.edit.xmeml import read_xmeml
+from scumble.media.plate import MOVIES
 from scumble.media.timecode import frames_of
 
 SUFFIXES = (".edl", ".fcpxml", ".fcpxmld", ".xml", ".aaf", ".otio", ".otioz", ".otiod", ".json")
-
-NESTED = 8  # sequences in sequences
 
 ADAPTERS = {".aaf": "AAF", ".json": "otio_json"}
 
@@ -37,6 +36,11 @@ class Edit:
     drops: bool = False
     """Whether its timecode drops numbers."""
 
+    @property
+    def names_media_once(self) -> bool:
+        """Whether all events of a media refer to one entry: XML."""
+        return self.path.suffix.lower() in (".fcpxml", ".xml")
+
 
 def read_edits(path: Path, rate: Fraction | None = None) -> list[Edit]:
     """The timelines of a document: one, but for an FCPXML of several projects. Raises BadInput.
@@ -44,8 +48,11 @@ def read_edits(path: Path, rate: Fraction | None = None) -> list[Edit]:
     `rate` is an EDL's, which says none.
     """
     suffix = path.suffix.lower()
+    if suffix in MOVIES:
+        timeline, own = read_movie(path)
+        return [Edit(path, timeline, own)]
     if suffix not in SUFFIXES:
-        raise BadInput(f"{path}: not a kind of edit that Scumble reads; give one of {', '.join(SUFFIXES)}")
+        raise BadInput(f"{path}: not a kind of edit that Scumble reads; give a movie, or one of {', '.join(SUFFIXES)}")
     if suffix == ".fcpxmld":  # a bundle
         path, suffix = path / "Info.fcpxml", ".fcpxml"
     if not path.exists():
@@ -58,33 +65,13 @@ def read_edits(path: Path, rate: Fraction | None = None) -> list[Edit]:
         return [Edit(path, line, _rate_of(line), (), _says_drop(line)) for line in read_fcpxml(path)]
     try:
         if suffix == ".xml":
-            read = otio.adapters.read_from_string(_nested_whole(path), adapter_name="fcp_xml")
+            read = read_xmeml(path)
         else:
             read = otio.adapters.read_from_file(str(path), adapter_name=ADAPTERS.get(suffix))
     except Exception as error:  # adapters raise any kind of error
         reason = (str(error) or type(error).__name__).strip().splitlines()[0][:200]
         raise BadInput(f"{path}: OpenTimelineIO cannot read it ({reason}); export it again, as OTIO or EDL") from error
     return [Edit(path, line, _rate_of(line), (), _says_drop(line)) for line in _timelines(read, path)]
-
-
-def _nested_whole(path: Path) -> str:
-    """Final Cut Pro 7's XML with what OpenTimelineIO's adapter (1.0) misses of nested sequences.
-
-    Later uses only name the first one; and it looks for tracks in the sequence itself, not in its `media`.
-    """
-    root = ElementTree.parse(path).getroot()  # noqa: S314 - expat bounds entities and fetches nothing
-    whole = {own.get("id"): own for own in root.iter("sequence") if own.get("id") and len(own)}
-    seen: set[int] = set()
-    for _ in range(NESTED):
-        uses = [
-            (item, own) for item in root.iter("clipitem") for own in item.findall("sequence") if id(own) not in seen
-        ]
-        for item, own in uses:
-            used = deepcopy(whole.get(own.get("id"), own)) if not len(own) else own
-            used.extend(list(used.find("media") or ()))
-            item[list(item).index(own)] = used
-            seen.add(id(used))
-    return ElementTree.tostring(root, encoding="unicode")
 
 
 def _timelines(read: object, path: Path) -> list[otio.schema.Timeline]:

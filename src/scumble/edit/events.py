@@ -123,19 +123,13 @@ def events_of(timeline: otio.schema.Timeline, rate: Fraction) -> list[Event]:
     events = []
     for n, track in enumerate(timeline.video_tracks(), start=1):
         whole = seconds(track.duration()) if len(track) else Fraction(0)
-        left_out = "" if _is_enabled(track) else "disabled track"
+        left_out = "" if track.enabled else "disabled track"
         place = Place(track.name or f"V{n}", "", Fraction(0), Fraction(1), rate, left_out)
         start = seconds(track.source_range.start_time) if track.source_range else Fraction(0)
         events += list(_of_track(track, start, start + whole, place))
     for number in timeline.metadata.get("scumble", {}).get("sound", ()):  # an EDL's
         events.append(Event("A", number, "", Source(), (0, 0), Fraction(0), Fraction(0), rate, left_out="sound only"))
     return events
-
-
-def _is_enabled(item: Any) -> bool:
-    """Final Cut Pro 7's XML says it by a tag that OpenTimelineIO's adapter only keeps."""
-    words = item.metadata.get("fcp_xml", {})
-    return bool(item.enabled) and str(words.get("enabled", "TRUE")).upper() != "FALSE"
 
 
 class Place(NamedTuple):
@@ -192,7 +186,7 @@ def _of_item(
     speed, warps, is_warped = _speed(item)
     trimmed = item.source_range or (item.trimmed_range() if not isinstance(item, otio.schema.Clip) else _whole(item))
     start = seconds(trimmed.start_time)
-    left_out = place.left_out or ("" if _is_enabled(item) else "disabled")
+    left_out = place.left_out or ("" if item.enabled else "disabled")
     number = f"{place.prefix}{_number(item, count)}"
     record = place.record(since, since + lasts)
     if isinstance(item, otio.schema.Clip):
@@ -249,7 +243,8 @@ def _whole(clip: Any) -> Any:
 
 def _speed(item: Any) -> tuple[Fraction, tuple[float, ...], bool]:
     """Speed, offsets of a time warp, and whether there is one that the document does not tell."""
-    speed, warps, is_warped = _time_remap(item)
+    speed, is_warped = Fraction(1), False
+    warps: tuple[float, ...] = ()
     for effect in item.effects:
         if isinstance(effect, otio.schema.LinearTimeWarp):  # of which a freeze frame is one
             speed *= Fraction(effect.time_scalar).limit_denominator(100000)
@@ -260,21 +255,6 @@ def _speed(item: Any) -> tuple[Fraction, tuple[float, ...], bool]:
             else:
                 is_warped = True
     return speed, warps, is_warped
-
-
-def _time_remap(item: Any) -> tuple[Fraction, tuple[float, ...], bool]:
-    """The speed that Final Cut Pro 7's XML says by a filter, which OpenTimelineIO's adapter only keeps."""
-    for effect in item.effects:
-        words = effect.metadata.get("fcp_xml", {}).get("effect", {})
-        if words.get("effectid") != "timeremap":
-            continue
-        given = words.get("parameter", [])
-        parameters = {p.get("parameterid"): p.get("value") for p in ([given] if isinstance(given, Mapping) else given)}
-        speed = Fraction(str(parameters.get("speed") or 100)).limit_denominator(100000) / 100
-        backwards = str(parameters.get("reverse", "FALSE")).upper() == "TRUE"
-        is_warped = str(parameters.get("variablespeed", "0")) == "1"
-        return (-abs(speed) if backwards else speed), (), is_warped
-    return Fraction(1), (), False
 
 
 def _number(item: Any, count: int) -> str:

@@ -29,20 +29,29 @@ SHOTS = "shots"  # folder of the output
 
 LONGEST = 60  # characters of a name
 
+MUCH = 2  # times the frames that are seen: a painting of a whole media may be so long
+
 
 @dataclass(frozen=True)
 class Shot:
-    """A painted event."""
+    """A part of a plate that is painted."""
 
     name: str
-    row: Row
+    rows: tuple[Row, ...]
+    """The events that show it: one, but for documents that name each media once."""
     output: Path
     assigned: Assigned
 
     @property
+    def row(self) -> Row:
+        """The first event."""
+        return self.rows[0]
+
+    @property
     def frames(self) -> tuple[int, int]:
         """First and last number of the plate."""
-        return self.row.found.frames
+        every = [row.found.frames for row in self.rows]
+        return min(first for first, _ in every), max(last for _, last in every)
 
     @property
     def plate(self) -> Path:
@@ -121,23 +130,38 @@ def shots_of(
 ) -> tuple[list[Shot], list[Row]]:
     """The shots to paint, and all rows with what the assignment leaves out. `suffix` is the format, as in .mov.
 
-    Raises BadSettings.
+    XML names a media once, however many events show it. So there one painting serves all events of a media that have
+    one look, as long as it is not much longer than what they show.
     """
-    shots, states, taken = [], [], set()
+    groups: dict[Any, list[tuple[Row, Assigned]]] = {}
+    states = []
     for given in rows:
         row, assigned = given, assignment.of(given.event)
         if given.state != "skipped" and assigned.skip:
             row = replace(given, state="skipped", reason=assigned.skip)
-        if row.state != "painted":
-            states.append(row)
-            continue
-        name = _name(row)
-        while name in taken:
-            name += "_"
-        taken.add(name)
         states.append(row)
-        shots.append(Shot(name, row, _output(row, folder, name, suffix), assigned))
+        if row.state == "painted" and row.found.media is not None:
+            key = (row.found.media.path, assigned) if edit.names_media_once else len(states)
+            groups.setdefault(repr(key), []).append((row, assigned))
+    shots: list[Shot] = []
+    taken: set[str] = set()
+    for group in groups.values():
+        for part in _together([row for row, _ in group]):
+            name = _name(part[0])
+            while name in taken:
+                name += "_"
+            taken.add(name)
+            shots.append(Shot(name, tuple(part), _output(part[0], folder, name, suffix), group[0][1]))
     return shots, states
+
+
+def _together(rows: Sequence[Row]) -> list[list[Row]]:
+    """Rows of one media in one group, or each by itself where there are long holes between them."""
+    spans = [row.found.frames for row in rows]
+    whole = max(last for _, last in spans) - min(first for first, _ in spans) + 1
+    if whole <= MUCH * sum(last - first + 1 for first, last in spans):
+        return [list(rows)]
+    return [[row] for row in rows]
 
 
 def _name(row: Row) -> str:
