@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from fractions import Fraction
 from pathlib import Path
@@ -65,7 +66,7 @@ def cut(tmp_path: Path) -> Path:
 
 def test_every_event_gets_its_frames_with_handles(cut: Path) -> None:
     said = edit(cut, "cut.edl", "--look", "identity", "--rate", "24", "--handles", "4", code=1)
-    assert "6 events: 5 painted (5 of them now), 0 skipped, 1 offline, 0 failed" in said
+    assert "6 events: 5 painted (5 now), 0 skipped, 1 offline, 0 failed" in said
     assert "V1/006: GONE is not there; give its folder by --media" in said
     expected = {
         "V1_001": range(20, 60),  # 12 frames of the dissolve are more than the handles
@@ -117,21 +118,39 @@ def test_what_is_done_is_kept_and_a_changed_look_paints_its_shots_alone(cut: Pat
         '[default]\nlook = "identity"\n\n[[rule]]\nshot = "s*"\nstrength = 0.5\n\n[[rule]]\nreel = "GONE"\nskip = true\n'
     )
     words = ("-c", cut / "looks.toml", "--rate", "24")
-    assert "5 painted (5 of them now), 1 skipped, 0 offline" in edit(cut, "cut.edl", *words)
+    assert "5 painted (5 now), 1 skipped, 0 offline" in edit(cut, "cut.edl", *words)
     times = {path: path.stat().st_mtime_ns for path in (cut / "out" / "shots").iterdir()}
-    assert "5 painted (0 of them now)" in edit(cut, "cut.edl", *words)
+    assert "5 painted (0 now)" in edit(cut, "cut.edl", *words)
     dry = scumble("edit", cut / "cut.edl", "-o", cut / "out", *words, "--dry-run")
     assert (dry.stdout, "0 of 5 shots to paint, 0 frames" in dry.stderr) == ("", True)
     (cut / "looks.toml").write_text((cut / "looks.toml").read_text().replace("0.5", "0.25"))
     dry = scumble("edit", cut / "cut.edl", "-o", cut / "out", *words, "--dry-run", "--json")
     assert [s["shot"] for s in json.loads(dry.stdout)["shots"]] == ["V1_002_second", "V1_003_slow", "V1_005_still"]
-    assert "5 painted (3 of them now)" in edit(cut, "cut.edl", *words)
+    assert "5 painted (3 now)" in edit(cut, "cut.edl", *words)
     now = {path: path.stat().st_mtime_ns for path in (cut / "out" / "shots").iterdir()}
     assert {path.name for path in now if now[path] != times[path]} == {
         "V1_002_second.mov",
         "V1_003_slow.mov",
         "V1_005_still.mov",
     }
+
+
+def test_the_page_of_all_shots_has_the_worst_first(cut: Path) -> None:
+    """A shot that lost a frame's pixels is on top; what is not painted stands below; nothing is measured twice."""
+    (cut / "looks.toml").write_text('[default]\nlook = "identity"\n[[rule]]\nshot = "back"\nlook = "auvers"\n')
+    edit(cut, "cut.edl", "-c", cut / "looks.toml", "--rate", "24", code=1)
+    page = (cut / "out" / "index.html").read_text()
+    links = re.findall(r'<a href="(reports/[^"]*)">', page)
+    assert sorted(links) == sorted(f"reports/{path.stem}.html" for path in (cut / "out" / "shots").iterdir())
+    assert links[0] == "reports/V1_004_back.html"
+    assert all((cut / "out" / link).is_file() for link in links)
+    assert "GONE is not there" in page
+    facts = json.loads((cut / "out" / "reports" / "V1_001_first.json").read_text())
+    assert facts["passes"]
+    assert [frame["number"] for frame in facts["frames"]] == list(range(25, 61))
+    times = {path: path.stat().st_mtime_ns for path in (cut / "out" / "reports").iterdir()}
+    edit(cut, "cut.edl", "-c", cut / "looks.toml", "--rate", "24", code=1)
+    assert times == {path: path.stat().st_mtime_ns for path in (cut / "out" / "reports").iterdir()}
 
 
 def test_a_command_of_the_dry_run_paints_that_shot(cut: Path) -> None:
@@ -218,7 +237,7 @@ def test_a_shot_that_fails_does_not_stop_the_rest(cut: Path) -> None:
     (cut / "out" / "shots" / "V1_001_first.mov").write_text("the editor's own")
     said = edit(cut, "cut.edl", "--look", "identity", "--rate", "24", code=1)
     assert "failed: V1/001:" in said
-    assert "6 events: 4 painted (4 of them now), 0 skipped, 1 offline, 1 failed" in said
+    assert "6 events: 4 painted (4 now), 0 skipped, 1 offline, 1 failed" in said
     assert (cut / "out" / "shots" / "V1_001_first.mov").read_text() == "the editor's own"
 
 

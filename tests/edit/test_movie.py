@@ -48,7 +48,7 @@ def test_shots_of_a_movie_are_painted_each_with_its_look(movie: Path) -> None:
     words = ("edit", movie, "-o", folder / "out", "-c", folder / "looks.toml", "--progress", "none")
     done = scumble(*words)
     assert done.returncode == 0, done.stderr
-    assert "3 events: 2 painted (2 of them now), 1 skipped, 0 offline" in done.stderr
+    assert "3 events: 2 painted (2 now), 1 skipped, 0 offline" in done.stderr
     timeline = otio.adapters.read_from_file(str(folder / "out" / "timeline.otio"))
     clips = list(timeline.video_tracks()[0].find_clips())
     assert [clip.source_range.start_time.value for clip in clips] == CUTS[:-1]

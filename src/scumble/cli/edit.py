@@ -77,6 +77,10 @@ def edit(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace files that are in the way, whoever made them.")
     ] = False,
+    with_reports: Annotated[
+        bool,
+        typer.Option("--reports/--no-reports", help="Measure each shot, and write a page of all, the worst first."),
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="What --check and --dry-run say, as JSON.")] = False,
     progress: Annotated[
         Literal["bar", "json", "none"],
@@ -91,7 +95,7 @@ def edit(
     from scumble.core.frames import parse_rate
     from scumble.edit import table
     from scumble.edit.assign import one_look, read_assignment
-    from scumble.edit.conform import todo
+    from scumble.edit.conform import paint, todo
     from scumble.edit.documents import read_edits
     from scumble.edit.media import Library, parse_maps
     from scumble.edit.shots import check_shots, shots_of
@@ -129,46 +133,22 @@ def edit(
         return
     terminal.goes_on = "the same command goes on with the shots that are missing"
     with Display(progress, stays=True) as tell:
-        failed = _paint(checked, shots, folder, tell, overwrite)
-    for done in failed:
-        say(f"failed: {done.shot.row.event.id}: {done.failed}")
+        result = paint(checked, shots, folder, tell, overwrite, with_reports)
+    for note in result.notes:
+        say_note(note)
+    for shot, reason in result.failed:
+        say(f"failed: {', '.join(row.event.id for row in shot.rows)}: {reason}")
     for _read, rows in checked:
         for row in rows:
             if row.state == "offline":
                 say(f"offline: {row.event.id}: {row.reason}")
+    failed = sum(len(shot.rows) for shot, _ in result.failed)
     say(
-        f"{total['events']} events: {len(shots) - len(failed)} painted ({len(left) - len(failed)} of them now),"
-        f" {total['skipped']} skipped, {total['offline']} offline, {len(failed)} failed: {folder}"
+        f"{total['events']} events: {total['painted'] - failed} painted ({result.now} now), {total['skipped']} skipped,"
+        f" {total['offline']} offline, {failed} failed: {result.page or folder}"
     )
     if failed or total["offline"]:
         raise typer.Exit(1)
-
-
-def _paint(checked: list[Any], shots: list[Any], folder: Path, tell: Any, overwrite: bool) -> list[Any]:
-    """Render, and write the timelines of what is done."""
-    from scumble.core.files import written_whole
-    from scumble.edit.conform import conform, painted_timeline, write_timeline
-    from scumble.edit.relink import relinked
-
-    results = conform(shots, folder, tell, overwrite)
-    done = [result.shot for result in results if not result.failed]
-    timelines = [
-        painted_timeline(read, [s for s in done if any(s.row is row for row in rows)], folder) for read, rows in checked
-    ]
-    write_timeline(timelines, folder)
-    documents, notes = relinked(checked[0][0], done, _not_in(done, checked))
-    for note in notes:
-        say_note(note)
-    for name, data in documents.items():
-        with written_whole(folder / name) as part:
-            part.write_bytes(data)
-    return [result for result in results if result.failed]
-
-
-def _not_in(shots: list[Any], checked: list[Any]) -> list[Any]:
-    """The events that none of the shots paints."""
-    painted = {id(row) for shot in shots for row in shot.rows}
-    return [row for _, rows in checked for row in rows if id(row) not in painted]
 
 
 def _print_table(checked: list[Any], total: dict[str, int], as_json: bool) -> None:

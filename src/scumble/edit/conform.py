@@ -18,8 +18,11 @@ from scumble.core.progress import Progress, ignore
 from scumble.edit.clock import rational
 from scumble.edit.documents import Edit
 from scumble.edit.events import NEAR
+from scumble.edit.overnight import Judged, judge, write_index
+from scumble.edit.relink import relinked
 from scumble.edit.shots import Shot
 from scumble.edit.table import Row
+from scumble.quality.qc import Limits
 from scumble.rendering.run import run
 
 STATE = "edit.json"
@@ -27,41 +30,77 @@ STATE = "edit.json"
 TIMELINE = "timeline.otio"
 
 
-@dataclass(frozen=True)
-class Done:
-    """What became of a shot."""
+Checked = Sequence[tuple[Edit, Sequence[Row]]]
 
-    shot: Shot
-    frames: int
-    """That were painted now; 0 for a shot that was done already."""
-    failed: str = ""
+
+@dataclass(frozen=True)
+class Conformed:
+    """What became of an edit."""
+
+    failed: tuple[tuple[Shot, str], ...]
+    """Shots that could not be painted, and why."""
+    now: int
+    """Events that were painted now, not before."""
+    notes: tuple[str, ...]
+    page: Path | None
+    """Of all reports."""
+
+
+def paint(
+    checked: Checked,
+    shots: Sequence[Shot],
+    folder: Path,
+    tell: Callable[[Progress], None] = ignore,
+    overwrite: bool = False,
+    with_reports: bool = True,
+) -> Conformed:
+    """Render the shots that are not done, one after the other, and write timelines, documents and reports.
+
+    What fails is said and does not stop the rest. A timeline shows what is done. Raises BadOutput.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    known = _state(folder)
+    failed: list[tuple[Shot, str]] = []
+    judged: list[Judged] = []
+    said: list[str] = []
+    now = 0
+    for shot in shots:
+        try:
+            if not _is_done(shot, known):
+                run(shot.job(overwrite or shot.name in known), tell)
+                known[shot.name] = shot.identity
+                _keep(folder, known)
+                now += len(shot.rows)
+        except ScumbleError as error:
+            failed.append((shot, str(error)))
+            continue
+        if with_reports:
+            try:
+                judged.append(judge(shot, folder, Limits(), tell))
+            except ScumbleError as error:
+                said.append(f"{shot.name} is painted, not measured: {error}")
+    lost = {id(shot) for shot, _ in failed}
+    done = [shot for shot in shots if id(shot) not in lost]
+    painted = {id(row) for shot in done for row in shot.rows}
+    timelines = [painted_timeline(edit, done, rows, folder) for edit, rows in checked]
+    write_timeline(timelines, folder)
+    others = [row for _, rows in checked for row in rows if id(row) not in painted]
+    documents, notes = relinked(checked[0][0], done, others)
+    for name, data in documents.items():
+        with written_whole(folder / name) as part:
+            part.write_bytes(data)
+    page = None
+    if with_reports:
+        unpainted = [(row, reason) for shot, reason in failed for row in shot.rows]
+        every = [row for _, rows in checked for row in rows]
+        page = write_index(folder, checked[0][0].path.stem, judged, unpainted, every)
+    return Conformed(tuple(failed), now, (*said, *notes), page)
 
 
 def todo(shots: Sequence[Shot], folder: Path) -> list[Shot]:
     """The shots that are not done, by what their last render was made of. Raises ScumbleError."""
     known = _state(folder)
     return [shot for shot in shots if not _is_done(shot, known)]
-
-
-def conform(
-    shots: Sequence[Shot], folder: Path, tell: Callable[[Progress], None] = ignore, overwrite: bool = False
-) -> list[Done]:
-    """Render what is not done, one shot after the other; what fails is said and does not stop the rest."""
-    folder.mkdir(parents=True, exist_ok=True)
-    known, results = _state(folder), []
-    for shot in shots:
-        try:
-            if _is_done(shot, known):
-                results.append(Done(shot, 0))
-                continue
-            job = shot.job(overwrite or shot.name in known)
-            done = run(job, tell)
-            known[shot.name] = shot.identity
-            _keep(folder, known)
-            results.append(Done(shot, done.frames))
-        except ScumbleError as error:
-            results.append(Done(shot, 0, str(error)))
-    return results
 
 
 def _is_done(shot: Shot, known: dict[str, str]) -> bool:
@@ -90,9 +129,10 @@ def _keep(folder: Path, known: dict[str, str]) -> None:
         part.write_text(json.dumps({"shots": known}, indent=1) + "\n", "utf-8")
 
 
-def painted_timeline(edit: Edit, shots: Sequence[Shot], folder: Path) -> otio.schema.Timeline:
+def painted_timeline(edit: Edit, shots: Sequence[Shot], rows: Sequence[Row], folder: Path) -> otio.schema.Timeline:
     """The edit with the painted shots in place of their plates, which stay as another media of each clip."""
-    for shot, row in ((own, row) for own in shots for row in own.rows):
+    mine = {id(row) for row in rows}
+    for shot, row in ((own, row) for own in shots for row in own.rows if id(row) in mine):
         clip = row.event.clip
         plate = clip.media_reference.deepcopy()  # OpenTimelineIO 0.18 frees the clip's own while it is set anew
         painted = _reference(shot, row, folder)

@@ -21,6 +21,14 @@ from scumble.core.version import __version__
 
 
 @dataclass(frozen=True)
+class Link:
+    """A cell that leads to another page; `href` is relative to this one."""
+
+    text: str
+    href: str
+
+
+@dataclass(frozen=True)
 class Table:
     """Rows of text under a head; the first column is left-aligned, numbers to the right.
 
@@ -28,7 +36,7 @@ class Table:
     """
 
     head: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[str | Link]]
     words: bool = False
     kind: str = "table"
 
