@@ -11,17 +11,17 @@ import typer
 
 from scumble.cli import terminal
 from scumble.cli.terminal import Display, say, say_note
-from scumble.core.errors import BadOutput, BadSettings, NotInstalled
+from scumble.core.errors import BadInput, BadOutput, BadSettings, NotInstalled
 
 
 def edit(
     document: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             metavar="CUT",
             help="EDL, FCPXML, Final Cut Pro 7 XML, AAF, OpenTimelineIO, or a movie, whose cuts are found.",
         ),
-    ],
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -86,6 +86,15 @@ def edit(
         Literal["bar", "json", "none"],
         typer.Option("--progress", help="A bar, one JSON line an event, or nothing."),
     ] = "bar",
+    watch: Annotated[
+        Path | None,
+        typer.Option(
+            "--watch", metavar="FOLDER", help="Instead of CUT: paint every edit and movie that appears or changes here."
+        ),
+    ] = None,
+    settle: Annotated[
+        float, typer.Option("--settle", min=0, help="Seconds for which a watched file must not have changed.")
+    ] = 10.0,
 ) -> None:
     """Paint an editor's cut: every event with its look, and a timeline that shows the paintings."""
     try:
@@ -93,71 +102,89 @@ def edit(
     except ImportError as error:
         raise NotInstalled("edits need OpenTimelineIO; pip install 'scumble[edit]'") from error
     from scumble.core.frames import parse_rate
-    from scumble.edit import table
     from scumble.edit.assign import one_look, read_assignment
-    from scumble.edit.conform import paint, todo
-    from scumble.edit.documents import read_edits
-    from scumble.edit.media import Library, parse_maps
-    from scumble.edit.shots import check_shots, shots_of
+    from scumble.edit.cut import Wishes, read_cut
+    from scumble.edit.media import parse_maps
+    from scumble.edit.watch import Watch
 
     given = [option for option in (looks, look, style) if option]
     if len(given) > 1 or (not given and not check):
         raise BadSettings("give one of --looks FILE.toml, --look FILE|NAME and --style PICTURE")
     if output is None and not check:
         raise BadSettings("give a folder for the shots by -o, or --check to render nothing")
+    if (document is None) == (watch is None):
+        raise BadSettings("give either an edit, or --watch FOLDER")
     assignment = None if not given else read_assignment(looks) if looks else one_look(look or "", style or ())
-    edits = read_edits(document, None if rate is None else parse_rate(rate))
-    library = Library(media or [document.absolute().parent], parse_maps(mapped or ()))
-    checked = [(read, table.rows_of(read, library, handles)) for read in edits]
+    wishes = Wishes(
+        assignment,
+        None if rate is None else parse_rate(rate),
+        handles,
+        tuple(media or ()),
+        tuple(parse_maps(mapped or ())),
+        f".{suffix.lower().lstrip('.')}" if suffix else "",
+    )
     folder = output or Path("painted")
-    dotted = f".{suffix.lower().lstrip('.')}" if suffix else ""
-    shots: list[Any] = []
-    if assignment is not None:
-        for n, (read, rows) in enumerate(checked):
-            own, states = shots_of(read, rows, assignment, folder if len(checked) == 1 else folder / str(n + 1), dotted)
-            shots += own
-            checked[n] = (read, states)
-        check_shots(shots)
-    total = table.counts(checked)
-    for read in edits:
-        for note in read.notes:
-            say_note(note)
-    if check:
-        _print_table(checked, total, as_json)
-        return
     if folder.exists() and not folder.is_dir():
         raise BadOutput(f"{folder}: is a file, not a folder; choose another output")
-    left = todo(shots, folder)
-    if dry_run:
-        _print_commands(shots, left, as_json)
+
+    def painted(document: Path, folder: Path) -> bool:
+        return _painted(read_cut(document, wishes, folder), folder, progress, overwrite, with_reports)
+
+    if watch is not None:
+        if check or dry_run or not watch.is_dir():
+            raise BadSettings(f"--watch {watch}: give a folder that is there, without --check and --dry-run")
+        say(f"watching {watch}; Ctrl-C ends")
+        Watch(watch, folder, settle, lambda document, folder: _complete(painted(document, folder))).run(say)
+    assert document is not None
+    cut = read_cut(document, wishes, folder)
+    for note in cut.notes:
+        say_note(note)
+    if check:
+        _print_table(cut, as_json)
         return
+    if dry_run:
+        _print_commands(cut, folder, as_json)
+        return
+    if not _painted(cut, folder, progress, overwrite, with_reports):
+        raise typer.Exit(1)
+
+
+def _complete(is_complete: bool) -> None:
+    if not is_complete:
+        raise BadInput("not every event is painted")
+
+
+def _painted(
+    cut: Any, folder: Path, progress: Literal["bar", "json", "none"], overwrite: bool, with_reports: bool
+) -> bool:
+    """Paint a cut and say what became of it; whether every event that should be is painted."""
+    from scumble.edit.conform import paint
+
     terminal.goes_on = "the same command goes on with the shots that are missing"
     with Display(progress, stays=True) as tell:
-        result = paint(checked, shots, folder, tell, overwrite, with_reports)
+        result = paint(cut, folder, tell, overwrite, with_reports)
     for note in result.notes:
         say_note(note)
     for shot, reason in result.failed:
         say(f"failed: {', '.join(row.event.id for row in shot.rows)}: {reason}")
-    for _read, rows in checked:
-        for row in rows:
-            if row.state == "offline":
-                say(f"offline: {row.event.id}: {row.reason}")
-    failed = sum(len(shot.rows) for shot, _ in result.failed)
+    for row in cut.offline:
+        say(f"offline: {row.event.id}: {row.reason}")
+    total, failed = cut.counts, sum(len(shot.rows) for shot, _ in result.failed)
     say(
         f"{total['events']} events: {total['painted'] - failed} painted ({result.now} now), {total['skipped']} skipped,"
         f" {total['offline']} offline, {failed} failed: {result.page or folder}"
     )
-    if failed or total["offline"]:
-        raise typer.Exit(1)
+    return not failed and not cut.offline
 
 
-def _print_table(checked: list[Any], total: dict[str, int], as_json: bool) -> None:
+def _print_table(cut: Any, as_json: bool) -> None:
     from scumble.edit import table
 
+    total = cut.counts
     if as_json:
-        print(json.dumps({"timelines": [table.as_json(*each) for each in checked], "counts": total}, indent=1))
+        print(json.dumps({"timelines": [table.as_json(*each) for each in cut.checked], "counts": total}, indent=1))
         return
-    for read, rows in checked:
+    for read, rows in cut.checked:
         print(f"{read.timeline.name or read.path.name}, {float(read.rate):.5g} frames/s")
         for line in table.lines_of(read, rows):
             print(line)
@@ -165,11 +192,14 @@ def _print_table(checked: list[Any], total: dict[str, int], as_json: bool) -> No
     print(f"{total['events']} events: {words}")
 
 
-def _print_commands(shots: list[Any], left: list[Any], as_json: bool) -> None:
+def _print_commands(cut: Any, folder: Path, as_json: bool) -> None:
+    from scumble.edit.conform import todo
+
+    left = todo(cut.shots, folder)
     frames = sum(shot.frames[1] - shot.frames[0] + 1 for shot in left)
     if as_json:
         print(json.dumps({"shots": [shot.as_json() for shot in left], "frames": frames}, indent=1))
         return
     for shot in left:
         print(shlex.join(shot.command()))
-    say(f"{len(left)} of {len(shots)} shots to paint, {frames} frames")
+    say(f"{len(left)} of {len(cut.shots)} shots to paint, {frames} frames")

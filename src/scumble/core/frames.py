@@ -20,7 +20,7 @@ Pixels = NDArray[np.float32]
 
 MOST_FRAMES = 10_000_000  # five days at 24 frames/s: a longer list is a slip of the keyboard
 
-_RANGE = re.compile(r"(-?\d{1,18})(?:-(-?\d{1,18})(?:x(\d{1,18}))?)?", re.ASCII)
+_RANGE = re.compile(r"(-?\d{1,18})(?:-(-?\d{1,18})(?:[x:](\d{1,18}))?)?", re.ASCII)  # `:` is what OpenJD writes
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class FrameRange:
 
     @classmethod
     def parse(cls, text: str) -> FrameRange:
-        """`1001`, `1001-1100` or `1001-1100x2`; raises BadPlate."""
+        """`1001`, `1001-1100`, `1001-1100x2` or `1001-1100:2`; raises BadPlate."""
         match = _RANGE.fullmatch(text.strip())
         if match is None:
             raise BadPlate(f"frame range {text[:80]!r}: write FIRST-LASTxSTEP, as in 1001-1100x2")
@@ -82,6 +82,8 @@ def spread(numbers: Sequence[int], count: int) -> tuple[int, ...]:
 def parse_frames(text: str) -> tuple[int, ...]:
     """Frame numbers of a list such as `1001-1100x2,1150`: sorted, each once.
 
+    >>> parse_frames("7,1-5x2") == parse_frames("7,1-5:2")
+    True
     >>> parse_frames("7,1-5x2")
     (1, 3, 5, 7)
     """

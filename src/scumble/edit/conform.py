@@ -16,6 +16,7 @@ from scumble.core.errors import ScumbleError
 from scumble.core.files import written_whole
 from scumble.core.progress import Progress, ignore
 from scumble.edit.clock import rational
+from scumble.edit.cut import Cut
 from scumble.edit.documents import Edit
 from scumble.edit.events import NEAR
 from scumble.edit.overnight import Judged, judge, write_index
@@ -28,9 +29,6 @@ from scumble.rendering.run import run
 STATE = "edit.json"
 
 TIMELINE = "timeline.otio"
-
-
-Checked = Sequence[tuple[Edit, Sequence[Row]]]
 
 
 @dataclass(frozen=True)
@@ -47,8 +45,7 @@ class Conformed:
 
 
 def paint(
-    checked: Checked,
-    shots: Sequence[Shot],
+    cut: Cut,
     folder: Path,
     tell: Callable[[Progress], None] = ignore,
     overwrite: bool = False,
@@ -58,6 +55,7 @@ def paint(
 
     What fails is said and does not stop the rest. A timeline shows what is done. Raises BadOutput.
     """
+    checked, shots = cut.checked, cut.shots
     folder.mkdir(parents=True, exist_ok=True)
     known = _state(folder)
     failed: list[tuple[Shot, str]] = []

@@ -87,7 +87,7 @@ class RenderSettings:
     """How a shot is painted."""
 
     frames: tuple[int, ...] | None = option(
-        None, "Frames to paint, as in 1001-1100x2,1150. All by default; statistics come from the whole plate in any case.",
+        None, "Frames to paint, as in 1001-1100x2,1150 or 1001-1100:2. All by default; statistics come from the whole plate in any case.",
         panel=PLATE, metavar="RANGE", text=str, read=_frames, api="render", web=str,
     )  # fmt: skip
     first_frame: int | None = option(
