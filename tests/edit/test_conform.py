@@ -21,8 +21,9 @@ from opentimelineio.opentime import RationalTime, TimeRange
 HEAD = "TITLE: cut\nFCM: NON-DROP FRAME\n\n"
 
 
-def edit(folder: Path, document: str, *words: str | Path, code: int = 0) -> str:
-    done = scumble("edit", folder / document, "-o", folder / "out", "--progress", "none", *words)
+def edit(folder: Path, document: str, *words: str | Path, code: int = 0, reports: bool = False) -> str:
+    more = ("--progress", "none", *(() if reports else ("--no-reports",)))
+    done = scumble("edit", folder / document, "-o", folder / "out", *more, *words)
     assert done.returncode == code, done.stderr
     return str(done.stderr)
 
@@ -38,8 +39,7 @@ def shot(folder: Path, start: str) -> Path:
     return found
 
 
-@pytest.fixture
-def cut(tmp_path: Path) -> Path:
+def write_cut(tmp_path: Path) -> Path:
     """An EDL with a dissolve, a slow clip, one that runs backwards, a freeze and one that is not there."""
     numbered_movie(tmp_path / "A001.mov", 100, "01:00:00:00")
     numbered_movie(tmp_path / "B002C003_170614_R287.mov", 120, "10:00:00:00")
@@ -64,8 +64,21 @@ def cut(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_every_event_gets_its_frames_with_handles(cut: Path) -> None:
-    said = edit(cut, "cut.edl", "--look", "identity", "--rate", "24", "--handles", "4", code=1)
+@pytest.fixture
+def cut(tmp_path: Path) -> Path:
+    """Not painted yet."""
+    return write_cut(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def painted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Painted with handles of four frames, and what was said."""
+    folder = write_cut(tmp_path_factory.mktemp("painted"))
+    return folder, edit(folder, "cut.edl", "--look", "identity", "--rate", "24", "--handles", "4", code=1)
+
+
+def test_every_event_gets_its_frames_with_handles(painted: tuple[Path, str]) -> None:
+    cut, said = painted
     assert "6 events: 5 painted (5 now), 0 skipped, 1 offline, 0 failed" in said
     assert "V1/006: GONE is not there; give its folder by --media" in said
     expected = {
@@ -78,8 +91,8 @@ def test_every_event_gets_its_frames_with_handles(cut: Path) -> None:
     assert {name: numbers_in(shot(cut, name)) for name in expected} == {k: list(v) for k, v in expected.items()}
 
 
-def test_the_timeline_shows_the_paintings_where_the_plates_were(cut: Path) -> None:
-    edit(cut, "cut.edl", "--look", "identity", "--rate", "24", "--handles", "4", code=1)
+def test_the_timeline_shows_the_paintings_where_the_plates_were(painted: tuple[Path, str]) -> None:
+    cut, _ = painted
     timeline = otio.adapters.read_from_file(str(cut / "out" / "timeline.otio"))
     first, second, slow, back, still, gone = timeline.find_clips()
     assert [clip.active_media_reference_key for clip in (first, gone)] == ["painted", "DEFAULT_MEDIA"]
@@ -94,8 +107,8 @@ def test_the_timeline_shows_the_paintings_where_the_plates_were(cut: Path) -> No
     assert timeline.duration() == RationalTime(4 * 24 + 10, 24)
 
 
-def test_the_editors_document_comes_back_with_other_names_only(cut: Path) -> None:
-    edit(cut, "cut.edl", "--look", "identity", "--rate", "24", code=1)
+def test_the_editors_document_comes_back_with_other_names_only(painted: tuple[Path, str]) -> None:
+    cut, _ = painted
     before, after = (path.read_bytes().split(b"\r\n") for path in (cut / "cut.edl", cut / "out" / "cut.edl"))
     changed = {a: b for a, b in zip(before, after, strict=True) if a != b}
     assert changed == {
@@ -138,7 +151,7 @@ def test_what_is_done_is_kept_and_a_changed_look_paints_its_shots_alone(cut: Pat
 def test_the_page_of_all_shots_has_the_worst_first(cut: Path) -> None:
     """A shot that lost a frame's pixels is on top; what is not painted stands below; nothing is measured twice."""
     (cut / "looks.toml").write_text('[default]\nlook = "identity"\n[[rule]]\nshot = "back"\nlook = "auvers"\n')
-    edit(cut, "cut.edl", "-c", cut / "looks.toml", "--rate", "24", code=1)
+    edit(cut, "cut.edl", "-c", cut / "looks.toml", "--rate", "24", code=1, reports=True)
     page = (cut / "out" / "index.html").read_text()
     links = re.findall(r'<a href="(reports/[^"]*)">', page)
     assert sorted(links) == sorted(f"reports/{path.stem}.html" for path in (cut / "out" / "shots").iterdir())
@@ -149,7 +162,7 @@ def test_the_page_of_all_shots_has_the_worst_first(cut: Path) -> None:
     assert facts["passes"]
     assert [frame["number"] for frame in facts["frames"]] == list(range(25, 61))
     times = {path: path.stat().st_mtime_ns for path in (cut / "out" / "reports").iterdir()}
-    edit(cut, "cut.edl", "-c", cut / "looks.toml", "--rate", "24", code=1)
+    edit(cut, "cut.edl", "-c", cut / "looks.toml", "--rate", "24", code=1, reports=True)
     assert times == {path: path.stat().st_mtime_ns for path in (cut / "out" / "reports").iterdir()}
 
 

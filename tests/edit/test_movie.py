@@ -45,7 +45,7 @@ def movie(tmp_path: Path) -> Path:
 def test_shots_of_a_movie_are_painted_each_with_its_look(movie: Path) -> None:
     folder = movie.parent
     (folder / "looks.toml").write_text('[default]\nlook = "identity"\n[[rule]]\nshot = "*_sh020"\nskip = true\n')
-    words = ("edit", movie, "-o", folder / "out", "-c", folder / "looks.toml", "--progress", "none")
+    words = ("edit", movie, "-o", folder / "out", "-c", folder / "looks.toml", "--progress", "none", "--no-reports")
     done = scumble(*words)
     assert done.returncode == 0, done.stderr
     assert "3 events: 2 painted (2 now), 1 skipped, 0 offline" in done.stderr

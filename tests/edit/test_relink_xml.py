@@ -65,7 +65,14 @@ def painted(folder: Path, name: str, text: str, *words: str) -> tuple[list[Event
     """Events before and after, the lines that differ, and what was said."""
     (folder / name).write_text(text)
     done = scumble(
-        "edit", folder / name, "-o", folder / "out", "--progress", "none", *(words or ("--look", "identity"))
+        "edit",
+        folder / name,
+        "-o",
+        folder / "out",
+        "--progress",
+        "none",
+        "--no-reports",
+        *(words or ("--look", "identity")),
     )
     assert done.returncode == 0, done.stderr
     after = (folder / "out" / name).read_text()

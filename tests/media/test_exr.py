@@ -379,3 +379,20 @@ def test_channels_of_parts_are_told_apart(tmp_path: Path) -> None:
     done = scumble("render", tmp_path / "p.exr", "--look", "identity", "-o", tmp_path / "o.exr", "--matte-channel", "R")
     assert done.returncode == 2
     assert "no channel 'R' for a matte; it has" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["render", "matte"])
+def test_channels_of_a_sampling_that_does_not_fit_are_refused(command: str, tmp_path: Path) -> None:
+    """A byte of the header: green says that it has a quarter of its pixels. OpenEXR's binding drops the part silently."""
+    planes = {c: np.zeros((48, 80), np.float16) for c in "ABGR"}
+    OpenEXR.File({"compression": OpenEXR.ZIP_COMPRESSION}, planes).write(str(tmp_path / "p.exr"))
+    data = bytearray((tmp_path / "p.exr").read_bytes())
+    at = data.index(b"G\0") + 2 + 4 + 4  # name, type, pLinear
+    assert data[at : at + 8] == bytes([1, 0, 0, 0, 1, 0, 0, 0])
+    data[at], data[at + 4] = 2, 2
+    (tmp_path / "p.exr").write_bytes(data)
+    words = {"render": ("--look", "identity"), "matte": ("--crypto", "x")}[command]
+    done = scumble(command, tmp_path / "p.exr", *words, "-o", tmp_path / "out.exr")
+    assert done.returncode == 2, done.stderr
+    assert "p.exr" in done.stderr
+    assert "take another copy" in done.stderr

@@ -62,8 +62,8 @@ def read_cut(document: Path, wishes: Wishes, folder: Path) -> Cut:
     for n, edit in enumerate(edits, start=1):
         rows: Sequence[Row] = rows_of(edit, library, wishes.handles)
         if wishes.assignment is not None:
-            own = folder if len(edits) == 1 else folder / str(n)
-            mine, rows = shots_of(edit, rows, wishes.assignment, own, wishes.suffix)
+            prefix = "" if len(edits) == 1 else f"{n}_"
+            mine, rows = shots_of(edit, rows, wishes.assignment, folder, wishes.suffix, prefix)
             shots += mine
         checked.append((edit, rows))
     check_shots(shots)

@@ -8,7 +8,7 @@ import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +59,10 @@ class Shot:
         assert self.row.found.media is not None
         return self.row.found.media.path
 
-    @cached_property
+    @property
     def look(self) -> Look:
         """Raises BadLook, BadPlate."""
-        if self.assigned.look:
-            return find_look(self.assigned.look)
-        return make_look([(Path(picture), 1.0) for picture in self.assigned.style])
+        return _look(self.assigned.look, self.assigned.style)
 
     def command(self) -> list[str]:
         """What a person can run to get this shot."""
@@ -102,6 +100,7 @@ class Shot:
             "frames": self.frames,
             "look": self.look.hash,
             "options": [[name, str(value)] for name, value in self.assigned.options],
+            "beside": [digest(Path(v)) for _, v in self.assigned.options if isinstance(v, str) and Path(v).is_file()],
             "output": self.output.name,
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
@@ -118,6 +117,11 @@ class Shot:
         }
 
 
+@lru_cache(64)
+def _look(name: str, styles: tuple[str, ...]) -> Look:
+    return find_look(name) if name else make_look([(Path(picture), 1.0) for picture in styles])
+
+
 def _files(pattern: Path, frames: tuple[int, int]) -> list[str]:
     from scumble.media.open import open_plate
 
@@ -126,9 +130,11 @@ def _files(pattern: Path, frames: tuple[int, int]) -> list[str]:
 
 
 def shots_of(
-    edit: Edit, rows: Sequence[Row], assignment: Assignment, folder: Path, suffix: str = ""
+    edit: Edit, rows: Sequence[Row], assignment: Assignment, folder: Path, suffix: str = "", prefix: str = ""
 ) -> tuple[list[Shot], list[Row]]:
-    """The shots to paint, and all rows with what the assignment leaves out. `suffix` is the format, as in .mov.
+    """The shots to paint, and all rows with what the assignment leaves out.
+
+    `suffix` is the format, as in .mov; names begin with `prefix`.
 
     XML names a media once, however many events show it. So there one painting serves all events of a media that have
     one look, as long as it is not much longer than what they show.
@@ -147,10 +153,10 @@ def shots_of(
     taken: set[str] = set()
     for group in groups.values():
         for part in _together([row for row, _ in group]):
-            name = _name(part[0])
-            while name in taken:
+            name = f"{prefix}{_name(part[0])}"
+            while name.casefold() in taken:
                 name += "_"
-            taken.add(name)
+            taken.add(name.casefold())
             shots.append(Shot(name, tuple(part), _output(part[0], folder, name, suffix), group[0][1]))
     return shots, states
 

@@ -107,6 +107,8 @@ def opened(path: Path) -> Any:
         file = OpenEXR.File(str(path), separate_channels=True)
     except (RuntimeError, TypeError, ValueError) as error:
         raise BadPlate(f"{path}: its channels cannot be passed through ({error}); take another copy of it") from error
+    if not file.parts:  # the binding leaves out what it cannot read, without a word
+        raise BadPlate(f"{path}: the picture is damaged (no part of it can be read); take another copy of it")
     for part in file.parts:
         (left, top), (right, bottom) = part.header["dataWindow"]
         size = (bottom - top + 1, right - left + 1)
