@@ -287,3 +287,15 @@ def test_rules_that_are_none(rules: str, text: str, cut: Path) -> None:
     (cut / "looks.toml").write_text(rules)
     done = scumble("edit", cut / "cut.edl", "-o", cut / "out", "--rate", "24", "-c", cut / "looks.toml")
     assert (done.returncode, text in done.stderr) == (2, True), done.stderr
+
+
+def test_paintings_are_no_footage_and_names_may_be_absurd(tmp_path: Path) -> None:
+    """An output folder beside the edit is not searched; a path that no system takes is offline."""
+    (tmp_path / "out" / "shots").mkdir(parents=True)
+    numbered_movie(tmp_path / "out" / "shots" / "A001.mov", 30, "01:00:00:00")
+    (tmp_path / "cut.edl").write_text(
+        "001  A001  V  C  01:00:00:00 01:00:01:00 01:00:00:00 01:00:01:00\n"
+        f"002  B001  V  C  01:00:00:00 01:00:01:00 01:00:01:00 01:00:02:00\n* SOURCE FILE: {'x' * 300}.mov\n"
+    )
+    said = edit(tmp_path, "cut.edl", "--look", "identity", "--rate", "24", code=1)
+    assert "2 events: 0 painted (0 now), 0 skipped, 2 offline, 0 failed" in said

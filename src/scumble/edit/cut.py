@@ -56,7 +56,7 @@ class Cut:
 def read_cut(document: Path, wishes: Wishes, folder: Path) -> Cut:
     """A document read, its media found, its shots settled; nothing is written. Raises ScumbleError."""
     edits = read_edits(document, wishes.rate)
-    library = Library(wishes.media or (document.absolute().parent,), wishes.mapped)
+    library = Library(wishes.media or (document.absolute().parent,), wishes.mapped, folder)
     checked: list[tuple[Edit, Sequence[Row]]] = []
     shots: list[Shot] = []
     for n, edit in enumerate(edits, start=1):

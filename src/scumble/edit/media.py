@@ -74,11 +74,15 @@ class Found:
 class Library:
     """The folders in which media may lie, and the changes of paths from the editor's machine to this one."""
 
-    def __init__(self, folders: Sequence[Path], mapped: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self, folders: Sequence[Path], mapped: Sequence[tuple[str, str]] = (), without: Path | None = None
+    ) -> None:
+        """`without` is a folder in which paintings lie, not footage. Raises BadInput."""
         missing = next((folder for folder in folders if not folder.is_dir()), None)
         if missing is not None:
             raise BadInput(f"--media {missing}: no such folder; name one that holds the footage")
         self.folders, self.mapped = tuple(folders), tuple(mapped)
+        self.without = None if without is None else without.resolve()
         self._opened: dict[Path, Media | str] = {}
 
     def find(self, event: Event, handles: int) -> Found:
@@ -155,7 +159,8 @@ class Library:
         count = 0
         for folder in self.folders:
             for place, folders, files in os.walk(folder, followlinks=True):
-                folders[:] = sorted(name for name in folders if not name.startswith("."))
+                below = (name for name in folders if not name.startswith("."))
+                folders[:] = sorted(name for name in below if (Path(place) / name).resolve() != self.without)
                 for name in sorted(files):
                     if name.startswith(".") or Path(name).suffix.lower() not in FOOTAGE:
                         continue
@@ -176,7 +181,10 @@ class Library:
 
 
 def _opened(path: Path) -> Media | str:
-    if parse_pattern(path) is None and not path.exists():
+    try:
+        if parse_pattern(path) is None and not path.exists():
+            return ""
+    except OSError:  # a name that is longer than names can be
         return ""
     try:
         plate = open_plate(path)

@@ -92,7 +92,9 @@ def lines_of(edit: Edit, rows: Sequence[Row]) -> list[str]:
     for row in rows:
         event, found = row.event, row.found
         seen = found.seen or event.media_range()
-        source = f"{int(seen.first)}-{int(seen.last)}" if not found.media else "{}-{}".format(*found.frames)
+        source = f"{int(seen.first)}-{int(seen.last)}" if event.count else ""
+        if found.media is not None:
+            source = "{}-{}".format(*found.frames)
         about = f"{event.name or event.source.reel}: {row.reason}" if row.reason else event.name or event.source.reel
         if found.media is not None:
             about += f" <- {found.media.path.name}"
@@ -104,7 +106,7 @@ def lines_of(edit: Edit, rows: Sequence[Row]) -> list[str]:
                 str(event.record[1] - event.record[0]),
                 "warped" if event.is_warped or event.warps else speed,
                 source,
-                f"{seen.before}+{seen.after}",
+                f"{seen.before}+{seen.after}" if event.count else "",
                 row.state,
                 about,
             )
