@@ -164,6 +164,14 @@ def test_the_page_of_all_shots_has_the_worst_first(cut: Path) -> None:
     times = {path: path.stat().st_mtime_ns for path in (cut / "out" / "reports").iterdir()}
     edit(cut, "cut.edl", "-c", cut / "looks.toml", "--rate", "24", code=1, reports=True)
     assert times == {path: path.stat().st_mtime_ns for path in (cut / "out" / "reports").iterdir()}
+    # the cut as it is seen: a dissolve, then a slow clip, one backwards, a still, and black where nothing is
+    seen = numbers_in(cut / "out" / "review.mp4")
+    assert seen[:24] == list(range(24, 48))
+    assert seen[24:30] == list(range(48, 54))
+    assert seen[36:48] == list(range(36, 48))
+    assert seen[48:60] == [n for n in range(48, 54) for _ in "12"]
+    assert seen[72:96] == [96] * 24
+    assert seen[96:] == [0] * 10
 
 
 def test_a_command_of_the_dry_run_paints_that_shot(cut: Path) -> None:

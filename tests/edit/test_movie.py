@@ -45,7 +45,7 @@ def movie(tmp_path: Path) -> Path:
 def test_shots_of_a_movie_are_painted_each_with_its_look(movie: Path) -> None:
     folder = movie.parent
     (folder / "looks.toml").write_text('[default]\nlook = "identity"\n[[rule]]\nshot = "*_sh020"\nskip = true\n')
-    words = ("edit", movie, "-o", folder / "out", "-c", folder / "looks.toml", "--progress", "none", "--no-reports")
+    words = ("edit", movie, "-o", folder / "out", "-c", folder / "looks.toml", "--progress", "none")
     done = scumble(*words)
     assert done.returncode == 0, done.stderr
     assert "3 events: 2 painted (2 now), 1 skipped, 0 offline" in done.stderr
@@ -63,3 +63,6 @@ def test_shots_of_a_movie_are_painted_each_with_its_look(movie: Path) -> None:
     # the same cut as an EDL
     (edit,) = read_edits(folder / "out" / "show.edl", Fraction(24))
     assert [event.record for event in events_of(edit.timeline, edit.rate)] == [(0, 30), (30, 54), (54, 84)]
+    # the review movie: as long, with the sound
+    review = open_plate(folder / "out" / "review.mp4")
+    assert (len(review.numbers), review.frame_rate, review.has_sound) == (CUTS[-1], 24, True)

@@ -79,7 +79,10 @@ def edit(
     ] = False,
     with_reports: Annotated[
         bool,
-        typer.Option("--reports/--no-reports", help="Measure each shot, and write a page of all, the worst first."),
+        typer.Option(
+            "--reports/--no-reports",
+            help="Measure each shot; write a page of all, the worst first, and a review movie.",
+        ),
     ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="What --check and --dry-run say, as JSON.")] = False,
     progress: Annotated[

@@ -21,6 +21,7 @@ from scumble.edit.documents import Edit
 from scumble.edit.events import NEAR
 from scumble.edit.overnight import Judged, judge, write_index
 from scumble.edit.relink import relinked
+from scumble.edit.review import write_review
 from scumble.edit.shots import Shot
 from scumble.edit.table import Row
 from scumble.quality.qc import Limits
@@ -89,6 +90,11 @@ def paint(
             part.write_bytes(data)
     page = None
     if with_reports:
+        for n, (edit, rows) in enumerate(checked, start=1):
+            try:
+                write_review(edit, rows, done, folder / f"review{'' if len(checked) == 1 else n}.mp4", tell)
+            except ScumbleError as error:
+                said.append(f"no review movie: {error}")
         unpainted = [(row, reason) for shot, reason in failed for row in shot.rows]
         every = [row for _, rows in checked for row in rows]
         page = write_index(folder, checked[0][0].path.stem, judged, unpainted, every)
