@@ -268,6 +268,7 @@ def test_a_shot_that_fails_does_not_stop_the_rest(cut: Path) -> None:
         ((), "give one of --looks FILE.toml, --look FILE|NAME and --style PICTURE"),
         (("--look", "identity", "--style", "x.png"), "give one of --looks"),
         (("--look", "nothing"), "no such look file"),
+        (("--look", "identity", "--format", "xyz"), "not a format that Scumble writes"),
         (("--look", "identity", "--media", "nowhere"), "no such folder"),
         (("--look", "identity", "--map", "x"), "give OLD=NEW"),
         (("-c", "none.toml"), "none.toml: cannot be read"),
@@ -287,6 +288,9 @@ def test_what_cannot_be_is_refused_before_any_work(words: tuple[str, ...], text:
         ("[[rule]]\nshot = 3", "rule 1: shot is a pattern or a list of them"),
         ("[default]\nstrength = 2", "default: strength"),
         ("[default]\nframes = '1-2'", "default: frames: no such key"),
+        ("[default]\nskip = 'no'", "default: skip is true or false"),
+        ("[default]\nlook = ''", "default: look is a name or file"),
+        ("[default]\nstyle = [1]", "default: style is a picture or a list of them"),
         ("[rule]\nshot = 'a'", "write [default] once, and [[rule]] for each rule"),
         ("[default", "not a file of looks"),
     ],
@@ -307,3 +311,81 @@ def test_paintings_are_no_footage_and_names_may_be_absurd(tmp_path: Path) -> Non
     )
     said = edit(tmp_path, "cut.edl", "--look", "identity", "--rate", "24", code=1)
     assert "2 events: 0 painted (0 now), 0 skipped, 2 offline, 0 failed" in said
+
+
+def test_nothing_that_is_not_ours_is_written_over(tmp_path: Path) -> None:
+    """Not the edit itself, not a page that lies there; what an earlier run wrote is ours."""
+    numbered_movie(tmp_path / "A001.mov", 30, "01:00:00:00")
+    cut = tmp_path / "cut.edl"
+    cut.write_text("001  A001  V  C  01:00:00:00 01:00:01:00 01:00:00:00 01:00:01:00\n* FROM CLIP NAME: A001.mov\n")
+    before = cut.read_bytes()
+    words = ("edit", cut, "--rate", "24", "--look", "identity", "--progress", "none", "--no-reports", "-o")
+    done = scumble(*words, tmp_path)
+    assert (done.returncode, "the edit itself lies there" in done.stderr) == (2, True), done.stderr
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "timeline.otio").write_text("another show")
+    done = scumble(*words, tmp_path / "out")
+    assert (done.returncode, "is there already, and is not of this edit" in done.stderr) == (2, True), done.stderr
+    assert (cut.read_bytes(), sorted(p.name for p in (tmp_path / "out").iterdir())) == (before, ["timeline.otio"])
+    assert scumble(*words, tmp_path / "out", "--overwrite").returncode == 0
+    assert scumble(*words, tmp_path / "out").returncode == 0
+
+
+def test_a_look_that_was_tried_and_stopped_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the frames in another look, then the first look again: all frames are its own."""
+    from scumble.edit import conform as module
+    from scumble.edit.assign import one_look
+    from scumble.edit.cut import Wishes, read_cut
+
+    numbered_sequence(tmp_path / "A001" / "A001.####.png", range(0, 24))
+    (tmp_path / "cut.edl").write_text("001  A001  V  C  00:00:00:00 00:00:01:00 01:00:00:00 01:00:01:00\n")
+    out = tmp_path / "out"
+
+    def paint(look: str) -> None:
+        wishes = Wishes(one_look(look), Fraction(24))
+        module.paint(read_cut(tmp_path / "cut.edl", wishes, out), out, with_reports=False)
+
+    paint("identity")
+    first = {path: path.read_bytes() for path in out.rglob("*.png")}
+    real = module.run
+
+    def stopped(job: Any, tell: Any) -> Any:
+        done = 0
+
+        def count(event: Any) -> None:
+            nonlocal done
+            done += 1
+            if done == 5:
+                raise KeyboardInterrupt
+
+        return real(job, count)
+
+    monkeypatch.setattr(module, "run", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        paint("auvers")
+    monkeypatch.setattr(module, "run", real)
+    assert {path: path.read_bytes() for path in out.rglob("*.png")} != first
+    paint("identity")
+    assert {path: path.read_bytes() for path in out.rglob("*.png")} == first
+
+
+def test_a_slow_clip_has_its_last_frame(tmp_path: Path) -> None:
+    """25 frames at half speed show 13."""
+    numbered_movie(tmp_path / "A001.mov", 30)
+    (tmp_path / "cut.edl").write_text(
+        "001  A001  V  C  00:00:00:00 00:00:00:13 01:00:00:00 01:00:01:01\nM2   A001  012.0  00:00:00:00\n"
+    )
+    edit(tmp_path, "cut.edl", "--look", "identity", "--rate", "24")
+    assert numbers_in(shot(tmp_path, "V1_001")) == list(range(13))
+
+
+def test_the_painted_media_stand_on_the_clock_of_their_clip(tmp_path: Path) -> None:
+    numbered_movie(tmp_path / "A001.mov", 60, "01:00:00:00", Fraction(24000, 1001))
+    (tmp_path / "cut.edl").write_text("001  A001  V  C  01:00:01:00 01:00:02:00 01:00:00:00 01:00:01:00\n")
+    edit(tmp_path, "cut.edl", "--look", "identity", "--rate", "24000/1001")
+    (clip,) = otio.adapters.read_from_file(str(tmp_path / "out" / "timeline.otio")).find_clips()
+    there = clip.media_reference.available_range
+    assert there == clip.source_range
+    assert there.start_time.rate == pytest.approx(24000 / 1001)

@@ -126,3 +126,14 @@ def test_tracks_and_clips_that_are_off_and_speeds_that_are_not_told() -> None:
     found = events_of(timeline, Fraction(24))
     assert [(event.name, event.left_out) for event in found] == [("d", "disabled"), ("w", ""), ("a", "disabled track")]
     assert tuple(found[1].media_range())[:2] == (0, 999)  # all of the media may be seen
+
+
+def test_clips_that_stand_in_a_stack_without_a_track_are_those_of_the_timeline() -> None:
+    stack = otio.schema.Stack("s", children=[clip("a", 10, 5)])
+    timeline = otio.schema.Timeline(tracks=[otio.schema.Track("V1", children=[clip("x", 0, 3), stack])])
+    found = events_of(timeline, Fraction(24))
+    assert [(event.name, event.record) for event in found] == [("x", (0, 3)), ("a", (3, 8))]
+    found[1].clip.name = "renamed"
+    assert [c.name for c in timeline.find_clips()] == ["x", "renamed"]
+    alone = otio.schema.Timeline(tracks=[otio.schema.Stack("s", children=[clip("b", 10, 5)])])
+    assert [(event.name, event.record) for event in events_of(alone, Fraction(24))] == [("b", (0, 5))]

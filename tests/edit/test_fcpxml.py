@@ -152,9 +152,19 @@ def test_compounds_multicam_and_stills(tmp_path: Path) -> None:
     assert found[2].source.url.endswith("a%20b.mov")
 
 
+def test_a_compound_that_runs_at_double_speed_shows_all_of_its_clips(tmp_path: Path) -> None:
+    ramp = '<timeMap><timept time="0s" value="0s"/><timept time="1001/1000s" value="2002/1000s"/></timeMap>'
+    found = events(f'<ref-clip ref="c" duration="24024/24000s">{ramp}</ref-clip>', tmp_path)
+    assert [(event.id, event.record) for event in found] == [("V1/1.1", (0, 12)), ("V1/1.2", (12, 24))]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        (
+            "<fcpxml><resources/><project><sequence><spine/></sequence></project></fcpxml>",
+            "a sequence without a format",
+        ),
         ("<fcpxml><resources>", "not whole"),
         ("<fcpxml><resources/></fcpxml>", "no project in it"),
         (

@@ -50,7 +50,7 @@ def test_a_file_is_painted_when_it_has_been_still(there: tuple[Path, Painted, li
     assert watch.look(20, said.append) == 0
     assert watch.look(21, said.append) == 1
     assert watch.look(60, said.append) == 0
-    assert (painted.documents, said) == (["a.edl -> a"], ["a.edl: done"])
+    assert (painted.documents, said) == (["a.edl -> a.edl"], ["a.edl: done"])
     # another process goes on from there
     again = Watch(folder, folder.parent / "out", 10, painted)
     again.look(0, said.append)
@@ -79,12 +79,12 @@ def test_a_movie_that_does_not_open_to_its_last_frame_waits(there: tuple[Path, P
     (folder / "half.mov").write_bytes(data[: len(data) // 2])
     for now in (0, 10):
         watch.look(now, said.append)
-    assert painted.documents == ["whole.mov -> whole"]
+    assert painted.documents == ["whole.mov -> whole.mov"]
     assert said[0].startswith("half.mov: ")
     (folder / "half.mov").write_bytes(data)
     for now in (20, 30):
         watch.look(now, said.append)
-    assert painted.documents[1:] == ["half.mov -> half"]
+    assert painted.documents[1:] == ["half.mov -> half.mov"]
 
 
 def test_the_command_watches_until_it_is_stopped(tmp_path: Path) -> None:
@@ -112,6 +112,6 @@ def test_the_command_watches_until_it_is_stopped(tmp_path: Path) -> None:
             time.sleep(0.2)
         running.send_signal(signal.SIGINT)
         said = running.communicate(timeout=30)[1]
-    assert (tmp_path / "out" / "show" / "timeline.otio").is_file(), said
+    assert (tmp_path / "out" / "show.mov" / "timeline.otio").is_file(), said
     assert "show.mov: done" in said
     assert "Traceback" not in said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -109,6 +110,7 @@ def edit(
     from scumble.edit.cut import Wishes, read_cut
     from scumble.edit.media import parse_maps
     from scumble.edit.watch import Watch
+    from scumble.media.plate import STILLS, WRITTEN_MOVIES, formats
 
     given = [option for option in (looks, look, style) if option]
     if len(given) > 1 or (not given and not check):
@@ -126,12 +128,15 @@ def edit(
         tuple(parse_maps(mapped or ())),
         f".{suffix.lower().lstrip('.')}" if suffix else "",
     )
+    if wishes.suffix and wishes.suffix not in WRITTEN_MOVIES | STILLS:
+        raise BadSettings(f"--format {suffix}: not a format that Scumble writes; {formats(written=True)}")
     folder = output or Path("painted")
     if folder.exists() and not folder.is_dir():
         raise BadOutput(f"{folder}: is a file, not a folder; choose another output")
 
     def painted(document: Path, folder: Path) -> bool:
-        return _painted(read_cut(document, wishes, folder), folder, progress, overwrite, with_reports)
+        own = wishes if watch is None or document.suffix.lower() == ".edl" else replace(wishes, rate=None)
+        return _painted(read_cut(document, own, folder), folder, progress, overwrite, with_reports)
 
     if watch is not None:
         if check or dry_run or not watch.is_dir():

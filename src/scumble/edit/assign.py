@@ -20,7 +20,7 @@ CONDITIONS = ("shot", "reel", "file", "track", "bin", "marker", "color", "keywor
 OWN = ("look", "style", "skip")
 
 # what an edit says itself
-NOT_HERE = ("frames", "first-frame", "frame-rate", "overwrite", "missing", "stats")
+NOT_HERE = ("frames", "first-frame", "frame-rate", "overwrite", "stats")
 
 FLAGS = {flag_of(name, declared).lstrip("-"): name for name, declared in options_of(RenderSettings).items()}
 
@@ -169,10 +169,14 @@ def _rule(path: Path, values: Mapping[str, Any], where: str) -> Rule:
             if not patterns or not all(isinstance(pattern, str) for pattern in patterns):
                 raise BadSettings(f'{path}: {where}: {key} is a pattern or a list of them, as in "A0*"')
             conditions[name] = patterns
-        elif name in ("look", "style") and value:
-            wanted[name] = _seen_from(path, value)
-        elif name == "skip":
-            wanted[name] = bool(value)
+        elif name in OWN:
+            kinds: dict[str, tuple[type, str]] = {"look": (str, "a name or file"), "skip": (bool, "true or false")}
+            kind, meant = kinds.get(name, ((str, list), "a picture or a list of them"))
+            parts = value if isinstance(value, list) else [value]
+            is_right = isinstance(value, kind) and (name == "skip" or all(isinstance(p, str) and p for p in parts))
+            if not is_right or not parts:
+                raise BadSettings(f"{path}: {where}: {key} is {meant}")
+            wanted[name] = value if name == "skip" else _seen_from(path, value)
         elif name in FLAGS and name not in NOT_HERE:
             declared = options_of(RenderSettings)[FLAGS[name]]
             wanted[FLAGS[name]] = _seen_from(path, value) if declared.path else value

@@ -12,15 +12,15 @@ from typing import Any
 
 import opentimelineio as otio
 
-from scumble.core.errors import ScumbleError
+from scumble.core.errors import BadOutput, ScumbleError
 from scumble.core.files import written_whole
 from scumble.core.progress import Progress, ignore
 from scumble.edit.clock import rational
 from scumble.edit.cut import Cut
 from scumble.edit.documents import Edit
 from scumble.edit.events import NEAR
-from scumble.edit.overnight import Judged, judge, write_index
-from scumble.edit.relink import relinked
+from scumble.edit.overnight import INDEX, Judged, judge, write_index
+from scumble.edit.relink import document_names, relinked
 from scumble.edit.review import write_review
 from scumble.edit.shots import Shot
 from scumble.edit.table import Row
@@ -57,8 +57,10 @@ def paint(
     What fails is said and does not stop the rest. A timeline shows what is done. Raises BadOutput.
     """
     checked, shots = cut.checked, cut.shots
+    known, ours = _state(folder)
+    targets = _targets(cut, with_reports)
+    _check_free(cut, folder, [name for name in targets if name not in ours and not overwrite], targets)
     folder.mkdir(parents=True, exist_ok=True)
-    known = _state(folder)
     failed: list[tuple[Shot, str]] = []
     judged: list[Judged] = []
     said: list[str] = []
@@ -66,9 +68,15 @@ def paint(
     for shot in shots:
         try:
             if not _is_done(shot, known):
-                run(shot.job(overwrite or shot.name in known), tell)
+                # frames of a sequence know by themselves whether they are done
+                is_ours = shot.name in known and "#" not in shot.output.name
+                job = shot.job(overwrite or is_ours)
+                job.output.check()
+                known[shot.name] = ""  # ours, and not whole until it is done
+                _keep(folder, known, targets)
+                run(job, tell)
                 known[shot.name] = shot.identity
-                _keep(folder, known)
+                _keep(folder, known, targets)
                 now += len(shot.rows)
         except ScumbleError as error:
             failed.append((shot, str(error)))
@@ -78,6 +86,7 @@ def paint(
                 judged.append(judge(shot, folder, Limits(), tell))
             except ScumbleError as error:
                 said.append(f"{shot.name} is painted, not measured: {error}")
+    _keep(folder, known, targets)
     lost = {id(shot) for shot, _ in failed}
     done = [shot for shot in shots if id(shot) not in lost]
     painted = {id(row) for shot in done for row in shot.rows}
@@ -92,7 +101,7 @@ def paint(
     if with_reports:
         for n, (edit, rows) in enumerate(checked, start=1):
             try:
-                write_review(edit, rows, done, folder / f"review{'' if len(checked) == 1 else n}.mp4", tell)
+                write_review(edit, rows, done, folder / review_name(n, len(checked)), tell)
             except ScumbleError as error:
                 said.append(f"no review movie: {error}")
         unpainted = [(row, reason) for shot, reason in failed for row in shot.rows]
@@ -103,7 +112,7 @@ def paint(
 
 def todo(shots: Sequence[Shot], folder: Path) -> list[Shot]:
     """The shots that are not done, by what their last render was made of. Raises ScumbleError."""
-    known = _state(folder)
+    known, _ = _state(folder)
     return [shot for shot in shots if not _is_done(shot, known)]
 
 
@@ -118,19 +127,44 @@ def _is_done(shot: Shot, known: dict[str, str]) -> bool:
     return all(f"{before}{n:04d}{after}" in there for n in range(first, last + 1))
 
 
-def _state(folder: Path) -> dict[str, str]:
-    """Identities of the shots that were rendered, by name."""
+def _targets(cut: Cut, with_reports: bool) -> list[str]:
+    """Names of the files that are written beside the shots."""
+    count = len(cut.checked)
+    reviews = [review_name(n, count) for n in range(1, count + 1)]
+    return [TIMELINE, *document_names(cut.checked[0][0]), *([INDEX, *reviews] if with_reports else [])]
+
+
+def _check_free(cut: Cut, folder: Path, names: Sequence[str], every: Sequence[str]) -> None:
+    """Nothing that somebody else made is written over, the edit itself never. Raises BadOutput."""
+    own = cut.checked[0][0].path.resolve()
+    if any((folder / name).resolve() == own for name in every):
+        raise BadOutput(f"{folder}: the edit itself lies there and would be written over; choose another output folder")
+    taken = next((folder / name for name in names if (folder / name).exists()), None)
+    if taken is not None:
+        raise BadOutput(f"{taken}: is there already, and is not of this edit; give --overwrite, or another folder")
+
+
+def review_name(place: int, count: int) -> str:
+    """Of the review movie of a timeline, of so many."""
+    return f"review{'' if count == 1 else place}.mp4"
+
+
+def _state(folder: Path) -> tuple[dict[str, str], set[str]]:
+    """Identities of the shots that were rendered, by name, and the names of other files that are ours."""
     try:
         found = json.loads((folder / STATE).read_text("utf-8"))
     except (OSError, ValueError):
-        return {}
-    shots = found.get("shots", {}) if isinstance(found, dict) else {}
-    return {str(name): str(identity) for name, identity in shots.items()} if isinstance(shots, dict) else {}
+        return {}, set()
+    if not isinstance(found, dict) or not isinstance(found.get("shots"), dict):
+        return {}, set()
+    files = found.get("files")
+    shots = {str(name): str(identity) for name, identity in found["shots"].items()}
+    return shots, set(map(str, files)) if isinstance(files, list) else set()
 
 
-def _keep(folder: Path, known: dict[str, str]) -> None:
+def _keep(folder: Path, known: dict[str, str], files: Sequence[str]) -> None:
     with written_whole(folder / STATE) as part:
-        part.write_text(json.dumps({"shots": known}, indent=1) + "\n", "utf-8")
+        part.write_text(json.dumps({"shots": known, "files": list(files)}, indent=1) + "\n", "utf-8")
 
 
 def painted_timeline(edit: Edit, shots: Sequence[Shot], rows: Sequence[Row], folder: Path) -> otio.schema.Timeline:
@@ -150,7 +184,8 @@ def _reference(shot: Shot, row: Row, folder: Path) -> Any:
     media, seen = found.media, found.seen
     assert media is not None
     assert seen is not None
-    rate = media.rate or event.source.rate or event.rate
+    # an EDL counts frames, whatever second they take
+    rate = event.rate if event.source.start is None else media.rate or event.source.rate or event.rate
     first, last = shot.frames
     # where the first painted frame stands, seen from the first one that the clip shows
     away = Fraction(first - media.numbers[0]) - Fraction(int(seen.first + NEAR))

@@ -10,7 +10,7 @@ from pathlib import Path
 from scumble.edit.assign import Assignment
 from scumble.edit.documents import Edit, read_edits
 from scumble.edit.media import Library
-from scumble.edit.shots import Shot, check_shots, shots_of
+from scumble.edit.shots import SHOTS, Shot, check_shots, shots_of
 from scumble.edit.table import Row, counts, rows_of
 
 
@@ -56,7 +56,7 @@ class Cut:
 def read_cut(document: Path, wishes: Wishes, folder: Path) -> Cut:
     """A document read, its media found, its shots settled; nothing is written. Raises ScumbleError."""
     edits = read_edits(document, wishes.rate)
-    library = Library(wishes.media or (document.absolute().parent,), wishes.mapped, folder)
+    library = Library(wishes.media or (document.absolute().parent,), wishes.mapped, folder / SHOTS)
     checked: list[tuple[Edit, Sequence[Row]]] = []
     shots: list[Shot] = []
     for n, edit in enumerate(edits, start=1):

@@ -76,6 +76,8 @@ def read_edits(path: Path, rate: Fraction | None = None) -> list[Edit]:
 
 def _timelines(read: object, path: Path) -> list[otio.schema.Timeline]:
     if isinstance(read, otio.schema.Timeline):
+        if read.tracks is None:
+            raise BadInput(f"{path}: a timeline without tracks; export it again")
         return [read]
     if isinstance(read, otio.schema.SerializableCollection):
         found = [timeline for item in read for timeline in _timelines(item, path)]

@@ -140,7 +140,10 @@ def _said(words: str, waiting: list[Line], reels: dict[str, str], rate: Fraction
         place = next((i for i, line in enumerate(waiting) if line.reel == match[1] and line.frames), len(waiting) - 1)
         waiting[place] = replace(waiting[place], speed=Fraction(match[2]) / round(rate))
     elif match := NOTE.match(words):
-        last.notes.setdefault(match[1].upper(), match[2])
+        name = match[1].upper()
+        if name == "SOURCE FILE" and name in last.notes and "TO CLIP NAME" in last.notes:
+            name = "TO SOURCE FILE"  # two names, two files, in one order
+        last.notes.setdefault(name, match[2])
     elif match := LOCATOR.match(words):
         frame = frames_of(match[1].replace(".", ":"), rate)
         last.markers.append((last.record[0] if frame is None else frame, match[2], match[3]))
@@ -156,6 +159,8 @@ def _named(waiting: Sequence[Line], reels: dict[str, str]) -> Iterator[Line]:
     for line in waiting:
         own = dict(notes)
         comes_in = line.transition != "C" and "TO CLIP NAME" in own
+        if comes_in and "TO SOURCE FILE" in own:
+            own["SOURCE FILE"] = own["TO SOURCE FILE"]
         own["name"] = own.get("TO CLIP NAME" if comes_in else "FROM CLIP NAME", "")
         yield replace(line, reel=reels.get(line.reel, line.reel), notes=own)
 

@@ -26,6 +26,8 @@ class MediaRange(NamedTuple):
     last: Fraction
     before: int = 0
     after: int = 0
+    reach: Fraction = Fraction(0)
+    """Where the last frame of the timeline falls; beyond `last` where media are slower than the timeline."""
 
 
 @dataclass(frozen=True)
@@ -115,18 +117,21 @@ class Event:
         before = max(0, min(before, math.floor(first + NEAR)))
         if frames is not None:
             after = max(0, min(after, frames - 1 - math.floor(last + NEAR)))
-        return MediaRange(first, last, before, after)
+        reach = first + (self.count - 1) * speed * rate / self.rate if speed and not self.warps else last
+        return MediaRange(first, last, before, after, reach if frames is None else min(reach, Fraction(frames - 1)))
 
 
 def events_of(timeline: otio.schema.Timeline, rate: Fraction) -> list[Event]:
     """All clips of the video tracks, nested ones too, by track and place. `rate` is the timeline's."""
     events = []
-    for n, track in enumerate(timeline.video_tracks(), start=1):
-        whole = seconds(track.duration()) if len(track) else Fraction(0)
+    parts = [p for p in timeline.tracks if getattr(p, "kind", "") != otio.schema.TrackKind.Audio]
+    for n, track in enumerate(parts, start=1):
+        is_track = isinstance(track, otio.schema.Track)
+        whole = seconds(track.duration()) if not is_track or len(track) else Fraction(0)
         left_out = "" if track.enabled else "disabled track"
         place = Place(track.name or f"V{n}", "", Fraction(0), Fraction(1), rate, left_out)
-        start = seconds(track.source_range.start_time) if track.source_range else Fraction(0)
-        events += list(_of_track(track, start, start + whole, place))
+        start = seconds(track.source_range.start_time) if track.source_range and is_track else Fraction(0)
+        events += list(_of_part(track, start, start + whole, place))
     for number in timeline.metadata.get("scumble", {}).get("sound", ()):  # an EDL's
         events.append(Event("A", number, "", Source(), (0, 0), Fraction(0), Fraction(0), rate, left_out="sound only"))
     return events
@@ -218,6 +223,17 @@ def _of_item(
     yield from events
 
 
+def _of_part(part: Any, low: Seconds, high: Seconds, place: Place) -> Iterator[Event]:
+    """Events of what stands in a stack: a track, or a clip or stack by itself."""
+    if isinstance(part, otio.schema.Track):
+        yield from _of_track(part, low, high, place)
+    elif not isinstance(part, otio.schema.Gap):
+        high = min(high, seconds(part.duration()))
+        if high > low:
+            none = (Fraction(0), Fraction(0))
+            yield from _of_item(part, low, high - low, Fraction(0), 1, none, place)
+
+
 def _inside(
     item: Any, number: str, low: Seconds, lasts: Seconds, speed: Fraction, place: Place, since: Seconds, left_out: str
 ) -> Iterator[Event]:
@@ -226,11 +242,11 @@ def _inside(
     inner = Place(place.track, f"{number}.", place.at + since / place.scale, scale, place.rate, left_out)
     parts = [item] if isinstance(item, otio.schema.Track) else list(item)
     for n, part in enumerate(parts, start=1):
-        child = part if isinstance(part, otio.schema.Track) else otio.schema.Track(children=[part.deepcopy()])
         if isinstance(part, otio.schema.Track) and part.kind == otio.schema.TrackKind.Audio:
             continue
         prefix = inner.prefix if len(parts) == 1 else f"{inner.prefix}{n}."
-        yield from _of_track(child, low, low + lasts * (abs(speed) or 1), inner._replace(prefix=prefix))
+        high = low + lasts * (abs(speed) or 1)
+        yield from _of_part(part, low, high, inner._replace(prefix=prefix))
 
 
 def _whole(clip: Any) -> Any:

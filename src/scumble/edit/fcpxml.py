@@ -57,7 +57,7 @@ def read_fcpxml(path: Path) -> list[otio.schema.Timeline]:
         raise BadInput(f"{path}: not whole ({error}); export the XML again") from error
     except RecursionError as error:
         raise BadInput(f"{path}: a compound clip holds itself; export the XML again") from error
-    except (ValueError, KeyError, ZeroDivisionError) as error:
+    except (ValueError, KeyError, ZeroDivisionError, OverflowError) as error:
         raise BadInput(f"{path}: {error} is not what FCPXML may say there; export the XML again") from error
 
 
@@ -83,6 +83,8 @@ class Document:
 
     def _timeline(self, sequence: Element, name: str) -> otio.schema.Timeline:
         rate = self.rate_of(sequence.get("format"))
+        if not rate:
+            raise ValueError("a sequence without a format that has a frameDuration")
         timeline = otio.schema.Timeline(name)
         timeline.global_start_time = rational(time_of(sequence.get("tcStart")) * rate, rate)
         timeline.metadata["scumble"] = {"tcFormat": sequence.get("tcFormat", "NDF")}
@@ -300,8 +302,14 @@ def _clip(element: Element, start: Seconds, lasts: Seconds, rate: Fraction) -> o
 def _stack(
     element: Element, tracks: list[otio.schema.Track], start: Seconds, lasts: Seconds, rate: Fraction
 ) -> otio.schema.Stack:
+    effects: list[otio.schema.Effect] = []
+    points = [(time_of(p.get("time")), time_of(p.get("value"))) for p in element.findall("timeMap/timept")]
+    if len(points) > 1 and lasts:  # a ramp counts by its mean speed
+        first, last = _mapped(points, start), _mapped(points, start + lasts)
+        speed, start = (last - first) / lasts, min(first, last)
+        effects = [otio.schema.LinearTimeWarp("timeMap", time_scalar=float(speed))] if speed != 1 else []
     seen = otio.opentime.TimeRange(rational(start * rate, rate), rational(lasts * rate, rate))
-    return otio.schema.Stack(element.get("name", ""), children=tracks, source_range=seen)
+    return otio.schema.Stack(element.get("name", ""), children=tracks, source_range=seen, effects=effects)
 
 
 def _laid(placed: list[Placed], lanes: Lanes, lane: int, rate: Fraction, name: str) -> Iterator[otio.schema.Track]:

@@ -66,7 +66,7 @@ class Found:
         assert self.media is not None
         assert self.seen is not None
         first = int(self.seen.first + NEAR) - self.seen.before
-        last = int(self.seen.last + NEAR) + self.seen.after
+        last = int(max(self.seen.last, self.seen.reach) + NEAR) + self.seen.after
         least, most = self.media.numbers[0], self.media.numbers[-1]
         return max(least, least + first), min(most, least + last)
 
@@ -200,7 +200,7 @@ def fitted(event: Event, media: Media, handles: int) -> Found:
     """The frames of a media that an event needs, where it has them."""
     if media.is_still:
         return Found(media, MediaRange(Fraction(0), Fraction(0)))
-    source, note = event.source, ""
+    source, note, whole = event.source, "", media.rate
     if source.start is not None:  # the document's own count from the first frame on
         wanted = event
     elif source.is_sequence and source.first:
@@ -216,8 +216,8 @@ def fitted(event: Event, media: Media, handles: int) -> Found:
                 start = Fraction(int(counted) // HOUR * HOUR)
                 note = f"{media.path.name} has no timecode: taken to begin at {int(start) // HOUR:02}:00:00:00"
         wanted = replace(event, begins=counted, rate=Fraction(round(event.rate)), source=replace(source, start=start))
-        media = replace(media, rate=Fraction(round(rate)))
-    seen = wanted.media_range(handles, rate=media.rate, frames=media.frames)
+        whole = Fraction(round(rate))
+    seen = wanted.media_range(handles, rate=whole, frames=media.frames)
     first, last = int(seen.first + NEAR), int(seen.last + NEAR)
     if seen.first < -NEAR or first > media.frames - 1:
         return Found(

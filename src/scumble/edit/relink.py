@@ -22,7 +22,7 @@ def relinked_edl(data: bytes, shots: Sequence[Shot]) -> bytes:
 
     A transition's event names two clips: what comes in is its own, what goes out is the event before.
     """
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+    encoding = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}.get(data[:2], "utf-8")
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError:
@@ -57,7 +57,7 @@ def relinked_xml(data: bytes, shots: Sequence[Shot], others: Sequence[Row], is_f
 
     A media is named once. So it is changed where all its painted events show one file, and none shows the plate.
     """
-    text, notes = data.decode("utf-8"), []
+    text, notes = data.decode("utf-8", "surrogateescape"), []
     files: dict[str, set[Path]] = {}
     for shot, row in ((own, row) for own in shots for row in own.rows):
         files.setdefault(_media_id(row, is_fcpxml), set()).add(_first_file(shot))
@@ -73,7 +73,7 @@ def relinked_xml(data: bytes, shots: Sequence[Shot], others: Sequence[Row], is_f
             continue
         url = escape(outputs.pop().absolute().as_uri())
         text = (_with_src if is_fcpxml else _with_pathurl)(text, name, url)
-    return text.encode("utf-8"), notes
+    return text.encode("utf-8", "surrogateescape"), notes
 
 
 def _media_id(row: Row, is_fcpxml: bool) -> str:
@@ -90,7 +90,7 @@ def _first_file(shot: Shot) -> Path:
 
 def _with_src(text: str, asset: str, url: str) -> str:
     """FCPXML with another `src` of an asset's original media."""
-    start = re.search(rf'<asset\b[^>]*\bid="{re.escape(asset)}"[^>]*>', text)
+    start = re.search(rf'<asset\b[^>]*\bid=["\']{re.escape(asset)}["\'][^>]*>', text)
     if start is None:
         return text
     end = start.end() if start[0].endswith("/>") else text.index("</asset>", start.end())
@@ -103,13 +103,21 @@ def _with_src(text: str, asset: str, url: str) -> str:
 
 def _with_pathurl(text: str, file: str, url: str) -> str:
     """Final Cut Pro 7's XML with another `pathurl` of a file, where it is described."""
-    for start in re.finditer(rf'<file\b[^>]*\bid="{re.escape(file)}"[^>]*(?<!/)>', text):
+    for start in re.finditer(rf'<file\b[^>]*\bid=["\']{re.escape(file)}["\'][^>]*(?<!/)>', text):
         end = text.index("</file>", start.end())
         path = re.search(r"<pathurl>.*?</pathurl>", text[start.end() : end], re.DOTALL)
         if path is not None:
             at = start.end() + path.start()
             return f"{text[:at]}<pathurl>{url}</pathurl>{text[start.end() + path.end() :]}"
     return text
+
+
+def document_names(edit: Edit) -> list[str]:
+    """Names of the documents that `relinked` gives."""
+    suffix = edit.path.suffix.lower()
+    if suffix in MOVIES:
+        return [f"{edit.path.stem}.edl"]
+    return [edit.path.name] if suffix in (".edl", ".fcpxml", ".xml") else []
 
 
 def relinked(edit: Edit, shots: Sequence[Shot], others: Sequence[Row]) -> tuple[Mapping[str, bytes], list[str]]:

@@ -22,6 +22,7 @@ from scumble.edit.table import Row
 from scumble.look.look import Look
 from scumble.look.making import make_look
 from scumble.look.shipped import find_look
+from scumble.media.plate import WRITTEN_MOVIES
 from scumble.rendering.job import Job, job_of
 from scumble.rendering.options import RenderSettings
 
@@ -187,7 +188,7 @@ def _output(row: Row, folder: Path, name: str, suffix: str) -> Path:
     return folder / SHOTS / name / f"{name}.####{suffix or own}"
 
 
-MOVING = (".mov", ".mp4", ".mkv")
+MOVING = WRITTEN_MOVIES
 
 
 def check_shots(shots: Sequence[Shot]) -> None:

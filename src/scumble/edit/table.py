@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import opentimelineio as otio
+
+from scumble.core.errors import BadInput
 from scumble.edit.documents import Edit
 from scumble.edit.events import Event, events_of
 from scumble.edit.media import Found, Library
@@ -28,7 +31,12 @@ class Row:
 def rows_of(edit: Edit, library: Library, handles: int) -> list[Row]:
     """Every event of an edit: painted, skipped with the reason, or offline with a remedy."""
     rows = []
-    for event in events_of(edit.timeline, edit.rate):
+    try:
+        events = events_of(edit.timeline, edit.rate)
+    except (otio.exceptions.OTIOError, ValueError, OverflowError, ZeroDivisionError, NotImplementedError) as error:
+        reason = str(error).strip().splitlines()[0][:200]
+        raise BadInput(f"{edit.path}: its timeline cannot be followed ({reason}); export it again") from error
+    for event in events:
         if event.left_out:
             rows.append(Row(event, Found(), "skipped", event.left_out))
             continue

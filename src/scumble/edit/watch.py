@@ -67,22 +67,27 @@ class Watch:
 
     def _paint(self, path: Path) -> str | None:
         try:
-            self.paint(path, self.output / path.stem)
+            self.paint(path, self.output / path.name)
         except ScumbleError as error:
             return str(error)
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
         return None
 
     def _documents(self) -> list[Path]:
         known = set(SUFFIXES) | MOVIES
-        found = (p for p in self.folder.iterdir() if p.suffix.lower() in known and not p.name.startswith("."))
-        return sorted(found)
+        try:
+            return sorted(p for p in self.folder.iterdir() if p.suffix.lower() in known and not p.name.startswith("."))
+        except OSError:  # a share that is away comes back
+            return []
 
     def _load(self) -> dict[str, list[int]]:
         try:
             found = json.loads((self.output / STATE).read_text("utf-8"))
         except (OSError, ValueError):
             return {}
-        return {str(name): list(stamp) for name, stamp in found.items()} if isinstance(found, dict) else {}
+        stamps = found.items() if isinstance(found, dict) else ()
+        return {str(name): list(stamp) for name, stamp in stamps if isinstance(stamp, list)}
 
     def _keep(self) -> None:
         self.output.mkdir(parents=True, exist_ok=True)

@@ -56,14 +56,14 @@ def _complete(item: Any) -> None:
         return
     if str(item.metadata.get("fcp_xml", {}).get("enabled", "TRUE")).upper() == "FALSE":
         item.enabled = False
-    if isinstance(item, otio.schema.Clip):
+    if isinstance(item, otio.schema.Clip | otio.schema.Stack):
         _retime(item)
-    elif isinstance(item, otio.schema.Track | otio.schema.Stack):
+    if isinstance(item, otio.schema.Track | otio.schema.Stack):
         for child in item:
             _complete(child)
 
 
-def _retime(clip: otio.schema.Clip) -> None:
+def _retime(clip: Any) -> None:
     """A filter `timeremap` as an effect; `in` counts frames of the retimed clip, backwards from the media's end."""
     for effect in list(clip.effects):
         words = effect.metadata.get("fcp_xml", {})
@@ -79,7 +79,10 @@ def _retime(clip: otio.schema.Clip) -> None:
             speed = -abs(speed)
         if speed == 1:
             return
-        seen, there = clip.source_range, clip.media_reference.available_range
+        media = clip.media_reference if isinstance(clip, otio.schema.Clip) else None
+        seen, there = clip.source_range, None if media is None else media.available_range
+        if seen is None:
+            return
         zero = Fraction(0) if there is None else seconds(there.start_time)
         into, lasts = seconds(seen.start_time) - zero, seconds(seen.duration)
         begins = zero + into * abs(speed)
