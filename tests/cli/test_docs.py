@@ -1,7 +1,7 @@
 """Every `scumble` command in README and docs runs as it is written, in order, on small stand-ins for its inputs.
 
 What is changed for the test: networks see 64 lines, training is tiny and takes 2 steps, refining 6 seconds, weights
-are the fixture's. `weights fetch`, which downloads, is looked at by `test_weights.py`.
+are the fixture's. `weights fetch`, which downloads, is looked at by `test_weights.py`, `edit --watch`, which does not end, by `test_watch.py`.
 """
 
 from __future__ import annotations
@@ -68,6 +68,10 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, vgg: Path, dataset: Path, p
     (folder / "limits.toml").write_text(
         "warp_1 = 100.0\nwarp_10 = 100.0\nstatic = 255.0\nsharpness = 0.0\ndrift = 255.0\nclipped = 1.0\n"
     )
+    (folder / "reel1.edl").write_text(
+        "TITLE: reel 1\n001  sh010    V     C        00:00:00:00 00:00:00:04 01:00:00:00 01:00:00:04\n"
+    )
+    (folder / "looks.toml").write_text('[default]\nlook = "auvers"\nlines = 64\n')
     shutil.copy(SAMPLES / "vangogh_auvers.jpg", folder / "painting.jpg")
     shutil.copy(SAMPLES / "hiroshige_mackerel.jpg", folder / "other.jpg")
     for name, seed in (("photos", 0), ("PHOTOS", 100), ("paintings", 200), ("PAINTINGS", 300)):
@@ -158,7 +162,7 @@ def test_every_command_runs(
             words[:2] == ["look", "suggest"] and "--look" in words
         ):  # a stand-in for the look does not know its key frames
             words = [*words[: words.index("--look")], "--painted", "1002", *words[words.index("--look") + 2 :]]
-        if words[:2] == ["weights", "fetch"]:
+        if words[:2] == ["weights", "fetch"] or "--watch" in words:  # `test_watch.py` looks at that
             continue
         if words[0] == "studio":
             if find_spec("gradio") is not None:
