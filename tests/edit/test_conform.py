@@ -174,6 +174,7 @@ def test_the_page_of_all_shots_has_the_worst_first(cut: Path) -> None:
     assert seen[96:] == [0] * 10
 
 
+@pytest.mark.full
 def test_a_command_of_the_dry_run_paints_that_shot(cut: Path) -> None:
     dry = scumble(
         "edit", cut / "cut.edl", "--look", "identity", "--rate", "24", "-o", cut / "out", "--dry-run", "--json"
