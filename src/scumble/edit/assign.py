@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 
 from scumble.core.errors import BadSettings
 from scumble.core.options import flag_of, options_of
-from scumble.edit.events import Event
+from scumble.edit.events import Event, words_at
 from scumble.rendering.options import RenderSettings, settings_of
 
 CONDITIONS = ("shot", "reel", "file", "track", "bin", "marker", "color", "keyword")
@@ -88,10 +89,8 @@ class Assignment:
 
 def words_of(event: Event, condition: str) -> Iterable[str]:
     """What an event says to a condition's patterns."""
-    clip, own = event.clip, {}
-    if clip is not None:
-        own = clip.metadata.get("scumble", {})
-    markers = clip.markers if clip is not None else ()
+    metadata = {} if event.clip is None else event.clip.metadata
+    markers = () if event.clip is None else event.clip.markers
     match condition:
         case "shot":
             return (event.name, event.id, event.number)
@@ -103,33 +102,13 @@ def words_of(event: Event, condition: str) -> Iterable[str]:
             return (event.track,)
         case "marker":
             return tuple(word for marker in markers for word in (marker.name, marker.comment) if word)
-        case "color":
-            return (*(str(marker.color) for marker in markers), *_colours(clip))
+        case "color":  # of the markers, and of the clip itself in Final Cut Pro 7's XML
+            labels = metadata.get("fcp_xml", {}).get("labels", {})
+            return (*(str(marker.color) for marker in markers), *map(str, labels.values()))
         case "keyword":
-            return tuple(own.get("keywords", ()))
+            return tuple(metadata.get("scumble", {}).get("keywords", ()))
         case _:
-            return _named(clip, "bin")
-
-
-def _colours(clip: Any) -> tuple[str, ...]:
-    """Of the clip itself, as Final Cut Pro 7's XML labels it."""
-    labels = clip.metadata.get("fcp_xml", {}).get("labels", {}) if clip is not None else {}
-    return tuple(str(value) for value in labels.values()) if hasattr(labels, "values") else ()
-
-
-def _named(clip: Any, key: str) -> tuple[str, ...]:
-    found: list[str] = []
-
-    def look_into(values: Any) -> None:
-        if hasattr(values, "items"):
-            for name, value in values.items():
-                if key in name.casefold() and isinstance(value, str):
-                    found.append(value)
-                look_into(value)
-
-    if clip is not None:
-        look_into(clip.metadata)
-    return tuple(found)
+            return words_at(metadata, re.compile("bin", re.IGNORECASE).search)
 
 
 def one_look(look: str, styles: Sequence[str] = ()) -> Assignment:

@@ -21,9 +21,10 @@ from scumble.edit.documents import Edit
 from scumble.edit.events import NEAR
 from scumble.edit.overnight import INDEX, Judged, judge, write_index
 from scumble.edit.relink import document_names, relinked
-from scumble.edit.review import write_review
+from scumble.edit.review import review_identity, write_review
 from scumble.edit.shots import Shot
 from scumble.edit.table import Row
+from scumble.media.pattern import parse_pattern
 from scumble.quality.qc import Limits
 from scumble.rendering.run import run
 
@@ -60,6 +61,7 @@ def paint(
     known, ours = _state(folder)
     targets = _targets(cut, with_reports)
     _check_free(cut, folder, [name for name in targets if name not in ours and not overwrite], targets)
+    ours |= {name: ours.get(name, "") for name in targets}
     folder.mkdir(parents=True, exist_ok=True)
     failed: list[tuple[Shot, str]] = []
     judged: list[Judged] = []
@@ -69,14 +71,14 @@ def paint(
         try:
             if not _is_done(shot, known):
                 # frames of a sequence know by themselves whether they are done
-                is_ours = shot.name in known and "#" not in shot.output.name
+                is_ours = shot.name in known and not shot.is_sequence
                 job = shot.job(overwrite or is_ours)
                 job.output.check()
                 known[shot.name] = ""  # ours, and not whole until it is done
-                _keep(folder, known, targets)
+                _keep(folder, known, ours)
                 run(job, tell)
                 known[shot.name] = shot.identity
-                _keep(folder, known, targets)
+                _keep(folder, known, ours)
                 now += len(shot.rows)
         except ScumbleError as error:
             failed.append((shot, str(error)))
@@ -86,7 +88,7 @@ def paint(
                 judged.append(judge(shot, folder, Limits(), tell))
             except ScumbleError as error:
                 said.append(f"{shot.name} is painted, not measured: {error}")
-    _keep(folder, known, targets)
+    _keep(folder, known, ours)
     lost = {id(shot) for shot, _ in failed}
     done = [shot for shot in shots if id(shot) not in lost]
     painted = {id(row) for shot in done for row in shot.rows}
@@ -100,10 +102,17 @@ def paint(
     page = None
     if with_reports:
         for n, (edit, rows) in enumerate(checked, start=1):
+            name = review_name(n, len(checked))
+            identity = review_identity(rows, done)
+            if ours[name] == identity and (folder / name).is_file():
+                continue
             try:
-                write_review(edit, rows, done, folder / review_name(n, len(checked)), tell)
+                write_review(edit, rows, done, folder / name, tell)
             except ScumbleError as error:
                 said.append(f"no review movie: {error}")
+                continue
+            ours[name] = identity
+        _keep(folder, known, ours)
         unpainted = [(row, reason) for shot, reason in failed for row in shot.rows]
         every = [row for _, rows in checked for row in rows]
         page = write_index(folder, checked[0][0].path.stem, judged, unpainted, every)
@@ -117,14 +126,7 @@ def todo(shots: Sequence[Shot], folder: Path) -> list[Shot]:
 
 
 def _is_done(shot: Shot, known: dict[str, str]) -> bool:
-    if known.get(shot.name) != shot.identity:
-        return False
-    if "#" not in shot.output.name:
-        return shot.output.is_file()
-    first, last = shot.frames
-    there = {path.name for path in shot.output.parent.glob("*")} if shot.output.parent.is_dir() else set()
-    before, _, after = shot.output.name.partition("####")
-    return all(f"{before}{n:04d}{after}" in there for n in range(first, last + 1))
+    return known.get(shot.name) == shot.identity and all(file.is_file() for file in shot.files)
 
 
 def _targets(cut: Cut, with_reports: bool) -> list[str]:
@@ -149,22 +151,25 @@ def review_name(place: int, count: int) -> str:
     return f"review{'' if count == 1 else place}.mp4"
 
 
-def _state(folder: Path) -> tuple[dict[str, str], set[str]]:
-    """Identities of the shots that were rendered, by name, and the names of other files that are ours."""
+def _state(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Identities of the shots that were rendered, by name, and of the other files that are ours.
+
+    The identity of what is written every time is empty.
+    """
     try:
         found = json.loads((folder / STATE).read_text("utf-8"))
     except (OSError, ValueError):
-        return {}, set()
-    if not isinstance(found, dict) or not isinstance(found.get("shots"), dict):
-        return {}, set()
-    files = found.get("files")
-    shots = {str(name): str(identity) for name, identity in found["shots"].items()}
-    return shots, set(map(str, files)) if isinstance(files, list) else set()
+        return {}, {}
+    if not isinstance(found, dict):
+        return {}, {}
+    parts = [part if isinstance(part, dict) else {} for part in (found.get("shots"), found.get("files"))]
+    shots, files = ({str(name): str(identity) for name, identity in part.items()} for part in parts)
+    return shots, files
 
 
-def _keep(folder: Path, known: dict[str, str], files: Sequence[str]) -> None:
+def _keep(folder: Path, known: dict[str, str], files: dict[str, str]) -> None:
     with written_whole(folder / STATE) as part:
-        part.write_text(json.dumps({"shots": known, "files": list(files)}, indent=1) + "\n", "utf-8")
+        part.write_text(json.dumps({"shots": known, "files": files}, indent=1) + "\n", "utf-8")
 
 
 def painted_timeline(edit: Edit, shots: Sequence[Shot], rows: Sequence[Row], folder: Path) -> otio.schema.Timeline:
@@ -192,16 +197,16 @@ def _reference(shot: Shot, row: Row, folder: Path) -> Any:
     begins = event.begins + away / rate
     span = otio.opentime.TimeRange(rational(begins * rate, rate), rational(last - first + 1, rate))
     relative = Path(os.path.relpath(shot.output, folder)).as_posix()
-    if "#" not in shot.output.name:
+    pattern = parse_pattern(shot.output)
+    if pattern is None:
         return otio.schema.ExternalReference(relative, span)
-    before, _, after = shot.output.name.partition("####")
     return otio.schema.ImageSequenceReference(
         f"{Path(relative).parent.as_posix()}/",
-        before,
-        after,
+        pattern.before,
+        pattern.after,
         start_frame=first,
         rate=float(rate),
-        frame_zero_padding=4,
+        frame_zero_padding=pattern.digits,
         available_range=span,
     )
 

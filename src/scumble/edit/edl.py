@@ -16,6 +16,7 @@ import opentimelineio as otio
 
 from scumble.core.errors import BadInput
 from scumble.edit.clock import rational
+from scumble.edit.layers import layers
 from scumble.media.timecode import frames_of
 
 TIMECODE = r"\d{1,2}[:;.,]\d\d[:;.,]\d\d[:;.,]\d{2,3}"
@@ -23,7 +24,7 @@ EVENT = re.compile(rf"^\s*(\w*\d\w*)\s+(\S.*?)\s+({TIMECODE})\s+({TIMECODE})\s+(
 RETIME = re.compile(rf"^\s*M2\s+(.*?)\s*([+-]?\d+(?:\.\d+)?)\s+({TIMECODE})")
 TRANSITION = re.compile(r"C|D|W\d+|K|KB|KO|KL")
 CHANNEL = re.compile(r"V\d*|A\d*|AA|B|NONE|A\d*/V\d*|AA/V\d*|A\d*,\S*", re.IGNORECASE)
-NOTE = re.compile(r"^\s*\*?\s*(FROM CLIP NAME|TO CLIP NAME|SOURCE FILE|KEY CLIP NAME)\s*:\s*(.*?)\s*$", re.IGNORECASE)
+NOTE = re.compile(r"^\s*\*?\s*(FROM CLIP NAME|TO CLIP NAME|SOURCE FILE)\s*:\s*(.*?)\s*$", re.IGNORECASE)
 LOCATOR = re.compile(rf"^\s*\*\s*LOC:\s*({TIMECODE})\s*(\S*)\s*(.*?)\s*$", re.IGNORECASE)
 FREEZE = re.compile(r"^\s*\*[\s*]*FREEZE FRAME", re.IGNORECASE)
 REEL = re.compile(r"REEL\s+(\S+)\s+(?:REPLACED BY|IS CLIP)\s*:?\s*(\S.*?)\s*$", re.IGNORECASE)
@@ -77,7 +78,9 @@ def read_edl(text: str, rate: Fraction, name: str) -> otio.schema.Timeline:
     }
     for channel in sorted({_track(line) for line in seen}, key=lambda track: (len(track), track)):
         of_track = [line for line in seen if _track(line) == channel]
-        for n, layer in enumerate(_layers(of_track)):
+        # a line without length comes before what it begins
+        of_track.sort(key=lambda line: (line.record[0], bool(line.frames), line.place))
+        for n, layer in enumerate(layers(of_track, lambda line: line.record)):
             track = otio.schema.Track(channel if not n else f"{channel}.{n + 1}", kind=otio.schema.TrackKind.Video)
             track.extend(_items(layer, start, rate))
             timeline.tracks.append(track)
@@ -169,18 +172,6 @@ def _track(line: Line) -> str:
     """V, V2 and so on."""
     match = re.search(r"V(\d*)", line.channel.upper())
     return f"V{match[1].lstrip('0') or 1}" if match else "V1"
-
-
-def _layers(lines: Sequence[Line]) -> list[list[Line]]:
-    """Lines in record order, in as many layers as they overlap; one without length comes before what it begins."""
-    layers: list[list[Line]] = []
-    for line in sorted(lines, key=lambda line: (line.record[0], bool(line.frames), line.place)):
-        fitting = next((layer for layer in layers if layer[-1].record[1] <= line.record[0]), None)
-        if fitting is None:
-            fitting = []
-            layers.append(fitting)
-        fitting.append(line)
-    return layers
 
 
 def _items(lines: Sequence[Line], start: int, rate: Fraction) -> Iterator[otio.core.Composable]:

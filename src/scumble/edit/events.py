@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -15,6 +16,8 @@ from scumble.edit.clock import rate_of, seconds
 NEAR = Fraction(1, 1000)  # of a frame: what numbers in floating point lose
 
 SAME = Fraction(1, 10**6)  # of a second
+
+REEL = re.compile(r"reel([ _]name)?", re.IGNORECASE)
 
 Seconds = Fraction
 
@@ -85,19 +88,17 @@ class Event:
         """As in V1/003."""
         return f"{self.track}/{self.number}"
 
-    def media_range(
-        self, handles: int = 0, start: Seconds | None = None, rate: Fraction | None = None, frames: int | None = None
-    ) -> MediaRange:
+    def media_range(self, handles: int = 0, rate: Fraction | None = None, frames: int | None = None) -> MediaRange:
         """The frames of the media that are seen, with transitions, and handles as far as there is media for them.
 
-        What the media itself says of its `start`, `rate` and length in `frames` is believed before the document.
+        What the media itself says of its `rate` and length in `frames` is believed before the document.
         """
         source, speed = self.source, abs(self.speed)
         rate = rate or source.rate or self.rate
         frames = source.frames if frames is None else frames
         if self.is_warped and frames is not None:
             return MediaRange(Fraction(0), Fraction(frames - 1))
-        begins = self.begins - ((source.start if start is None else start) or 0)
+        begins = self.begins - (source.start or 0)
         room = -1 if frames is None else frames - self.count * rate / self.rate + 5
         if begins < -SAME and 0 <= self.begins * rate <= room:
             begins = self.begins  # counted from the sequence's first file, not by its numbers
@@ -306,19 +307,18 @@ def _source(clip: Any) -> tuple[Source, str]:
 def _reel(clip: Any) -> str:
     """The reel, where a document keeps one: its places differ from program to program."""
     media = clip.media_reference
-    for metadata in (clip.metadata, media.metadata if media is not None else {}):
-        found = next(_named(metadata, "reel"), "")
-        if found:
-            return found
-    return ""
+    metadata = [clip.metadata, *([media.metadata] if media is not None else [])]
+    return next((reel for values in metadata for reel in words_at(values, REEL.fullmatch)), "")
 
 
-def _named(values: Any, key: str) -> Iterator[str]:
-    if isinstance(values, Mapping):
-        for name, value in values.items():
-            if name.lower() in (key, f"{key}_name", f"{key} name") and isinstance(value, str) and value:
-                yield value
-            elif name.lower() == key and isinstance(value, Mapping) and isinstance(value.get("name"), str):
-                yield value["name"]
-            else:
-                yield from _named(value, key)
+def words_at(values: Any, is_meant: Callable[[str], object]) -> Iterator[str]:
+    """Texts that stand in metadata, however deep, under a name that is meant, or there under `name`."""
+    if not isinstance(values, Mapping):
+        return
+    for name, value in values.items():
+        if not is_meant(name):
+            yield from words_at(value, is_meant)
+            continue
+        found = value.get("name") if isinstance(value, Mapping) else value
+        if isinstance(found, str) and found:
+            yield found

@@ -20,6 +20,7 @@ import opentimelineio as otio
 
 from scumble.core.errors import BadInput
 from scumble.edit.clock import rational
+from scumble.edit.layers import layers
 
 Seconds = Fraction
 Element = ElementTree.Element
@@ -208,7 +209,7 @@ class Document:
         self, element: Element, clip: otio.schema.Clip, start: Seconds, lasts: Seconds, rate: Fraction, own: Fraction
     ) -> None:
         """Speed changes and conformed rates as effects of the clip."""
-        points = [(time_of(p.get("time")), time_of(p.get("value"))) for p in element.findall("timeMap/timept")]
+        points = _time_map(element)
         conform = element.find("conform-rate")
         if len(points) > 1:
             values = [_mapped(points, start + n / rate) for n in range(max(1, round(lasts * rate)))]
@@ -279,6 +280,11 @@ def time_of(words: str | None, default: Seconds = Fraction(0)) -> Seconds:
         raise ValueError(f"time {words!r}") from error
 
 
+def _time_map(element: Element) -> list[tuple[Seconds, Seconds]]:
+    """Times of an element, and of what it shows."""
+    return [(time_of(p.get("time")), time_of(p.get("value"))) for p in element.findall("timeMap/timept")]
+
+
 def _mapped(points: list[tuple[Seconds, Seconds]], time: Seconds) -> Seconds:
     """The media's time that a time map shows; its ends go on as they came. Smooth points count as straight ones."""
     for (a, first), (b, last) in pairwise(points):
@@ -303,7 +309,7 @@ def _stack(
     element: Element, tracks: list[otio.schema.Track], start: Seconds, lasts: Seconds, rate: Fraction
 ) -> otio.schema.Stack:
     effects: list[otio.schema.Effect] = []
-    points = [(time_of(p.get("time")), time_of(p.get("value"))) for p in element.findall("timeMap/timept")]
+    points = _time_map(element)
     if len(points) > 1 and lasts:  # a ramp counts by its mean speed
         first, last = _mapped(points, start), _mapped(points, start + lasts)
         speed, start = (last - first) / lasts, min(first, last)
@@ -314,14 +320,8 @@ def _stack(
 
 def _laid(placed: list[Placed], lanes: Lanes, lane: int, rate: Fraction, name: str) -> Iterator[otio.schema.Track]:
     """Items of a lane as tracks: one, and more where they overlap."""
-    layers: list[list[Placed]] = []
-    for item in sorted(placed, key=lambda placed: placed.at):
-        fitting = next((layer for layer in layers if layer[-1].at + layer[-1].lasts <= item.at), None)
-        if fitting is None:
-            fitting = []
-            layers.append(fitting)
-        fitting.append(item)
-    for n, layer in enumerate(layers):
+    placed = sorted(placed, key=lambda item: item.at)
+    for n, layer in enumerate(layers(placed, lambda item: (item.at, item.at + item.lasts))):
         track = otio.schema.Track(name if not n else f"{name}.{n + 1}", kind=otio.schema.TrackKind.Video)
         at = Fraction(0)
         for item in layer:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import unquote, urlsplit
 
@@ -36,8 +38,6 @@ class Media:
     timecode: int | None
     """Of its first frame, in frames."""
     is_still: bool
-    names: tuple[str, ...] = ()
-    """Its reel, where the file says one."""
 
     @property
     def is_sequence(self) -> bool:
@@ -132,9 +132,9 @@ class Library:
             yield from self._stems.get(stem, ()) if stem else ()
         reel = _plain(source.reel.rstrip("._-"))
         if len(reel) >= 4 and reel.upper() != "AX":  # cut to eight characters, as CMX reels are
-            for stem, paths in self._stems.items():
-                if stem.startswith(reel):
-                    yield from paths
+            ordered = self._ordered_stems
+            for stem in takewhile(lambda stem: stem.startswith(reel), ordered[bisect_left(ordered, reel) :]):
+                yield from self._stems[stem]
 
     @cached_property
     def _files(self) -> dict[str, list[Path]]:
@@ -152,6 +152,10 @@ class Library:
             if parse_pattern(path) is not None:  # a folder with one sequence is named like its shot
                 stems.setdefault(_plain(path.parent.name), []).append(path)
         return stems
+
+    @cached_property
+    def _ordered_stems(self) -> list[str]:
+        return sorted(self._stems)
 
     @cached_property
     def _all(self) -> list[Path]:
@@ -193,7 +197,7 @@ def _opened(path: Path) -> Media | str:
     said = plate.metadata(plate.numbers[0])
     rate = plate.frame_rate
     timecode = frames_of(said.timecode, rate) if said.timecode and rate else None
-    return Media(path, plate.numbers, rate, timecode, plate.kind == "still", (said.reel,) if said.reel else ())
+    return Media(path, plate.numbers, rate, timecode, plate.kind == "still")
 
 
 def fitted(event: Event, media: Media, handles: int) -> Found:

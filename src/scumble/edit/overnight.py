@@ -69,12 +69,13 @@ def judge(shot: Shot, folder: Path, limits: qc.Limits, tell: Callable[[Progress]
         first, last = shot.frames
         media = shot.row.found.media
         plate = open_plate(shot.plate)
-        numbers = plate.numbers if media is not None and media.is_still else range(first, last + 1)
+        is_still = media is not None and media.is_still
+        numbers = plate.numbers if is_still else [n for n in plate.numbers if first <= n <= last]
         options = shot.assigned.settings
         done = qc.examine(
             shot.plate,
             shot.output,
-            frames=[n for n in numbers if n in set(plate.numbers)],
+            frames=numbers,
             tell=tell,
             cuts=options.cuts,
             plate_options=options.plate_options,

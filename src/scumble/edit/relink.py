@@ -60,7 +60,7 @@ def relinked_xml(data: bytes, shots: Sequence[Shot], others: Sequence[Row], is_f
     text, notes = data.decode("utf-8", "surrogateescape"), []
     files: dict[str, set[Path]] = {}
     for shot, row in ((own, row) for own in shots for row in own.rows):
-        files.setdefault(_media_id(row, is_fcpxml), set()).add(_first_file(shot))
+        files.setdefault(_media_id(row, is_fcpxml), set()).add(shot.files[0])
     seen = {_media_id(row, is_fcpxml) for row in others if not row.event.left_out}
     for name, outputs in files.items():
         if not name:
@@ -82,10 +82,6 @@ def _media_id(row: Row, is_fcpxml: bool) -> str:
         return str(clip.metadata.get("scumble", {}).get("asset", ""))
     media = clip.media_references().get("plate", clip.media_reference)
     return str(media.metadata.get("fcp_xml", {}).get("@id", ""))
-
-
-def _first_file(shot: Shot) -> Path:
-    return Path(str(shot.output).replace("####", f"{shot.frames[0]:04d}"))
 
 
 def _with_src(text: str, asset: str, url: str) -> str:

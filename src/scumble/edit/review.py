@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -115,6 +116,17 @@ def write_review(
         writer.abort()
         raise
     return path
+
+
+def review_identity(rows: Sequence[Row], shots: Sequence[Shot]) -> str:
+    """Changes with what the review shows: events, their paintings, and the plates where there are none."""
+    painted = {id(row): shot.identity for shot in shots for row in shot.rows}
+    facts = []
+    for row in rows:
+        event, media = row.event, row.found.media
+        plate = "" if media is None or id(row) in painted else str(media.path)
+        facts.append([event.id, event.name, event.record, event.speed, event.overlap, painted.get(id(row)), plate])
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
 
 def _strips(rows: Sequence[Row], shots: Sequence[Shot]) -> list[list[Strip]]:

@@ -22,9 +22,11 @@ from scumble.edit.table import Row
 from scumble.look.look import Look
 from scumble.look.making import make_look
 from scumble.look.shipped import find_look
+from scumble.media.pattern import parse_pattern
 from scumble.media.plate import WRITTEN_MOVIES
 from scumble.rendering.job import Job, job_of
 from scumble.rendering.options import RenderSettings
+from scumble.rendering.output import output_files
 
 SHOTS = "shots"  # folder of the output
 
@@ -53,6 +55,16 @@ class Shot:
         """First and last number of the plate."""
         every = [row.found.frames for row in self.rows]
         return min(first for first, _ in every), max(last for _, last in every)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """That the shot becomes: one, or a picture a frame."""
+        first, last = self.frames
+        return output_files(self.output, range(first, last + 1))
+
+    @property
+    def is_sequence(self) -> bool:
+        return parse_pattern(self.output) is not None
 
     @property
     def plate(self) -> Path:
