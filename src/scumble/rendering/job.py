@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scumble.look.look import Look
-from scumble.media.plate import BYTES_TO_RENDER, Plate, check_memory
+from scumble.media.plate import Plate, check_memory
+from scumble.rendering.memory_bound import FRAME_PIXEL, NEXT_PIXEL
 from scumble.rendering.options import RenderSettings
 from scumble.rendering.output import Output, output_to
 from scumble.rendering.plan import Plan, asked_frames, plan
@@ -43,5 +44,5 @@ def job_of(
     plate, numbers = asked_frames(source, settings)
     to = output_to(output, plate, numbers, settings)
     settled = plan(plate, look, settings, matte_looks, to)
-    check_memory(plate.path, *settled.painted_size, BYTES_TO_RENDER)
+    check_memory(plate.path, *settled.painted_size, FRAME_PIXEL + NEXT_PIXEL)
     return Job(settled, to)
