@@ -392,3 +392,12 @@ def test_the_painted_media_stand_on_the_clock_of_their_clip(tmp_path: Path) -> N
     there = clip.media_reference.available_range
     assert there == clip.source_range
     assert there.start_time.rate == pytest.approx(24000 / 1001)
+
+
+def test_a_clip_that_runs_backwards_does_so_in_the_review(tmp_path: Path) -> None:
+    numbered_movie(tmp_path / "A001.mov", 60, "01:00:00:00")
+    (tmp_path / "cut.edl").write_text(
+        "001  A001  V  C  01:00:01:00 01:00:01:12 01:00:00:00 01:00:00:12\nM2   A001  -024.0  01:00:01:00\n"
+    )
+    edit(tmp_path, "cut.edl", "--look", "identity", "--rate", "24", reports=True)
+    assert numbers_in(tmp_path / "out" / "review.mp4") == list(range(35, 23, -1))

@@ -107,6 +107,19 @@ def test_tracks_sound_and_order() -> None:
     ]
 
 
+def test_events_that_overlap_stand_in_layers() -> None:
+    found = events(
+        "001  A V C 00:00:00:00 00:00:02:00 00:00:00:00 00:00:02:00\n"
+        "002  B V C 00:00:00:00 00:00:01:00 00:00:01:00 00:00:02:00\n"
+        "003  C V C 00:00:00:00 00:00:01:00 00:00:02:00 00:00:03:00\n"
+    )
+    assert [(event.id, event.record) for event in found] == [
+        ("V1/001", (0, 48)),
+        ("V1/003", (48, 72)),
+        ("V1.2/002", (24, 48)),
+    ]
+
+
 def test_a_source_over_midnight() -> None:
     (event,) = events("001  A V C 23:59:59:00 00:00:01:00 00:00:00:00 00:00:02:00\n")
     assert said(event)[3:] == (24 * 86399, 24 * 86401 - 1)
