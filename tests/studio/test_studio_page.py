@@ -357,7 +357,6 @@ def shots(name: str, tmp_path: Path) -> Iterator[Callable[[Any, str], None]]:
     yield take
 
 
-@pytest.mark.full
 @pytest.mark.parametrize(("locale", "name"), [("en-US", "en"), ("zh-CN", "zh")])
 def test_every_tab_fits_a_laptop(
     locale: str, name: str, window: Callable[..., Any], photo: Path, clip: Path, tmp_path: Path
