@@ -6,12 +6,13 @@ import json
 import shlex
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 from scumble.cli import terminal
-from scumble.cli.terminal import Display, say, say_note
+from scumble.cli.options import ShowAs
+from scumble.cli.terminal import Display, Shown, say, say_note
 from scumble.core.errors import BadInput, BadOutput, BadSettings, NotInstalled
 
 
@@ -86,10 +87,7 @@ def edit(
         ),
     ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="What --check and --dry-run say, as JSON.")] = False,
-    progress: Annotated[
-        Literal["bar", "json", "none"],
-        typer.Option("--progress", help="A bar, one JSON line an event, or nothing."),
-    ] = "bar",
+    progress: ShowAs = "bar",
     watch: Annotated[
         Path | None,
         typer.Option(
@@ -162,9 +160,7 @@ def _complete(is_complete: bool) -> None:
         raise BadInput("not every event is painted")
 
 
-def _painted(
-    cut: Any, folder: Path, progress: Literal["bar", "json", "none"], overwrite: bool, with_reports: bool
-) -> bool:
+def _painted(cut: Any, folder: Path, progress: Shown, overwrite: bool, with_reports: bool) -> bool:
     """Paint a cut and say what became of it; whether every event that should be is painted."""
     from scumble.edit.conform import paint
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -114,19 +115,19 @@ def settings_dump(ctx: typer.Context) -> str:
     """The flags that were given, on the command line or in a file, as `--settings` reads them."""
     from scumble.cli.settings_file import as_toml
 
-    values: dict[str, Any] = {}
-    for p in ctx.command.params:
-        value = ctx.params.get(p.name or "")
-        if p.param_type_name == "argument":
-            values["input"] = value
-        elif value not in (None, [], (), p.default) and p.name not in (
-            "settings_file",
-            "dump_settings",
-            "dry_run",
-            "help",
-        ):
-            values[next(n for n in p.opts if n.startswith("--"))[2:]] = value
-    return as_toml(values)
+    argument = next(p for p in ctx.command.params if p.param_type_name == "argument")
+    return as_toml({"input": ctx.params[argument.name or ""], **flags_given(ctx)})
+
+
+def flags_given(ctx: typer.Context, without: Collection[str] = ()) -> dict[str, Any]:
+    """The flags that were given, on the command line or in a file, by their long names; `without` some."""
+    left_out = {"settings_file", "dump_settings", "dry_run", "help", *without}
+    return {
+        next(n for n in p.opts if n.startswith("--"))[2:]: ctx.params[p.name or ""]
+        for p in ctx.command.params
+        if p.param_type_name != "argument" and p.name not in left_out
+        if ctx.params.get(p.name or "") not in (None, [], (), p.default)
+    }
 
 
 def one_matte(path: str | None, channel: str | None, crypto: list[str] | None, auto: str | None) -> str:

@@ -6,17 +6,17 @@ import inspect
 import types
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import typer
 
+from scumble.cli.terminal import PROGRESS_HELP, Shown, heed
 from scumble.core.errors import BadSettings
 from scumble.core.options import defaults_of, flag_of, hint_of, options_of, read
+from scumble.farm.settings import FarmSettings
 from scumble.rendering.options import RenderSettings
 
-ShowAs = Annotated[
-    Literal["bar", "json", "none"], typer.Option("--progress", help="A bar, one JSON line an event, or nothing.")
-]
+ShowAs = Annotated[Shown, typer.Option("--progress", help=PROGRESS_HELP, callback=heed)]
 
 
 def takes(
@@ -78,6 +78,12 @@ Vgg = Annotated[Path | None, typer.Option("--vgg", metavar="FILE", help="Feature
 MACHINE = ("vgg", "device", "threads", "precision", "seed")  # the options of a training that say on what it runs
 
 HOW_READ = ("layer", "view", "in_space", "ocio")  # the options that say how a plate is to be read
+
+
+def farm_of(options: dict[str, Any]) -> FarmSettings:
+    """What spreads a render, taken out of a command's options. Raises BadSettings."""
+    asked = {name: options.pop(name) for name in options_of(FarmSettings)}
+    return read(FarmSettings, given(FarmSettings, asked), "render")
 
 
 def how_read(options: dict[str, Any]) -> Any:

@@ -14,6 +14,7 @@ from scumble.cli import terminal
 from scumble.cli.apps import ClickException, app, data_app, look_app, weights_app
 from scumble.cli.doctor import doctor
 from scumble.cli.edit import edit
+from scumble.cli.encode import encode
 from scumble.cli.grammar import SeveralValues, WithSettings
 from scumble.cli.look import look_info, look_make, look_mix
 from scumble.cli.quality import evaluate, qc
@@ -24,12 +25,14 @@ from scumble.cli.teach import look_match, look_suggest, look_train
 from scumble.cli.terminal import refuse
 from scumble.cli.train import data_prepare, train, weights_fetch
 from scumble.core.errors import BadOption, ScumbleError
+from scumble.core.threads import end_with_parent
 
 for _name, _group in (("look", look_app), ("data", data_app), ("weights", weights_app)):
     app.add_typer(_group, name=_name)
 
 # in the order of `scumble --help`
 app.command(cls=WithSettings)(render)
+app.command()(encode)
 app.command()(matte)
 app.command(cls=SeveralValues)(sheet)
 app.command()(shots)
@@ -56,6 +59,8 @@ def main() -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _stop)
+    if os.environ.get("SCUMBLE_ENDS_WITH_PARENT") and sys.platform == "linux":
+        end_with_parent()
     try:
         sys.exit(app(standalone_mode=False))
     except Stopped as stopped:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,7 @@ import typer
 from scumble.cli import terminal
 from scumble.cli.checks import needs_torch
 from scumble.cli.grammar import (
+    flags_given,
     frames_of,
     keyed_looks,
     looks_in_mattes,
@@ -18,15 +20,17 @@ from scumble.cli.grammar import (
     settings_dump,
     weighted,
 )
-from scumble.cli.options import HOW_READ, ShowAs, given, how_read, refuse_empty, takes
-from scumble.cli.terminal import Display, say, say_note
+from scumble.cli.options import HOW_READ, ShowAs, farm_of, given, how_read, refuse_empty, takes
+from scumble.cli.terminal import PROGRESS_HELP, Display, Shown, heed, say, say_note
 from scumble.core.errors import BadInput, BadSettings
 from scumble.core.files import check_writable
-from scumble.core.options import read
+from scumble.core.options import options_of, read
+from scumble.farm.settings import FarmSettings
 from scumble.media.pattern import output_path
-from scumble.rendering.options import LOOK, MATTES, PLATE, REVIEW, RUNNING, RenderSettings
+from scumble.rendering.options import LOOK, MATTES, PLATE, REVIEW, RUNNING, STEADY, RenderSettings
 
 
+@takes(FarmSettings)
 @takes(RenderSettings)
 def render(
     ctx: typer.Context,
@@ -130,9 +134,16 @@ def render(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", rich_help_panel=REVIEW, help="Print what would be done and write nothing.")
     ] = False,
+    measure_only: Annotated[
+        bool,
+        typer.Option(
+            "--measure-only",
+            rich_help_panel=STEADY,
+            help="Write the file of --stats and paint nothing. Renders of parts of the shot then share it. With --frames, only shots that these touch are measured.",
+        ),
+    ] = False,
     progress: Annotated[
-        Literal["bar", "json", "none"],
-        typer.Option("--progress", rich_help_panel=REVIEW, help="A bar, one JSON line an event, or nothing."),
+        Shown, typer.Option("--progress", rich_help_panel=REVIEW, help=PROGRESS_HELP, callback=heed)
     ] = "bar",
     **options: Any,
 ) -> None:
@@ -140,6 +151,7 @@ def render(
     from scumble.look.making import make_look
     from scumble.media.open import open_plate
     from scumble.rendering.job import job_of
+    from scumble.rendering.measure import measure
     from scumble.rendering.run import run
     from scumble.shot.matte_spec import NOWHERE
 
@@ -153,6 +165,7 @@ def render(
     plate = open_plate(source, options["first_frame"], plate_options)
     options["frames"] = frames_of(options["frames"], start, end, step, plate.frame_range)
     options["matte"] = one_matte(options["matte"] or None, matte_channel, crypto, auto_matte)
+    farm = farm_of(options)
     settings = read(RenderSettings, given(RenderSettings, options), "render")
     if not look and not style:  # the plate shows where no matte has a look
         if settings.matte:
@@ -174,6 +187,15 @@ def render(
         job.output.check()  # as a render does
         print(job)
         return
+    if measure_only:
+        if settings.stats is None:
+            raise BadSettings("--measure-only writes the file of --stats; give its name by --stats FILE.json")
+        measure(job.plan, every=settings.frames is None)
+        say(f"measured: {settings.stats}")
+        return
+    if farm.spreads:
+        _by_tasks(ctx, job, settings, farm, progress)
+        return
     if job.output.is_sequence:
         terminal.goes_on = "the same command goes on with the frames that are missing"
     with Display(progress, stays=True) as tell:
@@ -188,6 +210,47 @@ def render(
             say_note(line)
 
 
+def _by_tasks(ctx: typer.Context, job: Any, settings: RenderSettings, farm: FarmSettings, progress: Shown) -> None:
+    """The render by several processes or machines."""
+    from scumble.farm.paint import paint_by_tasks
+
+    job.output.check()  # refused before anything is started
+    terminal.goes_on = "the same command goes on with what is missing"
+    mapper = farm.mapper()
+    with Display(progress, stays=True) as tell:
+        for finished in paint_by_tasks([(request_of(ctx, job, settings), job)], mapper, tell, farm):
+            if finished.error is not None:
+                raise finished.error
+    if progress != "none":
+        say(f"{len(job.plan.numbers)} frame{'s' * (len(job.plan.numbers) != 1)}: {job.output.path}")
+        for line in job.notes():
+            say_note(line)
+
+
+# flags that say which frames, how often and where, not how a frame is painted
+OF_THE_WHOLE = ("output", "frames", "start", "end", "step", "stats", "overwrite", "measure_only", "progress", "refine")
+
+
+def request_of(ctx: typer.Context, job: Any, settings: RenderSettings) -> Any:
+    """The command as a request for tasks, its paths in full."""
+    from scumble.cli.settings_file import as_words
+    from scumble.farm.tasks import Request
+
+    flags = flags_given(ctx, {*OF_THE_WHOLE, *options_of(FarmSettings)})
+    refined = ctx.params["refine"] is not None
+    if refined:
+        flags = {name: value for name, value in flags.items() if name != "style"}
+    words = [*as_words(flags), *([f"--look={os.path.abspath(refined_path(job.output.path))}"] if refined else [])]
+    plate = Path(os.path.abspath(job.plan.plate.path))
+    output = Path(os.path.abspath(job.output.path))
+    return Request(output.name.split(".")[0] or "shot", plate, output, tuple(words), settings.overwrite)
+
+
+def refined_path(output: Path) -> Path:
+    """Where the look that --refine makes is kept: beside the output."""
+    return output.parent / f"{output.name.split('.')[0].strip('#_- ') or 'refined'}.look"
+
+
 def _refined(
     source: Path, pictures: list[tuple[Path, float]], output: Path, minutes: float, options: Any, overwrite: bool
 ) -> Any:
@@ -197,11 +260,8 @@ def _refined(
 
     if any(weight != 1 for _, weight in pictures):
         raise BadSettings("--refine takes style pictures without weights: they are learned as one style")
-    stem = output.name.split(".")[0].strip("#_- ") or "refined"
     with Display() as tell:
-        return refined_look(
-            source, [p for p, _ in pictures], output.parent / f"{stem}.look", minutes, options, tell, overwrite
-        )
+        return refined_look(source, [p for p, _ in pictures], refined_path(output), minutes, options, tell, overwrite)
 
 
 @takes(RenderSettings, only=(*HOW_READ, "first_frame", "invert_matte", "feather"))

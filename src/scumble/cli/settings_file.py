@@ -97,15 +97,24 @@ def _from_file(name: str, text: str, folder: Path) -> str:
 
 def as_toml(values: Mapping[str, Any]) -> str:
     """Settings as `words_of` reads them back, paths in full."""
-
-    def in_full(name: str, value: Any) -> Any:
-        if not isinstance(value, str | Path):
-            return value
-        seen_from_file = _from_file(name, str(value), Path.cwd())
-        return os.path.abspath(seen_from_file) if name in PATHS else seen_from_file
-
     document = tomlkit.document()
     for name, value in values.items():
         several = isinstance(value, list | tuple)
-        document[name] = [in_full(name, one) for one in value] if several else in_full(name, value)
+        document[name] = [_in_full(name, one) for one in value] if several else _in_full(name, value)
     return tomlkit.dumps(document)
+
+
+def as_words(values: Mapping[str, Any]) -> list[str]:
+    """Settings as flags, each one word, paths in full: for another machine's command line."""
+    words = []
+    for name, value in values.items():
+        for one in value if isinstance(value, list | tuple) else (value,):
+            words.append(f"--{name}" if one is True else f"--{name}={_in_full(name, one)}")
+    return words
+
+
+def _in_full(name: str, value: Any) -> Any:
+    if not isinstance(value, str | Path):
+        return value
+    seen_from_file = _from_file(name, str(value), Path.cwd())
+    return os.path.abspath(seen_from_file) if name in PATHS else seen_from_file

@@ -19,9 +19,22 @@ FIRST_LINE = 10.0  # seconds before the first line of a training, so that its sp
 
 SECONDS_AN_EVENT = 1.0  # between JSON lines that carry neither a frame nor figures
 
+Shown = Literal["bar", "json", "openjd", "none"]
+
+PROGRESS_HELP = "A bar, one JSON line an event, lines that Open Job Description reads, or nothing."
+
+is_told_openjd = False  # whether --progress openjd was given: a refusal then has a line for the farm too
+
 goes_on = ""  # how a command that is stopped can be gone on with, in words
 
 stderr = Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+def heed(kind: Shown) -> Shown:
+    """Called by the command line when --progress is read."""
+    global is_told_openjd  # noqa: PLW0603 - errors are shown where no command is any more
+    is_told_openjd = kind == "openjd"
+    return kind
 
 
 def say(line: str) -> None:
@@ -36,14 +49,16 @@ def say_note(line: str) -> None:
 def refuse(sentence: str, code: int) -> Never:
     """One line on stderr, whatever a library put into its message, and the exit code."""
     line = " ".join(sentence.split())
+    if is_told_openjd:
+        print(f"openjd_fail: {_line(line)}", flush=True)
     stderr.print(f"scumble: {line}", style="bold red", soft_wrap=True)
     sys.exit(code)
 
 
 class Display:
-    """Shows `Progress` events: as a bar on a terminal and lines in a log, as JSON lines on stdout, or not at all."""
+    """Shows `Progress` events: as a bar on a terminal and lines in a log, as lines on stdout for a farm, or not at all."""
 
-    def __init__(self, kind: Literal["bar", "json", "none"] = "bar", stays: bool = False) -> None:
+    def __init__(self, kind: Shown = "bar", stays: bool = False) -> None:
         self.kind = kind
         self.bar: Bar | None = None
         self.first: Progress | None = None  # of the count that is under way
@@ -66,6 +81,8 @@ class Display:
         """Show an event."""
         if self.kind == "json":
             self._print_json(event)
+        elif self.kind == "openjd":
+            self._print_openjd(event)
         elif self.kind == "bar":
             self._show(event)
 
@@ -126,6 +143,22 @@ class Display:
                 return
             self.last = time.monotonic()
         print(json.dumps(line), flush=True)
+
+    def _print_openjd(self, event: Progress) -> None:
+        """https://github.com/OpenJobDescription/openjd-specifications/wiki: messages on stdout."""
+        if event.text:
+            print(f"openjd_status: {_line(event.text)}", flush=True)
+            return
+        if event.frame is None and time.monotonic() - self.last < SECONDS_AN_EVENT:
+            return
+        self.last = time.monotonic()
+        if event.total:
+            print(f"openjd_progress: {100 * event.done / event.total:.2f}", flush=True)
+        print(f"openjd_status: {_line(f'{event.task}: {_count(event)}')}", flush=True)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:1000]
 
 
 def as_json(event: Progress) -> dict[str, Any]:

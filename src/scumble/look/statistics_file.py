@@ -1,7 +1,7 @@
 """Measured statistics as files: JSON that can be read, given to other shots of a sequence, and used again.
 
-One entry a shot. What was measured once for a plate and a look is kept in the user's cache, so that
-no shot is measured twice.
+One entry a shot; those of further looks of the same render stand under `others`. What was measured once for a plate
+and a look is kept in the user's cache, so that no shot is measured twice.
 """
 
 from __future__ import annotations
@@ -35,31 +35,52 @@ class Measured:
     statistics: ShotStatistics
 
 
-def save(path: Path, look: Look, shots: Sequence[Measured], made_with: Mapping[str, Any]) -> None:
-    """Write statistics of a look's layers over shots; `made_with` is what they depend on beside the look."""
+def save(
+    path: Path, measured: Sequence[tuple[Look, Sequence[Measured]]], made_with: Mapping[str, Any], plate: str
+) -> None:
+    """Write statistics of looks' layers over shots of a plate, named by a digest.
+
+    `made_with` is what they depend on beside look and plate.
+    """
+    entries = [
+        {
+            "look": look.hash,
+            "look_name": look.name,
+            "made_with": dict(made_with),
+            "shots": [{**asdict(m.shot), **_values(m.statistics)} for m in shots],
+        }
+        for look, shots in measured
+    ]
     document = {
         "schema": SCHEMA,
         "kind": "statistics",
         "made_by": f"scumble {__version__}",
-        "look": look.hash,
-        "look_name": look.name,
-        "made_with": dict(made_with),
-        "shots": [{**asdict(m.shot), **_values(m.statistics)} for m in shots],
+        "plate": plate,
+        **entries[0],
     }
+    if entries[1:]:
+        document["others"] = entries[1:]
     with written_whole(path) as part:
         part.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
 
 
-def load(path: Path, look: Look, made_with: Mapping[str, Any]) -> list[Measured]:
-    """The inverse of `save`. Raises BadInput for another file, another look or other settings."""
+def load(path: Path, look: Look, made_with: Mapping[str, Any]) -> tuple[list[Measured], str]:
+    """The inverse of `save`: shots and the digest of their plate.
+
+    Raises BadInput for another file, another look or other settings.
+    """
     try:
         document = json.loads(path.read_text("utf-8"))
         if not isinstance(document, dict) or document.get("kind") != "statistics":
             raise ValueError("it says nothing of statistics")
+        others = document.get("others", [])
+        if not isinstance(others, list) or not all(isinstance(other, dict) for other in others):
+            raise ValueError("its other looks are none")
     except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"{path}: not a file of statistics ({error}); let a render write one with --stats") from error
     if document.get("schema") != SCHEMA:
         raise BadInput(f"{path}: statistics of schema {document.get('schema')!r:.20}; update Scumble, or measure again")
+    document = {**document, **next((other for other in others if other.get("look") == look.hash), {})}
     if document.get("look") != look.hash:
         raise BadInput(
             f"{path}: measured with the look {document.get('look_name')!r:.60}, this is {look.name!r} ({look.hash});"
@@ -80,7 +101,7 @@ def load(path: Path, look: Look, made_with: Mapping[str, Any]) -> list[Measured]
             raise ValueError("it holds no shot")
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise BadInput(f"{path}: damaged statistics ({error}); measure again") from error
-    return shots
+    return shots, str(document.get("plate", ""))
 
 
 def _values(statistics: ShotStatistics) -> dict[str, Any]:

@@ -169,7 +169,8 @@ def _painted(
     if taken:
         remedy = "give another --out-layer" if taken in targets else "leave it out of --aov"
         raise BadOutput(f"{path}: frame {frame.number}: the plate has a channel {taken}; {remedy}")
-    kind = np.float32 if channels[names[0]].pixels.dtype == np.float32 else np.float16
+    asked = {16: np.float16, 32: np.float32}[settings.bits] if settings.wants_bits else None
+    kind = asked or (np.float32 if channels[names[0]].pixels.dtype == np.float32 else np.float16)
     for target, values in _aovs(frame, space, settings, kind).items():
         plane = np.zeros(channels[names[0]].pixels.shape, kind)
         plane[inside] = values[rows, columns]
@@ -180,8 +181,8 @@ def _painted(
             del channels[names[0]]
     for i, (name, target) in enumerate(zip(names, targets, strict=True)):
         own = part.channels[name].pixels.dtype
-        plane = part.channels[name].pixels.copy()
-        plane[inside] = _typed(new[:, :, i], np.float16 if own == np.uint32 else own)
+        plane = part.channels[name].pixels.copy() if asked is None else _typed(part.channels[name].pixels, asked).copy()
+        plane[inside] = _typed(new[:, :, i], asked or (np.float16 if own == np.uint32 else own))
         channels[target] = OpenEXR.Channel(plane, 1, 1)
     return channels
 

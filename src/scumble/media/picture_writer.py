@@ -22,6 +22,17 @@ from scumble.media.plate import WriterSettings
 from scumble.media.png_chunks import gamma_and_primaries, with_chunk
 from scumble.media.timecode import to_word
 
+DEPTHS = {  # bits a channel that each format holds
+    ".exr": (16, 32),
+    ".png": (8, 16),
+    ".tif": (8, 16, 32),
+    ".tiff": (8, 16, 32),
+    ".dpx": (8, 10, 12, 16),
+    ".jpg": (8,),
+    ".jpeg": (8,),
+    ".webp": (8,),
+}
+
 TAKE_PROFILES = {".png", ".tif", ".tiff", ".jpg", ".jpeg", ".webp"}
 
 
@@ -81,7 +92,7 @@ def _encoded_by_oiio(path: Path, frame: Frame, space: ColourSpace, settings: Wri
         kind = oiio.FLOAT
     elif suffix == ".dpx":
         # OpenImageIO cuts 16-bit codes down to the file's depth: rounded here, they survive it
-        bits = 10 if settings.bits == 8 else min(settings.bits, 16)
+        bits = 10 if settings.bits == 8 and not settings.wants_bits else min(settings.bits, 16)
         kind, codes = oiio.UINT16, quantised(pixels, bits).astype(np.uint32)
         pixels = (codes << (16 - bits) | codes >> max(0, 2 * bits - 16)).astype(np.uint16)
     elif suffix in {".jpg", ".jpeg", ".webp"} or settings.bits <= 8:

@@ -241,6 +241,8 @@ class WriterSettings:
     """Width and height in pixels."""
     bits: int = 8
     """Bits a channel of the plate, kept where the format can."""
+    wants_bits: bool = False
+    """Whether these bits were asked for instead of the plate's: an EXR's colours then change their type."""
     out_space: ColourSpace | None = None
     """Colour space of the files; the plate's own where the format can hold it."""
     layer: str = ""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scumble.core.silent_openvino import op, ov
+from scumble.core.threads import threads
 from scumble.network.baked import BakedLook, NetworkWeights
 from scumble.network.engine import Painter, Precision
 from scumble.network.run import run, vgg
@@ -50,7 +51,9 @@ class OpenVinoEngine:
         kind = "f32"
         if precision == "fast" and "BF16" in self.core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             kind = "bf16"
-        hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": kind}
+        hints: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": kind}
+        if threads():
+            hints["INFERENCE_NUM_THREADS"] = threads()
         return self.core.compile_model(model, "CPU", hints)
 
     def measure(

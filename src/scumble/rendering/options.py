@@ -21,7 +21,8 @@ MOST_OVERSCAN = 16  # times the picture's pixels: a larger data window is a mist
 
 PLATE, LOOK, COLOUR, MATTES = "Plate and output", "Look", "Colour", "Where it is painted"
 STEADY, FILM, REVIEW, RUNNING = "Steadiness", "Files for film", "Review", "Running"
-PANELS = (PLATE, LOOK, COLOUR, MATTES, STEADY, FILM, REVIEW, RUNNING)  # in the order of `--help`
+FARM = "Several processes or machines"
+PANELS = (PLATE, LOOK, COLOUR, MATTES, STEADY, FILM, REVIEW, RUNNING, FARM)  # in the order of `--help`
 
 Compare = Literal["side", "wipe", "stack"]
 
@@ -213,6 +214,10 @@ class RenderSettings:
         "", "Codec of a movie; docs/formats.md lists them with their containers. Default: h264 for 8 bits, else prores-hq in"
         " .mov, hevc-10 in .mp4, ffv1 in .mkv.", panel=FILM, metavar="NAME", api="render", page="choice",
         among=_codecs,
+    )  # fmt: skip
+    bits: Literal[8, 10, 12, 16, 32] | None = option(
+        None, "Bits a channel of pictures; 16 and 32 are half and float in EXR. By default the plate's, as the format can.",
+        panel=FILM, metavar="8|10|12|16|32", recipe=True, text=int | None,
     )  # fmt: skip
     quality: int = option(
         85, "Quality of movies, JPEG and WebP.", panel=FILM, within=(0, 100), recipe=True, api="render"

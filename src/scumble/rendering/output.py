@@ -19,7 +19,7 @@ from scumble.media.h273 import FULL, LIMITED, Tags, numbers_of, tags_for
 from scumble.media.movie_pixels import same_matrix
 from scumble.media.pattern import NamedFolder, output_pattern, parse_pattern
 from scumble.media.picture_reader import channel_names, part_names
-from scumble.media.picture_writer import space_of
+from scumble.media.picture_writer import DEPTHS, space_of
 from scumble.media.plate import (
     STILLS,
     WRITTEN_MOVIES,
@@ -176,7 +176,8 @@ class Output:
             frame_rate=settings.frame_rate or plate.frame_rate or Fraction(24),
             quality=settings.quality,
             size=self.size,
-            bits=plate.bits,
+            bits=settings.bits or plate.bits,
+            wants_bits=settings.bits is not None,
             out_space=self.space,
             layer=settings.layer,
             out_layer=settings.out_layer,
@@ -206,9 +207,13 @@ def output_to(path: Path, plate: Plate, numbers: tuple[int, ...], settings: Rend
         space = movie_space(plate, codec_of(path, plate.bits, settings.codec, written)[1].bits)
     else:
         read_from = None if plate.is_movie else plate.file_of(plate.numbers[0])
-        space = space_of(path, plate.colour_space, plate.bits, read_from, plate.has_profile)
+        space = space_of(path, plate.colour_space, settings.bits or plate.bits, read_from, plate.has_profile)
         if settings.codec:
             raise BadSettings(f"{path}: --codec is for movies")
+    depths = DEPTHS.get(path.suffix.lower(), ())
+    if settings.bits and settings.bits not in depths:
+        give = f"give {' or '.join(map(str, depths))}" if depths else "a movie's bits are those of its --codec"
+        raise BadSettings(f"{path}: --bits {settings.bits} cannot be had in {path.suffix}; {give}")
     if settings.out_space:
         space = settings.plate_options.colours.space(settings.out_space)
     output = Output(path, plate, numbers, output_files(path, numbers), space, settings)

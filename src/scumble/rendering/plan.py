@@ -169,8 +169,6 @@ def plan(
         raise BadSettings(
             f"frame {twice} has two looks; give each a frame of its own, as in --look A@1001 --look B@1050"
         )
-    if len(looks) + len(matte_looks) > 1 and settings.stats is not None:
-        raise BadSettings("statistics are of one look; leave --stats out where there are several")
     find_engine(settings.engine)
     size = _network_size(plate.size, settings)
     every = [look for _, look in (*looks, *matte_looks)]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from scumble.core.files import clear_parts
@@ -17,6 +18,7 @@ from scumble.core.frames import Frame, Pixels
 from scumble.core.keyed import Keyed
 from scumble.core.pixels import resized
 from scumble.core.progress import Progress, ignore
+from scumble.core.threads import threads
 from scumble.core.version import __version__
 from scumble.look.look import Look
 from scumble.media.aov import STROKE
@@ -91,6 +93,7 @@ def run(
     `tell` hears of every frame that was written; `watch` gets each frame before it is written.
     """
     plan, output, started = job.plan, job.output, time.monotonic()
+    cv2.setNumThreads(threads() or -1)
     output.check()  # refused before any work
     clear_parts(output.files)
     for matte in plan.mattes:

@@ -44,7 +44,12 @@ def _render_of(stamp: str) -> str:
 
 def made_by(path: Path) -> str | None:
     """The hash of the render that a picture names in its header; None for one that was not made by Scumble."""
+    render = _render_of(stamp_in(path))
+    return render if len(render) == HASH else None
+
+
+def stamp_in(path: Path) -> str:
+    """What Scumble wrote into a picture's header; empty for one that it did not make. Raises BadPlate."""
     said = read_header(path).says
     stamp = str(said.get(STAMP) or said.get("Software") or "")
-    render = _render_of(stamp) if stamp.startswith("Scumble ") else ""
-    return render if len(render) == HASH else None
+    return stamp if stamp.startswith("Scumble ") else ""
