@@ -140,7 +140,7 @@ def test_fine_tuned_looks_mix_by_their_weights() -> None:
     a, b = random_look(1), random_look(2)
     mixed = mix([a, b], [3, 1])
     for name in a.weights:
-        np.testing.assert_allclose(mixed.weights[name], 0.75 * a.weights[name] + 0.25 * b.weights[name], rtol=1e-5)
+        np.testing.assert_allclose(mixed.weights[name], 0.75 * a.weights[name] + 0.25 * b.weights[name], rtol=1e-3)
     np.testing.assert_allclose(mixed.palette.mean, 0.75 * a.palette.mean + 0.25 * b.palette.mean)
 
 
@@ -159,7 +159,7 @@ def test_looks_mix_with_those_of_the_generator_that_theirs_was_trained_on_from()
     np.testing.assert_allclose(
         mixed.weights["kernel.head"],
         0.25 * newer.weights["kernel.head"] + 0.75 * older.weights["kernel.head"],
-        rtol=1e-5,
+        rtol=1e-3,
     )
     assert mixed.facts["ancestor"] == "test"
     assert "descends_from" not in mixed.facts
@@ -217,7 +217,7 @@ def test_looks_of_pictures_mix_by_their_moments() -> None:
     assert ends[1].moments is not None
     np.testing.assert_allclose(mixed.moments, 0.25 * ends[0].moments + 0.75 * ends[1].moments, rtol=1e-5, atol=1e-6)
     for name, own in load_universal().collapse(mixed.moments).items():
-        np.testing.assert_array_equal(mixed.weights[name], own)
+        np.testing.assert_array_equal(mixed.weights[name], own.astype(np.float16))  # as the file holds them
 
 
 def test_a_shipped_look_that_holds_its_moments_alone_is_the_look_of_its_generator() -> None:

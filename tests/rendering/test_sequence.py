@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scumble.core.colour import DISPLAY
-from scumble.core.errors import BadSettings
+from scumble.core.errors import BadInput, BadSettings
 from scumble.core.frames import Frame, Pixels
 from scumble.core.keyed import Keyed
 from scumble.look.statistics import shot_statistics
@@ -96,8 +96,14 @@ def test_looks_cross_fade_between_their_frames(plate: Path, tmp_path: Path) -> N
     assert all(sum(job.plan.shares(n)) == pytest.approx(1) for n in range(1000, 1010))
     with pytest.raises(BadSettings, match="two looks"):
         job_of(plate, [(1003, a), (1003, b)], tmp_path / "x.####.png", RenderSettings())
-    with pytest.raises(BadSettings, match="--stats"):
-        job_of(plate, [(1003, a), (1004, b)], tmp_path / "x.####.png", RenderSettings(stats=tmp_path / "s.json"))
+    # one file has the statistics of both
+    stats = tmp_path / "s.json"
+    for name in ("first", "second"):
+        again = painted(plate, tmp_path / f"{name}.####.png", [(1007, b), (1003, a)], stats=stats)
+        assert stats.is_file()
+        assert all(np.array_equal(again[n], mixed[n]) for n in mixed)
+    with pytest.raises(BadInput, match="another file"):
+        painted(plate, tmp_path / "other.####.png", random_look(5), stats=stats)
 
 
 def test_paintings_are_held_on_twos(plate: Path, tmp_path: Path) -> None:

@@ -11,11 +11,13 @@ from typing import Annotated, Any
 import typer
 
 from scumble.cli import terminal
-from scumble.cli.options import ShowAs
+from scumble.cli.options import ShowAs, farm_of, takes
 from scumble.cli.terminal import Display, Shown, say, say_note
 from scumble.core.errors import BadInput, BadOutput, BadSettings, NotInstalled
+from scumble.farm.settings import FarmSettings
 
 
+@takes(FarmSettings)
 def edit(
     document: Annotated[
         Path | None,
@@ -97,6 +99,7 @@ def edit(
     settle: Annotated[
         float, typer.Option("--settle", min=0, help="Seconds for which a watched file must not have changed.")
     ] = 10.0,
+    **options: Any,
 ) -> None:
     """Paint an editor's cut: every event with its look, and a timeline that shows the paintings."""
     try:
@@ -110,6 +113,7 @@ def edit(
     from scumble.edit.watch import Watch
     from scumble.media.plate import STILLS, WRITTEN_MOVIES, formats
 
+    farm = farm_of(options)
     given = [option for option in (looks, look, style) if option]
     if len(given) > 1 or (not given and not check):
         raise BadSettings("give one of --looks FILE.toml, --look FILE|NAME and --style PICTURE")
@@ -134,7 +138,7 @@ def edit(
 
     def painted(document: Path, folder: Path) -> bool:
         own = wishes if watch is None or document.suffix.lower() == ".edl" else replace(wishes, rate=None)
-        return _painted(read_cut(document, own, folder), folder, progress, overwrite, with_reports)
+        return _painted(read_cut(document, own, folder), folder, progress, overwrite, with_reports, farm)
 
     if watch is not None:
         if check or dry_run or not watch.is_dir():
@@ -151,7 +155,7 @@ def edit(
     if dry_run:
         _print_commands(cut, folder, as_json)
         return
-    if not _painted(cut, folder, progress, overwrite, with_reports):
+    if not _painted(cut, folder, progress, overwrite, with_reports, farm):
         raise typer.Exit(1)
 
 
@@ -160,13 +164,13 @@ def _complete(is_complete: bool) -> None:
         raise BadInput("not every event is painted")
 
 
-def _painted(cut: Any, folder: Path, progress: Shown, overwrite: bool, with_reports: bool) -> bool:
+def _painted(cut: Any, folder: Path, progress: Shown, overwrite: bool, with_reports: bool, farm: FarmSettings) -> bool:
     """Paint a cut and say what became of it; whether every event that should be is painted."""
     from scumble.edit.conform import paint
 
     terminal.goes_on = "the same command goes on with the shots that are missing"
     with Display(progress, stays=True) as tell:
-        result = paint(cut, folder, tell, overwrite, with_reports)
+        result = paint(cut, folder, tell, overwrite, with_reports, farm)
     for note in result.notes:
         say_note(note)
     for shot, reason in result.failed:

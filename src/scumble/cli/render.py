@@ -233,8 +233,8 @@ OF_THE_WHOLE = ("output", "frames", "start", "end", "step", "stats", "overwrite"
 
 def request_of(ctx: typer.Context, job: Any, settings: RenderSettings) -> Any:
     """The command as a request for tasks, its paths in full."""
-    from scumble.cli.settings_file import as_words
     from scumble.farm.tasks import Request
+    from scumble.rendering.words import as_words
 
     flags = flags_given(ctx, {*OF_THE_WHOLE, *options_of(FarmSettings)})
     refined = ctx.params["refine"] is not None

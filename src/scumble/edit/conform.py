@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -24,8 +24,11 @@ from scumble.edit.relink import document_names, relinked
 from scumble.edit.review import review_identity, write_review
 from scumble.edit.shots import Shot
 from scumble.edit.table import Row
+from scumble.farm.paint import paint_by_tasks
+from scumble.farm.settings import FarmSettings
 from scumble.media.pattern import parse_pattern
 from scumble.quality.qc import Limits
+from scumble.rendering.job import Job
 from scumble.rendering.run import run
 
 STATE = "edit.json"
@@ -52,8 +55,9 @@ def paint(
     tell: Callable[[Progress], None] = ignore,
     overwrite: bool = False,
     with_reports: bool = True,
+    farm: FarmSettings = FarmSettings(),
 ) -> Conformed:
-    """Render the shots that are not done, one after the other, and write timelines, documents and reports.
+    """Render the shots that are not done, and write timelines, documents and reports.
 
     What fails is said and does not stop the rest. A timeline shows what is done. Raises BadOutput.
     """
@@ -64,26 +68,23 @@ def paint(
     ours |= {name: ours.get(name, "") for name in targets}
     folder.mkdir(parents=True, exist_ok=True)
     failed: list[tuple[Shot, str]] = []
+    now = 0
+
+    def begin(shot: Shot) -> None:
+        known[shot.name] = ""  # ours, and not whole until it is done
+        _keep(folder, known, ours)
+
+    for shot, error in _rendered(shots, known, overwrite, tell, farm, begin):
+        if error is not None:
+            failed.append((shot, str(error)))
+        elif known.get(shot.name) != shot.identity:
+            known[shot.name] = shot.identity
+            _keep(folder, known, ours)
+            now += len(shot.rows)
     judged: list[Judged] = []
     said: list[str] = []
-    now = 0
-    for shot in shots:
-        try:
-            if not _is_done(shot, known):
-                # frames of a sequence know by themselves whether they are done
-                is_ours = shot.name in known and not shot.is_sequence
-                job = shot.job(overwrite or is_ours)
-                job.output.check()
-                known[shot.name] = ""  # ours, and not whole until it is done
-                _keep(folder, known, ours)
-                run(job, tell)
-                known[shot.name] = shot.identity
-                _keep(folder, known, ours)
-                now += len(shot.rows)
-        except ScumbleError as error:
-            failed.append((shot, str(error)))
-            continue
-        if with_reports:
+    for shot in shots if with_reports else ():
+        if all(shot is not lost for lost, _ in failed):
             try:
                 judged.append(judge(shot, folder, Limits(), tell))
             except ScumbleError as error:
@@ -117,6 +118,43 @@ def paint(
         every = [row for _, rows in checked for row in rows]
         page = write_index(folder, checked[0][0].path.stem, judged, unpainted, every)
     return Conformed(tuple(failed), now, (*said, *notes), page)
+
+
+def _rendered(
+    shots: Sequence[Shot],
+    known: dict[str, str],
+    overwrite: bool,
+    tell: Callable[[Progress], None],
+    farm: FarmSettings,
+    begin: Callable[[Shot], None],
+) -> Iterator[tuple[Shot, ScumbleError | None]]:
+    """Shots as they are done, or with what stopped them; those that were done before among them.
+
+    `begin` hears of each before anything of it is written. Raises ScumbleError where nothing can run any more.
+    """
+    by_tasks: list[tuple[Shot, Job]] = []
+    for shot in shots:
+        try:
+            if not _is_done(shot, known):
+                # frames of a sequence know by themselves whether they are done
+                is_ours = shot.name in known and not shot.is_sequence
+                job = shot.job(overwrite or is_ours)
+                job.output.check()
+                begin(shot)
+                if farm.spreads:
+                    by_tasks.append((shot, job))
+                    continue
+                run(job, tell)
+        except ScumbleError as error:
+            yield shot, error
+            continue
+        yield shot, None
+    if not by_tasks:
+        return
+    by_name = {shot.name: shot for shot, _ in by_tasks}
+    requests = [(shot.request(job.output.settings.overwrite), job) for shot, job in by_tasks]
+    for finished in paint_by_tasks(requests, farm.mapper(), tell, farm):
+        yield by_name[finished.name], finished.error
 
 
 def todo(shots: Sequence[Shot], folder: Path) -> list[Shot]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shlex
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from scumble.core.version import __version__
 from scumble.edit.assign import Assigned, Assignment
 from scumble.edit.documents import Edit
 from scumble.edit.table import Row
+from scumble.farm.tasks import Request
 from scumble.look.look import Look
 from scumble.look.making import make_look
 from scumble.look.shipped import find_look
@@ -27,6 +29,7 @@ from scumble.media.plate import WRITTEN_MOVIES
 from scumble.rendering.job import Job, job_of
 from scumble.rendering.options import RenderSettings
 from scumble.rendering.output import output_files
+from scumble.rendering.words import as_words
 
 SHOTS = "shots"  # folder of the output
 
@@ -90,6 +93,15 @@ class Shot:
             flag = f"--{flag_of(name, declared[name]).lstrip('-')}"
             words += [flag] if value is True else [] if value is False else [flag, str(value)]
         return [*words, "-o", str(self.output)]
+
+    def request(self, overwrite: bool) -> Request:
+        """The render in words, for other machines."""
+        declared = options_of(RenderSettings)
+        flags: dict[str, Any] = {"look": self.assigned.look} if self.assigned.look else {}
+        flags |= {"style": list(self.assigned.style)} if self.assigned.style else {}
+        flags |= {flag_of(name, declared[name]).lstrip("-"): value for name, value in self.assigned.options}
+        plate, output = Path(os.path.abspath(self.plate)), Path(os.path.abspath(self.output))
+        return Request(self.name, plate, output, tuple(as_words(flags)), overwrite)
 
     def job(self, overwrite: bool) -> Job:
         """The render. Raises ScumbleError."""

@@ -54,9 +54,7 @@ class RayCluster:
         self.fitted = self.asked = time.monotonic()
         self.fitting: dict[str, int] = {}
         if address not in ("local", "auto") and not _answers(_host_of(address)):
-            raise BadSettings(
-                f"--ray {address}: nothing answers there; start its head with `ray start --head`, or give another address"
-            )
+            raise BadSettings(f"--ray {address}: nothing answers there; start its head, or name another one")
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, ignore_reinit_error=False)
         except Exception as error:  # Ray's own kinds are many
@@ -65,7 +63,8 @@ class RayCluster:
                 " RAY_AUTH_TOKEN"
             ) from error
         resources = {name: amount for name, amount in self.wanted.items() if name not in ("CPU", "GPU")}
-        ray.cloudpickle.register_pickle_by_value(node)  # machines need not have this Scumble in Ray's own Python
+        by_value: Any = ray.cloudpickle
+        by_value.register_pickle_by_value(node)  # machines need not have this Scumble in Ray's own Python
         self.remote = ray.remote(node.run_on_node)
         self.takes: dict[str, Any] = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": 0}
         if resources:

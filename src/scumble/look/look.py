@@ -65,6 +65,11 @@ class Look:
     painted_frames: tuple[PaintedFrame, ...] = ()
     """The frames of that shot that an artist painted; renders carry them along."""
 
+    def __post_init__(self) -> None:
+        # as the file holds them: a look that was just made paints as the same look read on another machine
+        rounded = {name: array.astype(np.float16).astype(np.float32) for name, array in self.weights.items()}
+        object.__setattr__(self, "weights", rounded)
+
     @property
     def name(self) -> str:
         return str(self.facts.get("name", "unnamed"))

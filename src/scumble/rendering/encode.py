@@ -18,7 +18,7 @@ from scumble.rendering.options import RenderSettings
 from scumble.rendering.output import Output, output_to
 from scumble.rendering.plan import asked_frames
 from scumble.rendering.run import FrameDone
-from scumble.rendering.stamp import stamp_in
+from scumble.rendering.stamp import of_whole, stamp_in
 
 
 def encoding_of(pictures: Path, plate: Path | None, output: Path, settings: RenderSettings) -> tuple[Plate, Output]:
@@ -42,7 +42,7 @@ def encoding_of(pictures: Path, plate: Path | None, output: Path, settings: Rend
 def encode(painted: Plate, output: Output, tell: Callable[[FrameDone], None] = ignore) -> None:
     """Write the pictures. Raises ScumbleError; a movie is finished or not there."""
     plate, numbers, started = output.plate, output.numbers, time.monotonic()
-    stamp = "" if painted.is_movie else stamp_in(painted.file_of(numbers[0]))
+    stamp = "" if painted.is_movie else of_whole(stamp_in(painted.file_of(numbers[0])))
     described = output.writer_settings(STROKE, stamp, lambda _: stamp)
     described = replace(described, size=painted.size, alpha=painted.has_alpha and described.alpha)
 

@@ -12,7 +12,7 @@ from scumble.look.statistics import shot_statistics
 from scumble.look.statistics_file import Measured, load, save
 from scumble.network.baked import ShotStatistics
 from scumble.rendering.plan import Plan
-from scumble.shot.cuts import Shot, own_frames, shots_of
+from scumble.shot.cuts import Shot, default_cuts, own_frames, shots_of
 
 Measurements = Mapping[str, Sequence[Measured]]  # the shots of a plate with their statistics, by the look's hash
 
@@ -48,9 +48,10 @@ def _made_with(plan: Plan) -> dict[str, object]:
 
 
 def _digest(plan: Plan) -> str:
-    """What tells a plate from others: the contents of a movie, or of a sequence's first frame, and its frames."""
-    plate = plan.plate
-    return f"{digest(plate.files_of(plate.numbers)[0])} {plate.frame_range}"
+    """What tells a plate and its cuts from others: the contents of a movie, or of a sequence's first frame."""
+    plate, cuts = plan.plate, plan.settings.cuts or default_cuts(plan.plate)
+    listed = digest(Path(cuts)) if Path(cuts).is_file() else cuts
+    return f"{digest(plate.files_of(plate.numbers)[0])} {plate.frame_range} {listed}"
 
 
 def _known(plan: Plan, look: Look, path: Path) -> list[Measured]:

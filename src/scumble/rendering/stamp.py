@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -36,6 +37,15 @@ def is_done(path: Path, stamp: str) -> bool:
     except (BadPlate, OSError):
         return False
     return True
+
+
+def of_whole(stamp: str) -> str:
+    """What a movie says of the render whose frames have such stamps.
+
+    >>> of_whole("Scumble 0.1.0 render 8c312e4502b7c6a9, look auvers dd7c, f32, strength 1, grain keep")
+    'Scumble 0.1.0, look auvers dd7c, f32, strength 1'
+    """
+    return re.sub(r" render [0-9a-f]+(, look .*?, strength [^,]*).*", r"\1", stamp)
 
 
 def _render_of(stamp: str) -> str:
