@@ -20,6 +20,8 @@ look_app = typer.Typer(help="Make, mix, train and inspect looks.", no_args_is_he
 
 data_app = typer.Typer(help="Prepare training data.", no_args_is_help=True)
 
+farm_app = typer.Typer(help="Renders for a studio's own queue.", no_args_is_help=True)
+
 weights_app = typer.Typer(help="Weights that are not shipped.", no_args_is_help=True)
 
 # Typer has carried a Click of its own since 0.2x: this is the base class of its usage errors in either case

@@ -6,7 +6,7 @@ import json
 import shlex
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -78,6 +78,13 @@ def edit(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the commands of the shots that are not done, and render nothing.")
     ] = False,
+    to: Annotated[
+        Literal["openjd", "deadline", "opencue", "tractor", "flamenco"] | None,
+        typer.Option(
+            "--to",
+            help="Write each shot that is not done as a job for this render queue, and paint nothing; see scumble farm export. The same command without it then goes on.",
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace files that are in the way, whoever made them.")
     ] = False,
@@ -141,8 +148,8 @@ def edit(
         return _painted(read_cut(document, own, folder), folder, progress, overwrite, with_reports, farm)
 
     if watch is not None:
-        if check or dry_run or not watch.is_dir():
-            raise BadSettings(f"--watch {watch}: give a folder that is there, without --check and --dry-run")
+        if check or dry_run or to or not watch.is_dir():
+            raise BadSettings(f"--watch {watch}: give a folder that is there, without --check, --dry-run and --to")
         say(f"watching {watch}; Ctrl-C ends")
         Watch(watch, folder, settle, lambda document, folder: _complete(painted(document, folder))).run(say)
     assert document is not None
@@ -154,6 +161,9 @@ def edit(
         return
     if dry_run:
         _print_commands(cut, folder, as_json)
+        return
+    if to is not None:
+        _hand_over(cut, folder, to, farm, overwrite)
         return
     if not _painted(cut, folder, progress, overwrite, with_reports, farm):
         raise typer.Exit(1)
@@ -185,6 +195,16 @@ def _painted(cut: Any, folder: Path, progress: Shown, overwrite: bool, with_repo
     return not failed and not cut.offline
 
 
+def _hand_over(cut: Any, folder: Path, queue: str, farm: FarmSettings, overwrite: bool) -> None:
+    from scumble.edit.conform import hand_over
+
+    count = 0
+    for _, submit in hand_over(cut, folder, queue, farm, overwrite):
+        print(submit)
+        count += 1
+    say(f"{count} of {len(cut.shots)} shots written as jobs; submit them, then run the same command without --to")
+
+
 def _print_table(cut: Any, as_json: bool) -> None:
     from scumble.edit import table
 
@@ -202,12 +222,19 @@ def _print_table(cut: Any, as_json: bool) -> None:
 
 def _print_commands(cut: Any, folder: Path, as_json: bool) -> None:
     from scumble.edit.conform import todo
+    from scumble.edit.estimate import estimate, frames_of
 
     left = todo(cut.shots, folder)
-    frames = sum(shot.frames[1] - shot.frames[0] + 1 for shot in left)
+    frames = sum(map(frames_of, left))
+    if not as_json:
+        for shot in left:
+            print(shlex.join(shot.command()))
+    expected = estimate(left)
     if as_json:
-        print(json.dumps({"shots": [shot.as_json() for shot in left], "frames": frames}, indent=1))
+        facts = {"shots": [shot.as_json() for shot in left], "frames": frames, "seconds": round(expected.seconds, 1)}
+        print(json.dumps(facts, indent=1))
         return
-    for shot in left:
-        print(shlex.join(shot.command()))
-    say(f"{len(left)} of {len(cut.shots)} shots to paint, {frames} frames")
+    say(
+        f"{len(left)} of {len(cut.shots)} shots to paint, {frames} frames"
+        + (f", {expected} by one process of this machine, reports not counted" if left else "")
+    )

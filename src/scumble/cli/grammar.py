@@ -73,15 +73,18 @@ class SeveralValues(TyperCommand):
         return rest
 
 
-class WithSettings(SeveralValues):
-    """A command that takes further flags from the file of `--settings`; its own come first."""
+class WithPanels(SeveralValues):
+    """A command whose options are grouped by panel, in the order of the panels."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # grouped by panel, in the order of the panels
         panels = [getattr(p, "rich_help_panel", None) for p in self.params]
         order = {panel: PANELS.index(panel) if panel in PANELS else -1 for panel in panels}
         self.params.sort(key=lambda p: order[getattr(p, "rich_help_panel", None)])
+
+
+class WithSettings(WithPanels):
+    """A command that takes further flags from the file of `--settings`; its own come first."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         from scumble.cli.settings_file import words_of

@@ -11,11 +11,12 @@ import warnings
 import typer
 
 from scumble.cli import terminal
-from scumble.cli.apps import ClickException, app, data_app, look_app, weights_app
+from scumble.cli.apps import ClickException, app, data_app, farm_app, look_app, weights_app
 from scumble.cli.doctor import doctor
 from scumble.cli.edit import edit
 from scumble.cli.encode import encode
-from scumble.cli.grammar import SeveralValues, WithSettings
+from scumble.cli.farm import farm_export
+from scumble.cli.grammar import SeveralValues, WithPanels, WithSettings
 from scumble.cli.look import look_info, look_make, look_mix
 from scumble.cli.quality import evaluate, qc
 from scumble.cli.render import matte, render
@@ -27,7 +28,7 @@ from scumble.cli.train import data_prepare, train, weights_fetch
 from scumble.core.errors import BadOption, ScumbleError
 from scumble.core.threads import end_with_parent
 
-for _name, _group in (("look", look_app), ("data", data_app), ("weights", weights_app)):
+for _name, _group in (("look", look_app), ("data", data_app), ("farm", farm_app), ("weights", weights_app)):
     app.add_typer(_group, name=_name)
 
 # in the order of `scumble --help`
@@ -49,6 +50,7 @@ look_app.command("train", cls=SeveralValues)(look_train)
 look_app.command("match", cls=SeveralValues)(look_match)
 look_app.command("suggest", cls=SeveralValues)(look_suggest)
 data_app.command("prepare", cls=SeveralValues)(data_prepare)
+farm_app.command("export", cls=WithPanels)(farm_export)
 weights_app.command("fetch")(weights_fetch)
 
 

@@ -29,6 +29,10 @@ from scumble.farm.settings import FarmSettings
 from scumble.media.pattern import output_path
 from scumble.rendering.options import LOOK, MATTES, PLATE, REVIEW, RUNNING, STEADY, RenderSettings
 
+RENDER_ONLY = ("settings_file", "dump_settings", "dry_run", "measure_only", "progress")  # of `scumble render` itself
+
+EXPORT_ONLY = ("to", "bundle")  # of `scumble farm export`
+
 
 @takes(FarmSettings)
 @takes(RenderSettings)
@@ -148,23 +152,69 @@ def render(
     **options: Any,
 ) -> None:
     """Paint a shot with a look, or with style pictures directly."""
+    if dump_settings:
+        refuse_empty(ctx)
+        print(settings_dump(ctx), end="")
+        return
+    asked = settle(ctx)
+    job = asked.job
+    if dry_run:
+        job.output.check()  # as a render does
+        print(job)
+        return
+    if measure_only:
+        _measure(job)
+        return
+    if asked.farm.spreads:
+        _by_tasks(asked, progress)
+        return
+    from scumble.rendering.run import run
+
+    if job.output.is_sequence:
+        terminal.goes_on = "the same command goes on with the frames that are missing"
+    with Display(progress, stays=True) as tell:
+        done = run(job, tell)
+    if progress != "none":
+        say(
+            f"{done.frames} frame{'s' * (done.frames != 1)} in {done.seconds:.1f} s"
+            f" ({done.frames / done.seconds:.2f} frames/s): {job.output.path}"
+            + (f"; {done.kept} were there already, made in the same way" if done.kept else "")
+        )
+        for line in (*job.notes(), *done.notes):
+            say_note(line)
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """A render command, understood."""
+
+    job: Any
+    farm: FarmSettings
+    request: Any
+    """The same in words, for tasks."""
+
+
+def settle(ctx: typer.Context) -> Asked:
+    """What a command with the flags of `scumble render` asks for. Raises ScumbleError.
+
+    With --refine the look is refined here, unless nothing is to be painted.
+    """
     from scumble.look.making import make_look
     from scumble.media.open import open_plate
     from scumble.rendering.job import job_of
-    from scumble.rendering.measure import measure
-    from scumble.rendering.run import run
     from scumble.shot.matte_spec import NOWHERE
 
     refuse_empty(ctx)
-    if dump_settings:
-        print(settings_dump(ctx), end="")
-        return
+    words = ctx.params
+    look, style, matte_look, refine = (words[name] for name in ("look", "style", "matte_look", "refine"))
+    source, output = words["source"], words["output"]
+    options = {name: words[name] for name in (*options_of(RenderSettings), *options_of(FarmSettings))}
     if (not look) == (not style) and (look or not matte_look):
         raise BadSettings("give either --look FILE|NAME or --style PICTURE")
     plate_options = how_read(options)
     plate = open_plate(source, options["first_frame"], plate_options)
-    options["frames"] = frames_of(options["frames"], start, end, step, plate.frame_range)
-    options["matte"] = one_matte(options["matte"] or None, matte_channel, crypto, auto_matte)
+    options["frames"] = frames_of(options["frames"], words["start"], words["end"], words["step"], plate.frame_range)
+    options["matte"] = one_matte(options["matte"] or None, words["matte_channel"], words["crypto"], words["auto_matte"])
     farm = farm_of(options)
     settings = read(RenderSettings, given(RenderSettings, options), "render")
     if not look and not style:  # the plate shows where no matte has a look
@@ -180,45 +230,33 @@ def render(
     others = looks_in_mattes(matte_look or [])
     if refine is not None:
         job_of(plate, chosen, output, settings, others).output.check()  # refused before minutes are spent
-        if not dry_run:
-            chosen = _refined(source, pictures, output, refine, plate_options, options["overwrite"])
+        if not words.get("dry_run"):
+            chosen = _refined(source, pictures, output, refine, plate_options, settings.overwrite)
     job = job_of(plate, chosen, output, settings, others)
-    if dry_run:
-        job.output.check()  # as a render does
-        print(job)
-        return
-    if measure_only:
-        if settings.stats is None:
-            raise BadSettings("--measure-only writes the file of --stats; give its name by --stats FILE.json")
-        measure(job.plan, every=settings.frames is None)
-        say(f"measured: {settings.stats}")
-        return
-    if farm.spreads:
-        _by_tasks(ctx, job, settings, farm, progress)
-        return
-    if job.output.is_sequence:
-        terminal.goes_on = "the same command goes on with the frames that are missing"
-    with Display(progress, stays=True) as tell:
-        done = run(job, tell)
-    if progress != "none":
-        say(
-            f"{done.frames} frame{'s' * (done.frames != 1)} in {done.seconds:.1f} s"
-            f" ({done.frames / done.seconds:.2f} frames/s): {job.output.path}"
-            + (f"; {done.kept} were there already, made in the same way" if done.kept else "")
-        )
-        for line in (*job.notes(), *done.notes):
-            say_note(line)
+    return Asked(job, farm, _request(ctx, job, settings))
 
 
-def _by_tasks(ctx: typer.Context, job: Any, settings: RenderSettings, farm: FarmSettings, progress: Shown) -> None:
+def _measure(job: Any) -> None:
+    """Write the file of statistics alone."""
+    from scumble.rendering.measure import measure
+
+    settings = job.plan.settings
+    if settings.stats is None:
+        raise BadSettings("--measure-only writes the file of --stats; give its name by --stats FILE.json")
+    measure(job.plan, every=settings.frames is None)
+    say(f"measured: {settings.stats}")
+
+
+def _by_tasks(asked: Asked, progress: Shown) -> None:
     """The render by several processes or machines."""
     from scumble.farm.paint import paint_by_tasks
 
+    job = asked.job
     job.output.check()  # refused before anything is started
     terminal.goes_on = "the same command goes on with what is missing"
-    mapper = farm.mapper()
+    mapper = asked.farm.mapper()
     with Display(progress, stays=True) as tell:
-        for finished in paint_by_tasks([(request_of(ctx, job, settings), job)], mapper, tell, farm):
+        for finished in paint_by_tasks([(asked.request, job)], mapper, tell, asked.farm):
             if finished.error is not None:
                 raise finished.error
     if progress != "none":
@@ -231,16 +269,17 @@ def _by_tasks(ctx: typer.Context, job: Any, settings: RenderSettings, farm: Farm
 OF_THE_WHOLE = ("output", "frames", "start", "end", "step", "stats", "overwrite", "measure_only", "progress", "refine")
 
 
-def request_of(ctx: typer.Context, job: Any, settings: RenderSettings) -> Any:
+def _request(ctx: typer.Context, job: Any, settings: RenderSettings) -> Any:
     """The command as a request for tasks, its paths in full."""
     from scumble.farm.tasks import Request
     from scumble.rendering.words import as_words
 
-    flags = flags_given(ctx, {*OF_THE_WHOLE, *options_of(FarmSettings)})
-    refined = ctx.params["refine"] is not None
-    if refined:
+    declared = {*RENDER_ONLY, *OF_THE_WHOLE, *options_of(FarmSettings), *EXPORT_ONLY}
+    flags = flags_given(ctx, declared)
+    is_refined = ctx.params["refine"] is not None
+    if is_refined:
         flags = {name: value for name, value in flags.items() if name != "style"}
-    words = [*as_words(flags), *([f"--look={os.path.abspath(refined_path(job.output.path))}"] if refined else [])]
+    words = [*as_words(flags), *([f"--look={os.path.abspath(refined_path(job.output.path))}"] if is_refined else [])]
     plate = Path(os.path.abspath(job.plan.plate.path))
     output = Path(os.path.abspath(job.output.path))
     return Request(output.name.split(".")[0] or "shot", plate, output, tuple(words), settings.overwrite)

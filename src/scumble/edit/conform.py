@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,6 +25,7 @@ from scumble.edit.relink import document_names, relinked
 from scumble.edit.review import review_identity, write_review
 from scumble.edit.shots import Shot
 from scumble.edit.table import Row
+from scumble.farm.export import export
 from scumble.farm.paint import paint_by_tasks
 from scumble.farm.settings import FarmSettings
 from scumble.media.pattern import parse_pattern
@@ -34,6 +36,10 @@ from scumble.rendering.run import run
 STATE = "edit.json"
 
 TIMELINE = "timeline.otio"
+
+QUEUE_FOLDER = "farm"  # for jobs of a render queue
+
+HANDED = "handed"  # over to a queue: the word before a shot's identity, and the time of the file that it replaces
 
 
 @dataclass(frozen=True)
@@ -148,6 +154,7 @@ def _rendered(
         except ScumbleError as error:
             yield shot, error
             continue
+        shutil.rmtree(shot.request(False).folder, ignore_errors=True)  # of a queue, if it did the shot
         yield shot, None
     if not by_tasks:
         return
@@ -164,7 +171,34 @@ def todo(shots: Sequence[Shot], folder: Path) -> list[Shot]:
 
 
 def _is_done(shot: Shot, known: dict[str, str]) -> bool:
-    return known.get(shot.name) == shot.identity and all(file.is_file() for file in shot.files)
+    there = all(file.is_file() for file in shot.files)
+    if known.get(shot.name, "").startswith(HANDED) and there and not shot.is_sequence:
+        _, identity, before = known[shot.name].split()
+        return identity == shot.identity and _written(shot) != int(before)
+    return there and known.get(shot.name) == shot.identity
+
+
+def _written(shot: Shot) -> int:
+    """When the shot's one file was written; 0 where there is none."""
+    return shot.files[0].stat().st_mtime_ns if shot.files[0].is_file() else 0
+
+
+def hand_over(
+    cut: Cut, folder: Path, queue: str, farm: FarmSettings, overwrite: bool = False
+) -> Iterator[tuple[Shot, str]]:
+    """Write each shot that is not done as a job for a render queue; gives it with the command that submits the job.
+
+    Movies that the queue writes are taken over by the next run; frames of sequences know by themselves. Raises
+    ScumbleError.
+    """
+    known, ours = _state(folder)
+    for shot in todo(cut.shots, folder):
+        job = shot.job(overwrite or (shot.name in known and not shot.is_sequence))
+        request = shot.request(job.output.settings.overwrite)
+        yield shot, export(request, job, farm, queue, folder / QUEUE_FOLDER / shot.name, overwrite=True)
+        if not shot.is_sequence:
+            known[shot.name] = f"{HANDED} {shot.identity} {_written(shot)}"
+            _keep(folder, known, ours)
 
 
 def _targets(cut: Cut, with_reports: bool) -> list[str]:

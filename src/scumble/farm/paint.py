@@ -25,10 +25,12 @@ def paint_by_tasks(
     What tasks hand on to each other stays where a render fails, so that the next try goes on.
     """
     ready: list[tuple[str, list[Task]]] = []
-    for request, job in renders:
+    frames = sum(len(job.plan.numbers) for _, job in renders)
+    chunk = settings.frames_a_task(frames, max(1, mapper.places()))
+    for request, job in sorted(renders, key=lambda render: -len(render[1].plan.numbers)):  # what lasts goes first
         try:
             job.output.check()
-            tasks = tasks_of(request, job, settings.chunk, settings.preview_first)
+            tasks = tasks_of(request, job, chunk, settings.preview_first)
             if any(f"--look={kept_look(request)}" in task.command for task in tasks):
                 request.folder.mkdir(parents=True, exist_ok=True)
                 job.plan.look.save(kept_look(request))

@@ -12,6 +12,8 @@ from scumble.rendering.options import FARM
 if TYPE_CHECKING:  # imported late: `scumble --help` reads this file
     from scumble.farm.run import Mapper
 
+TASKS_A_PLACE = 4  # at least, where there are frames for it
+
 CHUNK = 24  # frames a task: painting them takes several times as long as starting
 
 
@@ -36,9 +38,10 @@ class FarmSettings:
     ray_resource: str = option(
         "", "Run only on machines of the Ray cluster that have this resource, as in paint.", panel=FARM, metavar="NAME"
     )
-    chunk: int = option(
-        CHUNK, "Frames a task. Starting one takes a few seconds.", panel=FARM, within=(1, 100000), unit="frames"
-    )
+    chunk: int | None = option(
+        None, "Frames a task, of which starting takes a few seconds. By default 24, or more where all processes have enough.", panel=FARM, within=(1, 100000),
+        unit="frames", metavar="FRAMES",
+    )  # fmt: skip
     preview_first: bool = option(
         False, "Paint first, last and middle frame before the others, so that they can be judged early.", panel=FARM
     )
@@ -51,6 +54,10 @@ class FarmSettings:
             raise BadSettings(
                 "--ray-cpus, --ray-gpus and --ray-resource are for a cluster; give --ray ADDRESS with them"
             )
+
+    def frames_a_task(self, frames: int = 0, places: int = 1) -> int:
+        """Where so many frames are for so many places: no place should wait long for the last task."""
+        return self.chunk or max(CHUNK, frames // (TASKS_A_PLACE * places))
 
     @property
     def spreads(self) -> bool:

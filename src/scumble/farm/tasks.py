@@ -22,7 +22,7 @@ from scumble.rendering.output import is_written_movie
 Step = Literal["render", "measure", "paint", "encode"]
 
 # what a movie's frames are kept with until they are encoded: exact, so that the movie is that of one process
-EXACT = ("--bits", "32")
+EXACT = ("--bits=32",)
 
 
 @dataclass(frozen=True)
@@ -64,58 +64,97 @@ class Request:
         return self.output.parent / f".{stem}{self.output.suffix}.tasks"
 
 
+@dataclass(frozen=True)
+class Steps:
+    """The commands of a render; that of painting lacks its frames, `--frames=A-B`."""
+
+    measure: tuple[str, ...]
+    paint: tuple[str, ...]
+    encode: tuple[str, ...]
+    """None of it for pictures."""
+    statistics: Path
+    pictures: Path
+    """What painting writes: the output, or the frames of which it is encoded."""
+
+    @property
+    def paths(self) -> list[str]:
+        """The absolute paths among the values of flags."""
+        words = (word for command in (self.measure, self.paint, self.encode) for word in command)
+        values = (word.partition("=")[2] for word in words if word.startswith("--"))
+        return list(dict.fromkeys(value for value in values if Path(value).is_absolute()))
+
+
+def steps_of(request: Request, job: Job) -> Steps:
+    """The steps of a render. Writes nothing."""
+    is_movie = is_written_movie(request.output)
+    span = f"--frames={format_frames(job.plan.numbers)}"
+    over = ("--overwrite",) if request.overwrite else ()
+    statistics = job.plan.settings.stats or request.folder / f"statistics.{_digest(request, job)}.json"
+    look = _with_look(request)
+    pictures = request.folder / "frames" / "frame.####.exr" if is_movie else request.output
+    how = (*(_as_frames(look, job) if is_movie else look), f"--stats={statistics}")
+    base = ("scumble", "render", str(request.plate), *how)
+    return Steps(
+        (*base, span, "--measure-only", "-o", str(pictures)),
+        (*base, *(() if is_movie else over), "-o", str(pictures)),
+        (
+            *("scumble", "encode", str(pictures), f"--plate={request.plate}", span),
+            *_for_encoding(request.options),
+            *(*over, "-o", str(request.output)),
+        )
+        if is_movie
+        else (),
+        Path(statistics),
+        pictures,
+    )
+
+
 def tasks_of(request: Request, job: Job, chunk: int = CHUNK, preview_first: bool = False) -> list[Task]:
     """The tasks of a render, in order. Writes nothing.
 
     `preview_first` paints first, last and middle frame before the others.
     """
-    numbers, plate = job.plan.numbers, job.plan.plate
-    over = ("--overwrite",) if request.overwrite else ()
-    base = ("scumble", "render", str(request.plate))
+    numbers = job.plan.numbers
     is_movie = is_written_movie(request.output)
-    span = ("--frames", format_frames(numbers))
     if (len(numbers) <= chunk and (is_movie or not preview_first)) or not (is_movie or job.output.is_sequence):
-        given = span if numbers != plate.numbers else ()
-        words = (*base, *request.options, *_statistics(job), *given, *over, "-o", str(request.output))
-        return [Task(request.name, "render", words, numbers, _texts(job.output.files))]
-    statistics = job.plan.settings.stats or request.folder / f"statistics.{_digest(request, job)}.json"
-    shared = ("--stats", str(statistics))
-    look = _with_look(request)
-    frames = request.folder / "frames" / "frame.####.exr" if is_movie else request.output
-    kept = (*_as_frames(look, job), *EXACT) if is_movie else look
-    measure = Task(
-        f"{request.name} measure",
-        "measure",
-        (*base, *kept, *shared, *span, "--measure-only", "-o", str(frames)),
-        (),
-        (str(statistics),),
-    )
-    parts = chunks(numbers, chunk, preview_first)
+        return [_whole(request, job)]
+    steps = steps_of(request, job)
+    measure = Task(f"{request.name} measure", "measure", steps.measure, (), (str(steps.statistics),))
+    previews = _previews(numbers) if preview_first else []
     paints = [
         Task(
             f"{request.name} {format_frames(part)}",
             "paint",
-            (*base, *kept, *shared, "--frames", format_frames(part), *(() if is_movie else over), "-o", str(frames)),
+            (*steps.paint, f"--frames={format_frames(part)}"),
             part,
-            files_of(frames, part),
+            files_of(steps.pictures, part),
             (measure.name,),
-            0 if preview_first and len(part) == 1 and part[0] in _previews(numbers) else 1,
+            0 if part[0] in previews else 1,
         )
-        for part in parts
+        for part in chunks(numbers, chunk, preview_first)
     ]
-    if not is_movie:
+    if not steps.encode:
         return [measure, *paints]
-    words = ("scumble", "encode", str(frames), "--plate", str(request.plate), *span, *_for_encoding(request.options))
-    encode = Task(
-        f"{request.name} encode",
-        "encode",
-        (*words, *over, "-o", str(request.output)),
-        numbers,
-        (str(request.output),),
-        tuple(task.name for task in paints),
-        2,
+    names = tuple(task.name for task in paints)
+    return [
+        measure,
+        *paints,
+        Task(f"{request.name} encode", "encode", steps.encode, numbers, (str(request.output),), names, 2),
+    ]
+
+
+def _whole(request: Request, job: Job) -> Task:
+    """A render that is not worth parting."""
+    numbers, stats = job.plan.numbers, job.plan.settings.stats
+    words = (
+        *("scumble", "render", str(request.plate)),
+        *request.options,
+        *(() if stats is None else (f"--stats={stats}",)),
+        *((f"--frames={format_frames(numbers)}",) if numbers != job.plan.plate.numbers else ()),
+        *(("--overwrite",) if request.overwrite else ()),
+        *("-o", str(request.output)),
     )
-    return [measure, *paints, encode]
+    return Task(request.name, "render", words, numbers, _texts(job.output.files))
 
 
 def chunks(numbers: Sequence[int], size: int, preview_first: bool) -> list[tuple[int, ...]]:
@@ -159,11 +198,6 @@ def _digest(request: Request, job: Job) -> str:
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:12]
 
 
-def _statistics(job: Job) -> tuple[str, ...]:
-    stats = job.plan.settings.stats
-    return () if stats is None else ("--stats", str(stats))
-
-
 def kept_look(request: Request) -> Path:
     """The file of a look that is made of style pictures: made once, so that all machines paint with the same."""
     return request.folder / "style.look"
@@ -192,6 +226,7 @@ def _as_frames(options: Sequence[str], job: Job) -> tuple[str, ...]:
         is_known = False
     return (
         *own,
+        *EXACT,
         f"--precision={job.plan.precision}",
         *((f"--out-space={plate.colour_space.name}",) if is_known else ()),
     )
