@@ -70,6 +70,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "out_space": ("ACEScg", {}),
     "ocio": ("ocio://cg-config-v2.1.0_aces-v1.3_ocio-v2.3", {"in_space": "ACEScg"}),
     "codec": ("prores-4444", {}),
+    "bits": (32, {}),
     "quality": (50, {}),
     "compare": ("side", {}),
     "burn_in": (True, {}),

@@ -191,7 +191,7 @@ def test_identity_look_is_small() -> None:
     assert len(identity_look().to_bytes()) < 100_000
 
 
-@pytest.mark.parametrize("names", [("terrace", "souvenir"), ("auvers", "lilies")])
+@pytest.mark.parametrize("names", [("terrace", "souvenir"), pytest.param(("auvers", "lilies"), marks=pytest.mark.full)])
 def test_ten_steps_between_two_shipped_looks_have_no_jump(names: tuple[str, str]) -> None:
     """No step changes the picture more than twice as much as the usual one: by code, and by weights."""
     universal, plate = load_universal(), np.ascontiguousarray(reference_picture()[100:260, 60:300])
@@ -218,6 +218,22 @@ def test_looks_of_pictures_mix_by_their_moments() -> None:
     np.testing.assert_allclose(mixed.moments, 0.25 * ends[0].moments + 0.75 * ends[1].moments, rtol=1e-5, atol=1e-6)
     for name, own in load_universal().collapse(mixed.moments).items():
         np.testing.assert_array_equal(mixed.weights[name], own.astype(np.float16))  # as the file holds them
+
+
+def test_a_look_is_after_saving_what_it_was_before(tmp_path: Path) -> None:
+    """To the last bit: farms paint with the file, one machine with what it has just made."""
+    made = make_look([(SAMPLES / "vangogh_auvers.jpg", 1.0)])
+    made.save(tmp_path / "a.look")
+    read = Look.load(tmp_path / "a.look")
+    assert read.hash == made.hash
+    assert all(np.array_equal(read.weights[name], own) for name, own in made.weights.items())
+    assert read.reference is not None
+    assert made.reference is not None
+    for ours, theirs in ((made.palette, read.palette), (made.reference.palette, read.reference.palette)):
+        np.testing.assert_array_equal(ours.mean, theirs.mean)
+        np.testing.assert_array_equal(ours.covariance, theirs.covariance)
+    for name, mean in made.reference.mean.items():
+        np.testing.assert_array_equal(mean, read.reference.mean[name])
 
 
 def test_a_shipped_look_that_holds_its_moments_alone_is_the_look_of_its_generator() -> None:

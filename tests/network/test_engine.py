@@ -115,7 +115,7 @@ def test_pooled_statistics_weigh_the_views() -> None:
 
 
 @pytest.mark.parametrize("precision", ["f32", "fast"])
-@pytest.mark.parametrize("pixels", [1, 20_000, 40_000])
+@pytest.mark.parametrize("pixels", [1, pytest.param(20_000, marks=pytest.mark.full), 40_000])
 @pytest.mark.parametrize("architecture", [SMALL, PAINTER], ids=["unet", "painter"])
 def test_windows_equal_the_frame_to_the_bit(precision: str, pixels: int, architecture: Architecture) -> None:
     look = random_look(3, architecture)

@@ -244,6 +244,7 @@ def test_a_style_may_be_a_sequence_or_a_packed_set(show: Path, dataset: Path, ru
     assert Look.load(show / "p.look").facts["style pictures"] == 24
 
 
+@pytest.mark.full
 def test_the_runs_own_pictures_are_no_footage(show: Path, run: Callable[..., Done]) -> None:
     """`--content .` with the run's folder in it, and numbered EXR files of a folder as one shot."""
     for i in range(6):
@@ -304,6 +305,7 @@ def test_what_is_wrong_is_said(show: Path, dataset: Path, run: Callable[..., Don
     assert not (show / "x.run").exists()
 
 
+@pytest.mark.full
 def test_no_checkpoint_beyond_the_content_limit_is_taken(show: Path, run: Callable[..., Done]) -> None:
     """However much style it has gained: here nothing but the choice holds content, which soon is a third beyond."""
     greedy = ["losses.content=0.0", "run.content_held=1e-6", "losses.style=100.0", "schedule.rate=1e-2"]

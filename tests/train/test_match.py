@@ -118,6 +118,7 @@ def test_it_carries_the_statistics_of_its_shot(shot: Path, vgg: Path) -> None:
     render(shot / "other.png", look, shot / "painted.png", RenderSettings(hold_blacks=True, grain="keep"))
 
 
+@pytest.mark.full
 def test_a_matte_limits_where_it_learns(shot: Path, vgg: Path) -> None:
     matte = np.zeros((HEIGHT, WIDTH, 3), np.float32)
     matte[:, WIDTH // 2 :] = 1

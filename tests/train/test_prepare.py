@@ -268,6 +268,7 @@ def test_a_killed_preparation_goes_on_and_gives_the_same_bytes(sources: Path, tm
         assert (tmp_path / "set" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
+@pytest.mark.full
 def test_one_movie_alone_makes_a_set_that_can_be_trained_on_and_says_so(sources: Path, tmp_path: Path) -> None:
     out = tmp_path / "set"
     done = prepare([SAMPLES / "sintel_walk.mp4"], [sources / "art"], out, size=48, licence="CC BY")

@@ -119,7 +119,10 @@ def tasks_of(request: Request, job: Job, chunk: int = CHUNK, preview_first: bool
     if (len(numbers) <= chunk and (is_movie or not preview_first)) or not (is_movie or job.output.is_sequence):
         return [_whole(request, job)]
     steps = steps_of(request, job)
-    measure = Task(f"{request.name} measure", "measure", steps.measure, (), (str(steps.statistics),))
+    # one render after the other, so that frames do not pile up before they are encoded; only previews of all go first
+    measure = Task(
+        f"{request.name} measure", "measure", steps.measure, (), (str(steps.statistics),), (), 0 if preview_first else 1
+    )
     previews = _previews(numbers) if preview_first else []
     paints = [
         Task(
@@ -139,7 +142,7 @@ def tasks_of(request: Request, job: Job, chunk: int = CHUNK, preview_first: bool
     return [
         measure,
         *paints,
-        Task(f"{request.name} encode", "encode", steps.encode, numbers, (str(request.output),), names, 2),
+        Task(f"{request.name} encode", "encode", steps.encode, numbers, (str(request.output),), names, 1),
     ]
 
 

@@ -24,6 +24,7 @@ from safetensors.numpy import save
 from scumble.core.errors import BadLook
 from scumble.core.files import written_whole
 from scumble.look.look_checks import (
+    as_stored,
     check_facts,
     check_statistics,
     made_again,
@@ -69,6 +70,11 @@ class Look:
         # as the file holds them: a look that was just made paints as the same look read on another machine
         rounded = {name: array.astype(np.float16).astype(np.float32) for name, array in self.weights.items()}
         object.__setattr__(self, "weights", rounded)
+        object.__setattr__(self, "palette", as_stored(self.palette))
+        for name in ("reference", "shot"):
+            own: ShotStatistics | None = getattr(self, name)
+            if own is not None:
+                object.__setattr__(self, name, replace(own, palette=as_stored(own.palette)))
 
     @property
     def name(self) -> str:

@@ -120,3 +120,8 @@ def palette_arrays(prefix: str, colours: Palette) -> dict[str, NDArray[Any]]:
 def palette_of(arrays: Arrays, prefix: str) -> Palette:
     mean, covariance = arrays[f"{prefix}.mean"], arrays[f"{prefix}.covariance"]
     return Palette(mean.astype(np.float64), covariance.astype(np.float64))
+
+
+def as_stored(colours: Palette) -> Palette:
+    """The palette that a file gives back."""
+    return palette_of(palette_arrays("palette", colours), "palette")
