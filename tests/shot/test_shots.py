@@ -69,6 +69,18 @@ def test_fades_through_black(seeds: tuple[int, int]) -> None:
     assert one.last == two.first - 1
 
 
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_cut_to_black_is_where_the_picture_ends(backwards: bool) -> None:
+    """What comes after it fades in. Backwards: a fade to black, and a cut out of it."""
+    black = [np.zeros_like(shot(3, 1)[0])] * 10
+    later = shot(4, 30)
+    fading = [frame * (i + 1) / 13 for i, frame in enumerate(later[:12])]
+    frames = [*shot(3, 20), *black, *fading, *later[12:]]
+    one, two = found(frames[::-1] if backwards else frames)
+    assert (two.first, two.begins) == (41 if backwards else 21, "cut")
+    assert one.last == two.first - 1
+
+
 @pytest.mark.parametrize("speed", [0.0, 0.5, 2.0])
 def test_a_camera_that_moves_and_a_light_that_changes_are_one_shot(speed: float) -> None:
     frames = shot(4, 60, speed)

@@ -41,7 +41,7 @@ def shots_of(plate: Plate, cuts: str | None = None, must: Container[int] = ()) -
         return [Shot(plate.numbers[0], plate.numbers[-1])]
     if cuts != "auto":
         return read_cuts(Path(cuts), plate.numbers)
-    key = [plate.numbers[0], len(plate.numbers), files_identity(plate, plate.numbers)]
+    key = [RULES, plate.numbers[0], len(plate.numbers), files_identity(plate, plate.numbers)]
     shots = cached_shots(key)
     if shots is None:
         shots = detect(plate.read_what_can(plate.numbers, must))
@@ -85,6 +85,10 @@ BEYOND = 0.07  # most that the pictures around a span go on in its direction, ov
 
 BLACK = 0.06  # at most a hundredth of the picture is brighter
 
+RULES = 2  # counted up when shots are found in another way: what was found before is not taken
+
+SUDDEN = 3  # times that: a picture so bright is no end of a fade
+
 Begin = Literal["cut", "dissolve", "fade"]
 
 
@@ -124,7 +128,7 @@ def detect(frames: Iterable[Frame]) -> list[Shot]:
     detector = AdaptiveDetector(min_scene_len=SHORTEST)
     numbers: list[int] = []
     cuts: list[int] = []
-    black: list[int] = []
+    levels: list[float] = []  # how bright each frame is
     blends = _Blends()
     for frame in frames:
         display = to_working(frame.pixels, frame.colour_space).pixels
@@ -132,14 +136,13 @@ def detect(frames: Iterable[Frame]) -> list[Shot]:
         blue_first = np.ascontiguousarray((small[:, :, ::-1] * 255).astype(np.uint8))
         cuts += [cut.frame_num for cut in detector.process_frame(at(len(numbers)), blue_first)]
         thumb = cv2.resize(small, SMALL, interpolation=cv2.INTER_AREA)
-        if np.quantile(thumb.max(axis=2), 0.99) < BLACK:
-            black.append(len(numbers))
+        levels.append(float(np.quantile(thumb.max(axis=2), 0.99)))
         blends.add(np.asarray(thumb, np.float32).reshape(-1))
         numbers.append(frame.number)
     if not numbers:
         return []
     cuts += [cut.frame_num for cut in detector.post_process(at(len(numbers) - 1))]
-    return _shots(numbers, cuts, black, blends.best())
+    return _shots(numbers, cuts, levels, blends.best())
 
 
 def as_text(shots: Sequence[Shot], numbers: Sequence[int]) -> str:
@@ -151,15 +154,22 @@ def as_text(shots: Sequence[Shot], numbers: Sequence[int]) -> str:
     return "\n".join(lines)
 
 
-def _shots(numbers: Sequence[int], cuts: Iterable[int], black: Sequence[int], blends: Sequence[_Blend]) -> list[Shot]:
+def _shots(
+    numbers: Sequence[int], cuts: Iterable[int], levels: Sequence[float], blends: Sequence[_Blend]
+) -> list[Shot]:
     """Cuts inside a dissolve or beside a fade are the same change seen twice."""
     starts: dict[int, tuple[Begin, int]] = {place: ("cut", 0) for place in cuts if place}
-    for first, last in _runs(black):
+    for first, last in _runs([place for place, level in enumerate(levels) if level < BLACK]):
         if first > 0 and last < len(numbers) - 1:
             # beginning and end of a run of black are seen as cuts, and fades as dissolves from and to it
             starts = {p: s for p, s in starts.items() if not first - 2 <= p <= last + 2}
             blends = [b for b in blends if b.after < first - 2 or b.before > last + 2 or not _touches(b, first, last)]
-            starts[(first + last + 1) // 2] = ("fade", 0)
+            if _is_sudden(levels[:first]):  # cut to black: what comes after it fades in, or is cut to as well
+                starts[first] = ("cut", 0)
+            elif _is_sudden(levels[:last:-1]):
+                starts[last + 1] = ("cut", 0)
+            else:
+                starts[(first + last + 1) // 2] = ("fade", 0)
     for blend in blends:
         starts = {p: s for p, s in starts.items() if not blend.before - 2 <= p <= blend.after + 2}
         starts[blend.before + 1] = ("dissolve", blend.after - blend.before - 1)
@@ -171,6 +181,12 @@ def _shots(numbers: Sequence[int], cuts: Iterable[int], black: Sequence[int], bl
         last = min(following + more, len(numbers)) - 1
         shots.append(Shot(numbers[place], numbers[last], dissolve, begins))
     return shots
+
+
+def _is_sudden(levels: Sequence[float]) -> bool:
+    """Whether the picture beside black, which is the last of these, is as bright as those beyond it."""
+    near, beyond = levels[-1], levels[-min(3, len(levels))]
+    return near > SUDDEN * BLACK and near > beyond * 3 / 4
 
 
 def _touches(blend: _Blend, first: int, last: int) -> bool:
