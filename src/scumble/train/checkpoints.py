@@ -24,7 +24,7 @@ def facts_of(gan: Gan) -> dict[str, Any]:
         "architecture": asdict(gan.generator.architecture),
         "conditioning": gan.generator.conditioning,
         "step": gan.steps,
-        "crops": gan.steps * gan.settings.data.contents,
+        "crops": gan.steps * gan.settings.data.contents * gan.group.count,
         "settings": portable(gan.settings),
         "rewarm_from": gan.rewarm_from,
         "critic_at_hand": gan.discriminator_is_trained,

@@ -11,6 +11,7 @@ from scumble.look.making import picture_hash
 from scumble.network.shape import architecture_named
 from scumble.train.data.one_style import file_of
 from scumble.train.data.style_set import StyleSet
+from scumble.train.group import Group
 from scumble.train.nn import generator_file
 from scumble.train.nn.arithmetic import dtype_of
 from scumble.train.nn.discriminator import PlainDiscriminator, StyleDiscriminator
@@ -24,8 +25,11 @@ from scumble.train.terms import Terms
 class Gan:
     """The networks of a run and how many steps they have learned; `gan_step` makes one."""
 
-    def __init__(self, settings: TrainSettings, styles: StyleSet, features: PerceptualFeatures) -> None:
+    def __init__(
+        self, settings: TrainSettings, styles: StyleSet, features: PerceptualFeatures, group: Group | None = None
+    ) -> None:
         s = self.settings = settings
+        self.group = group or Group()
         self.styles, self.features = styles, features
         self.device = next(features.buffers()).device
         torch.manual_seed(s.run.seed)

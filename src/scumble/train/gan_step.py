@@ -39,7 +39,7 @@ def gan_step(gan: Gan, batch: Batch, progress: float) -> dict[str, float]:
     """
     s = gan.settings
     _set_rates(gan, progress)
-    gan.random.manual_seed(s.run.seed * 1_000_003 + gan.steps)
+    gan.random.manual_seed(s.run.seed * 1_000_003 + gan.steps + 7919 * gan.group.place)
     content = batch.content.to(gan.device)
     plates = content[:, :, MARGIN:-MARGIN, MARGIN:-MARGIN].contiguous()
     views, plate, shown, moved = s.data.views, plates, plates, None
@@ -73,6 +73,7 @@ def gan_step(gan: Gan, batch: Batch, progress: float) -> dict[str, float]:
             gradient = gradient + share * of_discriminator
         else:
             gradient = gradient + _scaled_to(of_discriminator, gradient, share)
+    report = gan.group.means(report)
     if not all(math.isfinite(value) for value in report.values()):
         names = ", ".join(name for name, value in report.items() if not math.isfinite(value))
         raise TrainingFailed(f"step {gan.steps}: the loss {names} is not finite")
@@ -103,9 +104,12 @@ def _learn(gan: Gan, y: Tensor, gradient: Tensor) -> float:
     A perfectly flat crop gives a gradient that is not finite: every layer divides by its deviation. It is skipped.
     """
     norms = gradient.flatten(1).norm(dim=1)
-    gradient = gradient * (LOUDEST * norms.mean() / norms.clamp(min=1e-12)).clamp(max=1).view(-1, 1, 1, 1)
+    gradient = gradient * (LOUDEST * gan.group.mean(norms.mean()) / norms.clamp(min=1e-12)).clamp(max=1).view(
+        -1, 1, 1, 1
+    )
     gan.adam_g.zero_grad(set_to_none=True)
     y.backward(gradient)  # type: ignore[no-untyped-call]
+    gan.group.average_gradients(gan.generator.parameters())
     norm = float(nn.utils.clip_grad_norm_(gan.generator.parameters(), gan.settings.schedule.clip))
     if not math.isfinite(norm):
         gan.broken += 1
@@ -142,6 +146,7 @@ def _phase_d(gan: Gan, real: Tensor, of_real: Tensor, fake: Tensor, of_fake: Ten
         report["d_wrong"] = _taken_for_real(on_wrong)
     gan.adam_d.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
+    gan.group.average_gradients(discriminator.parameters())
     if all(bool(p.grad.isfinite().all()) for p in discriminator.parameters() if p.grad is not None):
         gan.adam_d.step()
     discriminator.requires_grad_(False)

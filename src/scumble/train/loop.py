@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+from scumble.core.errors import TrainingFailed
 from scumble.core.progress import Listener, ignore
 from scumble.train import checkpoints
 from scumble.train.data.batches import Batches
@@ -13,6 +14,7 @@ from scumble.train.evaluation import Judge
 from scumble.train.gan import Gan
 from scumble.train.gan_run import GanRun, TrainingResult
 from scumble.train.gan_step import gan_step
+from scumble.train.group import Group
 from scumble.train.nn.perceptual import PerceptualFeatures
 from scumble.train.run_folder import beginning_of, open_folder
 from scumble.train.settings import TrainSettings
@@ -34,30 +36,67 @@ def train(
     precision and thread count, a schedule in steps). SIGINT and SIGTERM save, then raise SystemExit. Raises BadOutput
     for a folder that holds another run, TrainingFailed for a loss that is not finite.
     """
+    group = Group()
+    tell = tell if group.leads else ignore
     output, again = settings.run.output, again or f"--resume {settings.run.output}"
     checkpoint, goes_on = beginning_of(output, resume, overwrite, again, tell)
     dataset = Dataset(settings.data.dataset, settings.data.few)
     judge, features = Judge(settings, dataset), features or features_of(settings)
-    gan = Gan(settings, styles_of(dataset, settings, features, tell), features)
-    say_what_is_slow(gan, tell)
-    facts = {} if checkpoint is None else checkpoints.load(gan, checkpoint)
-    batches = Batches.of_run(settings, dataset, gan.styles)
-    run = GanRun(gan, dataset, judge, tell, again)
-    if checkpoint is not None:  # refused, if its facts are not in order, before the folder is touched
-        run.take_up(facts, checkpoint)
-    open_folder(output, checkpoint, goes_on)
+    group.join(next(features.buffers()).device)
+    try:
+        with group.first_alone():  # the styles are measured once, and kept on disk
+            styles = styles_of(dataset, settings, features, tell)
+        gan = Gan(settings, styles, features, group)
+        say_what_is_slow(gan, tell)
+        facts = {} if checkpoint is None else checkpoints.load(gan, checkpoint)
+        group.meet()  # before the folder changes, all have read what they go on from
+        batches = Batches.of_run(settings, dataset, gan.styles, group.place)
+        if not group.leads:
+            _follow(gan, batches)
+            return None
+        run = GanRun(gan, dataset, judge, tell, again)
+        if checkpoint is not None:  # refused, if its facts are not in order, before the folder is touched
+            run.take_up(facts, checkpoint)
+        open_folder(output, checkpoint, goes_on)
+        return _lead(gan, run, batches, stop_at)
+    finally:
+        group.leave()
+
+
+def _lead(gan: Gan, run: GanRun, batches: Batches, stop_at: int | None) -> TrainingResult | None:
+    """The loop of the process that judges, saves and writes; alone, of the whole training."""
     with run, closing(batches.stream(gan.steps)) as stream:
         run.begin()
-        for _, batch in stream:
-            if run.is_over:
-                break
-            if run.is_stopped(stop_at):
-                return None
-            run.log(gan_step(gan, batch, run.progress))
-            if run.is_due("evaluation"):
-                run.judged(run.figures("val"), "val")
-            if run.is_due("preview"):
-                run.preview()
-            if run.is_due("save"):
-                run.save()
+        has_failed = False
+        try:
+            for _, batch in stream:
+                if run.is_over:
+                    break
+                if run.is_stopped(stop_at):
+                    return None
+                progress = run.progress
+                gan.group.lead(progress)
+                run.log(gan_step(gan, batch, progress))
+                if run.is_due("evaluation"):
+                    run.judged(run.figures("val"), "val")
+                if run.is_due("preview"):
+                    run.preview()
+                if run.is_due("save"):
+                    run.save()
+        except TrainingFailed:
+            has_failed = True  # and so have the others, in the same step
+            raise
+        finally:
+            if not has_failed:
+                gan.group.lead(1.0, goes_on=False)
         return run.finish()
+
+
+def _follow(gan: Gan, batches: Batches) -> None:
+    """The loop of the other processes: they learn what the first one says, and write nothing."""
+    with closing(batches.stream(gan.steps)) as stream:
+        for _, batch in stream:
+            progress = gan.group.follow()
+            if progress is None:
+                return
+            gan_step(gan, batch, progress)

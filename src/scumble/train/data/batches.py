@@ -39,7 +39,8 @@ class Batch(NamedTuple):
 class Batches:
     """Random access to the batches of a run; `stream(first)` yields them from a step on, cut ahead.
 
-    `motion_from` is the step from which on pairs come, None for never; `with_real` asks for real crops.
+    `motion_from` is the step from which on pairs come, None for never; `with_real` asks for real crops. Processes that
+    train together have a `place` each, and draw batches of their own.
     """
 
     def __init__(
@@ -50,8 +51,11 @@ class Batches:
         seed: int,
         motion_from: int | None = None,
         with_real: bool = True,
+        place: int = 0,
     ) -> None:
-        self.settings, self.seed, self.motion_from, self.with_real = settings, seed, motion_from, with_real
+        self.seed, self.place = seed, place
+        self.draws = [seed] if place == 0 else [seed, place]
+        self.settings, self.motion_from, self.with_real = settings, motion_from, with_real
         self.dataset, self.styles = dataset, styles
         self.contents = dataset.of("content", "train")
         dataset.load(self.contents)
@@ -59,7 +63,7 @@ class Batches:
             dataset.load(dataset.of("style", "train"))
 
     @classmethod
-    def of_run(cls, settings: TrainSettings, dataset: Dataset, styles: StyleSet) -> Batches:
+    def of_run(cls, settings: TrainSettings, dataset: Dataset, styles: StyleSet, place: int = 0) -> Batches:
         """The batches that a run's settings ask for."""
         wanted = settings.losses
         return cls(
@@ -69,6 +73,7 @@ class Batches:
             settings.run.seed,
             settings.schedule.motion_from if wanted.motion else None,
             bool(wanted.adversarial) or wanted.style_kind == "gram",
+            place,
         )
 
     def stream(self, first: int) -> Generator[tuple[int, Batch], None, None]:
@@ -90,21 +95,28 @@ class Batches:
         """The batch of a step, the same every time it is asked for."""
         s = self.settings
         key = step // s.content_reuse
-        content_rng = np.random.default_rng([self.seed, 1, key])
-        rng = np.random.default_rng([self.seed, 2, step])
+        content_rng = np.random.default_rng([*self.draws, 1, key])
+        rng = np.random.default_rng([*self.draws, 2, step])
         content = to_batch([view for _ in range(s.contents // s.views) for view in self._views(content_rng)])
         last_of_contents = step % s.content_reuse == s.content_reuse - 1
         pairs = self.motion_from is not None and last_of_contents and step >= self.motion_from
         count = max(1, s.contents // 2) if pairs else s.contents // s.views
         styles = self.styles.draw(count, rng)
         other = share = None
-        if not pairs and len(self.styles) > 1 and rng.random() < s.mixed:
+        if not pairs and len(self.styles) > 1 and self._mixes(step, count, rng):
             other = self.styles.draw(count, rng)
             share = torch.from_numpy(rng.random(count).astype(np.float32))
         real = torch.empty(0)
         if self.with_real and other is None:
             real = torch.from_numpy(to_batch([self._real(int(number), rng) for number in styles]))
         return Batch(torch.from_numpy(content), key, pairs, styles, other, share, real)
+
+    def _mixes(self, step: int, count: int, rng: np.random.Generator) -> bool:
+        """Whether styles are mixed in this step: so for all processes that train together, or for none."""
+        if self.place:
+            rng = np.random.default_rng([self.seed, 2, step])
+            self.styles.draw(count, rng)
+        return float(rng.random()) < self.settings.mixed
 
     def _views(self, rng: np.random.Generator) -> list[Pixels]:
         """Crops of one picture, at one scale, mirrored and dulled alike."""
