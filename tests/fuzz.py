@@ -119,7 +119,7 @@ def _statistics(data: bytes, folder: Path) -> None:
     from scumble.look.statistics_file import cached_statistics, keep_statistics, load
 
     look = tiny_look()
-    measured = load(_file(folder, "a.json", data), look, {})
+    measured, _ = load(_file(folder, "a.json", data), look, {})
     for shot in measured:
         keep_statistics("fuzz", shot.shot, shot.statistics)
         assert cached_statistics("fuzz", look) is not None
@@ -214,7 +214,7 @@ def seeds(folder: Path) -> None:
         json.dumps({"shots": [asdict(Shot(1001, 1023)), asdict(Shot(1020, 1090, 4, "dissolve"))]})
     )
     look = tiny_look()
-    save(folder / "stats.json", look, [Measured(Shot(1001, 1023), random_statistics(look))], {})
+    save(folder / "stats.json", [(look, [Measured(Shot(1001, 1023), random_statistics(look))])], {}, "a plate")
     with zipfile.ZipFile(folder / "packed.zip", "w") as archive:
         table = "file,kind,split,source,licence,author\ncontent/a.webp,content,train,a,CC0,me\n"
         archive.writestr("manifest.csv", table)

@@ -31,6 +31,7 @@ def test_how_it_works(tmp_path: Path) -> None:
 
 def test_every_example_has_its_test() -> None:
     assert {p.name for p in EXAMPLES.glob("*.py")} == {
+        "blender_timeline.py",  # test_blender.py
         "contact_sheet.py",
         "how_it_works.py",
         "studio_client.py",  # test_studio.py

@@ -64,6 +64,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "stats": ("stats.json", {}),
     "layer": ("other", {}),
     "view": ("right", {}),
+    "flat": (True, {}),
     "out_layer": ("paint", {}),
     "aovs": (("luma",), {}),
     "in_space": ("ACEScg", {}),

@@ -64,6 +64,22 @@ def test_nothing_is_painted_and_nothing_written_over(plates: Path, tmp_path: Pat
     assert (tmp_path / "elsewhere/template.json").is_file()
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--workers", "2"), "leave --workers"),
+        (("--preview-first",), "parts the frames"),
+        (("--to", "deadline", "--frames", "1-3,5-8"), "without gaps"),
+        (("--chunk", "500"), "150"),
+    ],
+)
+def test_what_a_queue_cannot_do_is_refused(words: tuple[str, ...], sentence: str, plates: Path, tmp_path: Path) -> None:
+    done = scumble("farm", "export", plates / "sh.mov", "--look", "auvers", "-o", tmp_path / "x.mov", *words)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.skipif(not OPENJD.exists(), reason="openjd-cli is not installed")
 @pytest.mark.parametrize("plate", ["sh.####.png", "sh.mov"])
 def test_open_job_description_runs(plate: str, plates: Path, tmp_path: Path) -> None:
@@ -190,7 +206,11 @@ def test_opencue(plates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert len(launched) == 1
     assert noted[1].arguments["range"] == "1-8"
     assert noted[1].arguments["chunk"] == 3
-    assert noted[1].arguments["command"][-1] == "--frames=#FRAME_START#-#FRAME_END#"
+    # OpenCue joins the words by spaces
+    line = " ".join(noted[1].arguments["command"]).replace("#FRAME_START#", "2").replace("#FRAME_END#", "3")
+    for layer in (" ".join(noted[0].arguments["command"]), line):
+        ran(layer, tmp_path)
+    assert len(list((tmp_path / ".x.mov.tasks/frames").iterdir())) == 2
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node runs the job type")
@@ -239,11 +259,15 @@ def test_an_edit_as_jobs(plates: Path, tmp_path: Path) -> None:
     done = scumble(*words, "--to", "tractor")
     assert done.returncode == 0, done.stderr
     (submit,) = done.stdout.splitlines()
+    done = scumble(*words)  # while the queue is at it
+    assert done.returncode == 1
+    assert "a render queue has it" in done.stderr
     script = Path(shlex.split(submit)[1]).read_text()
     for command in re.findall(r"RemoteCmd \{(.*?)\} -service", script):
         ran(re.findall(r"\{([^{}]*)\}", command), tmp_path)
     (movie,) = (tmp_path / "out/shots").glob("*.mov")
     written = movie.stat().st_mtime_ns
+    assert not list((tmp_path / "out/shots/.V1_001_sh.mov.tasks/frames").iterdir())  # they are in the movie
     done = scumble(*words)
     assert done.returncode == 0, done.stderr
     assert "1 painted" in done.stderr

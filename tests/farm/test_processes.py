@@ -9,10 +9,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+import OpenEXR
 import pytest
 from helpers.command import scumble
 from helpers.numbered import numbered_movie, numbered_sequence
-from helpers.pictures import SAMPLES
+from helpers.pictures import SAMPLES, picture
+
+from scumble.media.open import open_plate
 
 FAST = ("--lines", "32", "--progress", "none")
 
@@ -46,6 +50,26 @@ def test_a_movie_by_tasks_is_the_movie_of_one_process(plates: Path, tmp_path: Pa
         done = scumble("render", plates / "sh.mov", *how, "-o", tmp_path / folder / "x.mov", *more)
         assert done.returncode == 0, done.stderr
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_a_movie_of_a_layered_exr_by_tasks(tmp_path: Path) -> None:
+    """With overscan, a layer that is not the beauty, and a strength that changes."""
+    window = {"dataWindow": (np.array([-8, -4], np.int32), np.array([71, 51], np.int32))}
+    window |= {"displayWindow": (np.array([0, 0], np.int32), np.array([63, 47], np.int32))}
+    for number in range(1, 9):
+        planes = {c: picture(56, 80, number)[:, :, i].astype(np.float16) for i, c in enumerate("RGB")}
+        planes |= {
+            f"diffuse.{c}": picture(56, 80, 50 + number)[:, :, i].astype(np.float16) for i, c in enumerate("RGB")
+        }
+        OpenEXR.File({**window, "type": OpenEXR.scanlineimage}, planes).write(str(tmp_path / f"p.{number:04d}.exr"))
+    how = ("--look", "auvers", "--layer", "diffuse", "--strength", "1:0.2,8:1", *FAST)
+    for folder, more in (("one", ()), ("two", ("--workers", "2", "--chunk", "3"))):
+        done = scumble("render", tmp_path / "p.####.exr", *how, "-o", tmp_path / folder / "x.v1.mov", *more)
+        assert done.returncode == 0, done.stderr
+    one, two = (open_plate(tmp_path / folder / "x.v1.mov") for folder in ("one", "two"))
+    assert one.numbers == two.numbers
+    for a, b in zip(one.read(one.numbers), two.read(two.numbers), strict=True):
+        np.testing.assert_array_equal(a.pixels, b.pixels)
 
 
 def test_what_stops_a_task_is_said_and_what_is_done_stays(plates: Path, tmp_path: Path) -> None:

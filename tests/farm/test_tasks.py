@@ -184,7 +184,8 @@ def test_a_failed_render_stops_no_other(tmp_path: Path) -> None:
     assert not any(name.startswith("rest") for name in mapper.started)
 
 
-def test_files_that_this_machine_does_not_see_are_said(tmp_path: Path) -> None:
+def test_files_that_this_machine_does_not_see_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scumble.farm.run.UNSEEN", 0.0)
     ends, _, _ = run({"x": [task("one", files=(str(tmp_path / "elsewhere.png"),))]}, {})
     assert "all machines share" in str(ends[0].error)
 

@@ -177,7 +177,7 @@ def test_statistics_are_written_read_and_refused(edit: Path, tmp_path: Path, cou
     with pytest.raises(BadInput, match="keep_color"):
         run.render(edit, look, tmp_path / "d.####.png", other)
     # one entry serves every shot of a sequence
-    document["shots"] = document["shots"][:1]
+    document["shots"], document["plate"] = document["shots"][:1], "another"
     stats.write_text(json.dumps(document))
     shared = run.render(edit, look, tmp_path / "e.####.png", saved)
     assert shared.files[0].read_bytes() == plain.files[0].read_bytes()

@@ -13,7 +13,7 @@ import typer
 from scumble.cli import terminal
 from scumble.cli.options import ShowAs, farm_of, takes
 from scumble.cli.terminal import Display, Shown, say, say_note
-from scumble.core.errors import BadInput, BadOutput, BadSettings, NotInstalled
+from scumble.core.errors import BadInput, BadOutput, BadSettings, NotInstalled, ScumbleError
 from scumble.farm.settings import FarmSettings
 
 
@@ -76,7 +76,10 @@ def edit(
         bool, typer.Option("--check", help="Print every event with its media, and render nothing.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the commands of the shots that are not done, and render nothing.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Print the commands of the shots that are not done, and about how long they take."
+        ),
     ] = False,
     to: Annotated[
         Literal["openjd", "deadline", "opencue", "tractor", "flamenco"] | None,
@@ -198,11 +201,19 @@ def _painted(cut: Any, folder: Path, progress: Shown, overwrite: bool, with_repo
 def _hand_over(cut: Any, folder: Path, queue: str, farm: FarmSettings, overwrite: bool) -> None:
     from scumble.edit.conform import hand_over
 
-    count = 0
-    for _, submit in hand_over(cut, folder, queue, farm, overwrite):
-        print(submit)
+    count = failed = 0
+    for shot, result in hand_over(cut, folder, queue, farm, overwrite):
+        if isinstance(result, ScumbleError):
+            say(f"failed: {', '.join(row.event.id for row in shot.rows)}: {result}")
+            failed += 1
+            continue
+        print(result)
         count += 1
+    for row in cut.offline:
+        say(f"offline: {row.event.id}: {row.reason}")
     say(f"{count} of {len(cut.shots)} shots written as jobs; submit them, then run the same command without --to")
+    if failed or cut.offline:
+        raise typer.Exit(1)
 
 
 def _print_table(cut: Any, as_json: bool) -> None:

@@ -29,6 +29,9 @@ def encode(
             "--plate", metavar="PLATE", help="What was painted: the movie gets its sound, timecode, times and colours."
         ),
     ] = None,
+    remove_pictures: Annotated[
+        bool, typer.Option("--remove-pictures", help="Remove the pictures when the movie is written.")
+    ] = False,
     progress: ShowAs = "bar",
     **options: Any,
 ) -> None:
@@ -40,6 +43,9 @@ def encode(
     painted, made = encoding_of(source, plate, output, settings)
     with Display(progress, stays=True) as tell:
         write(painted, made, tell)
+    if remove_pictures:
+        for file in painted.files_of(made.numbers):
+            file.unlink(missing_ok=True)
     if progress != "none":
         say(f"{len(made.numbers)} frame{'s' * (len(made.numbers) != 1)}: {made.path}")
         for line in made.tracks.lost:

@@ -229,9 +229,10 @@ def settle(ctx: typer.Context) -> Asked:
     chosen: Any = keyed_looks(look) if look else make_look(pictures)
     others = looks_in_mattes(matte_look or [])
     if refine is not None:
-        job_of(plate, chosen, output, settings, others).output.check()  # refused before minutes are spent
+        named = job_of(plate, chosen, output, settings, others).output
+        named.check()  # refused before minutes are spent
         if not words.get("dry_run"):
-            chosen = _refined(source, pictures, output, refine, plate_options, settings.overwrite)
+            chosen = _refined(source, pictures, named.path, refine, plate_options, settings.overwrite)
     job = job_of(plate, chosen, output, settings, others)
     return Asked(job, farm, _request(ctx, job, settings))
 
@@ -243,8 +244,9 @@ def _measure(job: Any) -> None:
     settings = job.plan.settings
     if settings.stats is None:
         raise BadSettings("--measure-only writes the file of --stats; give its name by --stats FILE.json")
+    was_there = settings.stats.exists()
     measure(job.plan, every=settings.frames is None)
-    say(f"measured: {settings.stats}")
+    say(f"{settings.stats}: {'was there already, and fits' if was_there else 'measured'}")
 
 
 def _by_tasks(asked: Asked, progress: Shown) -> None:

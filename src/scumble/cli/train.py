@@ -135,6 +135,7 @@ def train(
     """Train a generator with its discriminator (needs the extra `train`)."""
     needs_torch()
     from scumble.core.settings import load
+    from scumble.train.group import Group
     from scumble.train.journal import JOURNAL
     from scumble.train.loop import train as run_training
 
@@ -146,7 +147,8 @@ def train(
     settings = override(settings, "run", output=output, **machine)
     settings = override(settings, "schedule", steps=steps, minutes=minutes)
     with Display(progress) as tell:
-        done = run_training(settings, resume, tell=tell, stop_at=stop_at, overwrite=overwrite)
+        group = Group.of_torchrun()
+        done = run_training(settings, resume, tell=tell, stop_at=stop_at, overwrite=overwrite, group=group)
     if done is None:
         return
     if progress == "json":

@@ -142,6 +142,11 @@ def _rendered(
     for shot in shots:
         try:
             if not _is_done(shot, known):
+                if _is_handed_over(shot, known) and not overwrite:
+                    raise BadOutput(
+                        "a render queue has it; run the same command again when it is painted, or give --overwrite to"
+                        " paint it here"
+                    )
                 # frames of a sequence know by themselves whether they are done
                 is_ours = shot.name in known and not shot.is_sequence
                 job = shot.job(overwrite or is_ours)
@@ -172,33 +177,45 @@ def todo(shots: Sequence[Shot], folder: Path) -> list[Shot]:
 
 def _is_done(shot: Shot, known: dict[str, str]) -> bool:
     there = all(file.is_file() for file in shot.files)
-    if known.get(shot.name, "").startswith(HANDED) and there and not shot.is_sequence:
-        _, identity, before = known[shot.name].split()
-        return identity == shot.identity and _written(shot) != int(before)
+    if _is_handed_over(shot, known) and there and not shot.is_sequence:
+        return _written(shot) != int(known[shot.name].split()[2])
     return there and known.get(shot.name) == shot.identity
 
 
+def _is_handed_over(shot: Shot, known: dict[str, str]) -> bool:
+    """Whether a queue has this very shot. Frames of a sequence that are all there say themselves whether they are."""
+    words = known.get(shot.name, "").split()
+    if len(words) != 3 or words[:2] != [HANDED, shot.identity]:
+        return False
+    return not (shot.is_sequence and all(file.is_file() for file in shot.files))
+
+
 def _written(shot: Shot) -> int:
-    """When the shot's one file was written; 0 where there is none."""
-    return shot.files[0].stat().st_mtime_ns if shot.files[0].is_file() else 0
+    """When the shot's one file was written; 0 where there is none, or many."""
+    return shot.files[0].stat().st_mtime_ns if not shot.is_sequence and shot.files[0].is_file() else 0
 
 
 def hand_over(
     cut: Cut, folder: Path, queue: str, farm: FarmSettings, overwrite: bool = False
-) -> Iterator[tuple[Shot, str]]:
-    """Write each shot that is not done as a job for a render queue; gives it with the command that submits the job.
+) -> Iterator[tuple[Shot, str | ScumbleError]]:
+    """Write each shot that is not done as a job for a render queue.
 
-    Movies that the queue writes are taken over by the next run; frames of sequences know by themselves. Raises
-    ScumbleError.
+    Gives it with the command that submits the job, or with what stops it. The next run takes over what is painted.
     """
     known, ours = _state(folder)
-    for shot in todo(cut.shots, folder):
-        job = shot.job(overwrite or (shot.name in known and not shot.is_sequence))
-        request = shot.request(job.output.settings.overwrite)
-        yield shot, export(request, job, farm, queue, folder / QUEUE_FOLDER / shot.name, overwrite=True)
-        if not shot.is_sequence:
-            known[shot.name] = f"{HANDED} {shot.identity} {_written(shot)}"
-            _keep(folder, known, ours)
+    for shot in cut.shots:
+        try:
+            if _is_done(shot, known):
+                continue
+            job = shot.job(overwrite or (shot.name in known and not shot.is_sequence))
+            request = shot.request(job.output.settings.overwrite)
+            submit = export(request, job, farm, queue, folder / QUEUE_FOLDER / shot.name, overwrite=True)
+        except ScumbleError as error:
+            yield shot, error
+            continue
+        known[shot.name] = f"{HANDED} {shot.identity} {_written(shot)}"
+        _keep(folder, known, ours)
+        yield shot, submit
 
 
 def _targets(cut: Cut, with_reports: bool) -> list[str]:

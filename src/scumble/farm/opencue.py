@@ -6,6 +6,7 @@ Tokens: https://www.opencue.io/docs/reference/tokens/
 from __future__ import annotations
 
 import pprint
+import shlex
 
 from scumble.farm.queued import Queued
 
@@ -19,7 +20,10 @@ import outline.cuerun
 from outline.modules.shell import Shell
 
 job = outline.Outline(
-    NAME, shot=SHOT, show=os.environ.get("SHOW", "testing"), user=os.environ.get("USER") or getpass.getuser()
+    %r,
+    shot=%r,
+    show=os.environ.get("SHOW", "testing"),
+    user=os.environ.get("USER") or getpass.getuser(),
 )
 '''
 
@@ -28,14 +32,14 @@ def opencue_files(queued: Queued) -> dict[str, str]:
     """The script by its file name."""
     steps = queued.steps
     shot = "".join(c if c.isalnum() else "_" for c in queued.name)
-    parts = [HEAD.replace("NAME", repr(f"scumble_{shot}")).replace("SHOT", repr(shot))]
+    parts = [HEAD % (f"scumble_{shot}", shot)]
     paint = (*steps.paint, "--frames=#FRAME_START#-#FRAME_END#")
     layers = [("measure", steps.measure, "1", 1), ("paint", paint, queued.frames, queued.farm.frames_a_task())]
     if steps.encode:
         layers.append(("encode", steps.encode, "1", 1))
     before = ""
     for name, command, frames, chunk in layers:
-        words = pprint.pformat(list(command), width=100)
+        words = pprint.pformat([shlex.quote(word) for word in command], width=100)  # OpenCue joins them by spaces
         parts.append(f'{name} = Shell("{name}", command={words}, range="{frames}", chunk={chunk})\n')
         if before:
             parts.append(f"{name}.depend_all({before})\n")

@@ -17,7 +17,7 @@ from scumble.farm.queued import Queued
 
 MOST_FRAMES = 150  # a chunk of Deadline Cloud
 
-LONGEST_NAME = 128  # characters
+LONGEST_NAME, LONGEST_VALUE = 128, 1024  # characters
 
 
 def openjd_files(queued: Queued) -> dict[str, str]:
@@ -43,6 +43,10 @@ def openjd_files(queued: Queued) -> dict[str, str]:
             }
         },
     }
+    if len(queued.frames) > LONGEST_VALUE:
+        raise BadSettings(
+            f"frames {queued.frames[:40]}...: too many ranges for a template; export fewer frames at a time"
+        )
     return {name: json.dumps(document, indent=2) + "\n" for name, document in documents.items()}
 
 
@@ -70,7 +74,7 @@ def _template(queued: Queued, paths: dict[str, str]) -> dict[str, Any]:
                     "name": "Frame",
                     "type": "CHUNK[INT]",
                     "range": "{{Param.Frames}}",
-                    "chunks": {"defaultTaskCount": "{{Param.FramesATask}}", "rangeConstraint": "CONTIGUOUS"},
+                    "chunks": {"defaultTaskCount": "{{Param.FramesATask}}", "rangeConstraint": queued.constraint},
                 }
             ]
         },

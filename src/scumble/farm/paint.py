@@ -31,13 +31,17 @@ def paint_by_tasks(
         try:
             job.output.check()
             tasks = tasks_of(request, job, chunk, settings.preview_first)
-            if any(f"--look={kept_look(request)}" in task.command for task in tasks):
+            look = kept_look(request, job)
+            if any(f"--look={look}" in task.command for task in tasks):
                 request.folder.mkdir(parents=True, exist_ok=True)
-                job.plan.look.save(kept_look(request))
+                job.plan.look.save(look)
         except ScumbleError as error:
             yield Finished(request.name, error)
             continue
         ready.append((request.name, tasks))
+    if not ready:
+        mapper.stop()
+        return
     folders = {request.name: request.folder for request, _ in renders}
     for finished in run_tasks(ready, mapper, tell):
         if finished.error is None:

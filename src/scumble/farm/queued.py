@@ -33,6 +33,11 @@ class Queued:
         return format_frames(self.numbers)
 
     @property
+    def constraint(self) -> str:
+        """In Open Job Description's words: whether chunks may have gaps."""
+        return "CONTIGUOUS" if "," not in self.frames else "NONCONTIGUOUS"
+
+    @property
     def outputs(self) -> tuple[Path, ...]:
         """Folders that the commands write into."""
         return (self.request.output.parent, self.request.folder)

@@ -54,7 +54,7 @@ class RayCluster:
         self.fitted = self.asked = time.monotonic()
         self.fitting: dict[str, int] = {}
         if address not in ("local", "auto") and not _answers(_host_of(address)):
-            raise BadSettings(f"--ray {address}: nothing answers there; start its head, or name another one")
+            raise BadSettings(f"--ray {address}: nothing answers there; start its head, or give HOST:PORT of another")
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, ignore_reinit_error=False)
         except Exception as error:  # Ray's own kinds are many
@@ -105,16 +105,18 @@ class RayCluster:
             return Ended(task, 1, _first_line(error.cause if isinstance(error.cause, Exception) else error))
         except errors.RayError as error:
             return Ended(task, 1, _first_line(error), is_lost=True)
-        if code not in (0, 2):
+        if code:
             self.avoided.setdefault(task.name, set()).add(machine)
+        if code == 2 and len(self.avoided[task.name]) < min(2, len(self.fitting)):
+            code = 1  # that machine may lack the disk, or have another Scumble: a second one is asked
         return Ended(task, code, words)
 
     def stop(self) -> None:
-        self.stopped.set()
         for reference in self.running:
             self.ray.cancel(reference, force=True)
         self.running = {}
         self.ray.shutdown()
+        self.stopped.set()
 
     def _look(self) -> None:
         """How many tasks each machine could run at once. Raises ScumbleError if none could for too long."""
@@ -128,6 +130,12 @@ class RayCluster:
             fits = int(min(counts, default=1.0))
             if machine["Alive"] and fits:
                 self.fitting[machine["NodeID"]] = fits
+        for reference, task in list(self.running.items()):
+            if self.fitting and self.avoided.get(task.name, set()) >= set(self.fitting):
+                # it may wait for a machine that is gone; those that are left have failed once, and are asked again
+                del self.avoided[task.name], self.running[reference]
+                self.ray.cancel(reference, force=True)
+                self.start(task)
         if self.fitting:
             self.fitted = now
         elif now - self.fitted > PATIENCE:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +18,8 @@ from scumble.farm.tasks import Task
 TRIES = 3  # of a task that fails by itself; one that is refused (exit code 2) is not tried again
 
 LOSSES = 10  # machines that a task may lose
+
+UNSEEN = 60.0  # seconds for which files of another machine may not be seen here yet
 
 WAIT = 1.0  # seconds between two looks at what runs
 
@@ -118,9 +122,18 @@ def run_tasks(
 
 def _checked(end: Ended) -> Ended:
     """A task that ended well on another machine has its files here too, or the disk is not shared."""
+    is_whole = end.task.step in ("render", "encode") and "--overwrite" not in end.task.command
+    if end.is_lost and is_whole and all(Path(file).exists() for file in end.task.files):
+        return replace(end, code=0, is_lost=False)  # lost after its work: files appear whole
     if end.code:
         return end
-    missing = next((file for file in end.task.files if not Path(file).exists()), None)
+    until = time.monotonic() + UNSEEN
+    while (missing := next((file for file in end.task.files if not Path(file).exists()), None)) is not None:
+        if time.monotonic() > until:
+            break
+        with suppress(OSError):  # network disks remember for a while what was not there; a listing asks them anew
+            os.listdir(Path(missing).parent)
+        time.sleep(WAIT)
     if missing is None:
         return end
     words = f"{missing}: was written where this machine does not see it; give an output that all machines share"

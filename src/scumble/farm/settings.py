@@ -39,7 +39,7 @@ class FarmSettings:
         "", "Run only on machines of the Ray cluster that have this resource, as in paint.", panel=FARM, metavar="NAME"
     )
     chunk: int | None = option(
-        None, "Frames a task, of which starting takes a few seconds. By default 24, or more where all processes have enough.", panel=FARM, within=(1, 100000),
+        None, "Frames a task. Starting one takes a few seconds. Default: 24, more for long shots.", panel=FARM, within=(1, 100000),
         unit="frames", metavar="FRAMES",
     )  # fmt: skip
     preview_first: bool = option(

@@ -6,6 +6,8 @@ A part of a shot comes out as in the whole, so that tasks may run anywhere, in a
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +17,7 @@ from typing import Any, Literal
 from scumble.core.errors import ScumbleError
 from scumble.core.files import digest
 from scumble.core.frames import format_frames
+from scumble.core.version import __version__
 from scumble.farm.settings import CHUNK
 from scumble.rendering.job import Job
 from scumble.rendering.output import is_written_movie
@@ -22,7 +25,7 @@ from scumble.rendering.output import is_written_movie
 Step = Literal["render", "measure", "paint", "encode"]
 
 # what a movie's frames are kept with until they are encoded: exact, so that the movie is that of one process
-EXACT = ("--bits=32",)
+EXACT = ("--bits=32", "--flat")
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,7 @@ class Request:
     @property
     def folder(self) -> Path:
         """Where tasks keep what they hand on; it lies beside the output, and goes when all is done."""
-        stem = self.output.name.split(".")[0].strip("#%_- ") or "shot"
-        return self.output.parent / f".{stem}{self.output.suffix}.tasks"
+        return self.output.parent / f".{re.sub('[#%]+', '', self.output.name).replace('..', '.')}.tasks"
 
 
 @dataclass(frozen=True)
@@ -77,20 +79,25 @@ class Steps:
     """What painting writes: the output, or the frames of which it is encoded."""
 
     @property
-    def paths(self) -> list[str]:
-        """The absolute paths among the values of flags."""
+    def values(self) -> list[str]:
+        """The values of flags."""
         words = (word for command in (self.measure, self.paint, self.encode) for word in command)
-        values = (word.partition("=")[2] for word in words if word.startswith("--"))
-        return list(dict.fromkeys(value for value in values if Path(value).is_absolute()))
+        return list(dict.fromkeys(word.partition("=")[2] for word in words if word.startswith("--")))
+
+    @property
+    def paths(self) -> list[str]:
+        """The absolute paths among them."""
+        return [value for value in self.values if Path(value).is_absolute()]
 
 
-def steps_of(request: Request, job: Job) -> Steps:
-    """The steps of a render. Writes nothing."""
+def steps_of(request: Request, job: Job, clears_up: bool = False) -> Steps:
+    """The steps of a render. Writes nothing. Where encoding `clears_up`, it removes the frames of the movie."""
     is_movie = is_written_movie(request.output)
     span = f"--frames={format_frames(job.plan.numbers)}"
     over = ("--overwrite",) if request.overwrite else ()
-    statistics = job.plan.settings.stats or request.folder / f"statistics.{_digest(request, job)}.json"
-    look = _with_look(request)
+    stats = job.plan.settings.stats
+    statistics = Path(os.path.abspath(stats)) if stats else request.folder / f"statistics.{_digest(request, job)}.json"
+    look = _with_look(request, job)
     pictures = request.folder / "frames" / "frame.####.exr" if is_movie else request.output
     how = (*(_as_frames(look, job) if is_movie else look), f"--stats={statistics}")
     base = ("scumble", "render", str(request.plate), *how)
@@ -100,11 +107,12 @@ def steps_of(request: Request, job: Job) -> Steps:
         (
             *("scumble", "encode", str(pictures), f"--plate={request.plate}", span),
             *_for_encoding(request.options),
+            *(("--remove-pictures",) if clears_up else ()),
             *(*over, "-o", str(request.output)),
         )
         if is_movie
         else (),
-        Path(statistics),
+        statistics,
         pictures,
     )
 
@@ -152,7 +160,7 @@ def _whole(request: Request, job: Job) -> Task:
     words = (
         *("scumble", "render", str(request.plate)),
         *request.options,
-        *(() if stats is None else (f"--stats={stats}",)),
+        *(() if stats is None else (f"--stats={os.path.abspath(stats)}",)),
         *((f"--frames={format_frames(numbers)}",) if numbers != job.plan.plate.numbers else ()),
         *(("--overwrite",) if request.overwrite else ()),
         *("-o", str(request.output)),
@@ -196,20 +204,24 @@ def _texts(paths: Sequence[Path]) -> tuple[str, ...]:
 
 def _digest(request: Request, job: Job) -> str:
     """Of all that statistics may depend on: those of an earlier try with other options are not taken."""
-    files = [digest(file) for file in job.plan.plate.files_of(job.plan.numbers[:1])]
-    facts = [request.options, job.plan.numbers, [look.hash for look in job.plan.all_looks], files]
+    plate = [
+        (str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in job.plan.plate.files_of(job.plan.numbers)
+    ]
+    others = [digest(Path(value)) for word in request.options if Path(value := word.partition("=")[2]).is_file()]
+    looks = [look.hash for look in job.plan.all_looks]
+    facts = [__version__, request.options, job.plan.numbers, looks, plate, others]
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:12]
 
 
-def kept_look(request: Request) -> Path:
+def kept_look(request: Request, job: Job) -> Path:
     """The file of a look that is made of style pictures: made once, so that all machines paint with the same."""
-    return request.folder / "style.look"
+    return request.folder / f"style.{job.plan.look.hash}.look"
 
 
-def _with_look(request: Request) -> tuple[str, ...]:
+def _with_look(request: Request, job: Job) -> tuple[str, ...]:
     """The options with a look in place of style pictures."""
     without = _without(request.options, {"style"})
-    return request.options if without == request.options else (*without, f"--look={kept_look(request)}")
+    return request.options if without == request.options else (*without, f"--look={kept_look(request, job)}")
 
 
 # what concerns the movie and not its frames

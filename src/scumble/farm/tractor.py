@@ -29,7 +29,7 @@ def tractor_files(queued: Queued) -> dict[str, str]:
 
 
 def _task(title: str, command: tuple[str, ...], indent: str) -> str:
-    words = " ".join(map(_braced, command))
+    words = " ".join(_braced(word.replace("\\", "/")) for word in command)  # Windows takes both
     return f"{indent}Task {_braced(title)} -cmds {{ RemoteCmd {{{words}}} -service {{{SERVICE}}} }}"
 
 

@@ -26,7 +26,7 @@ def encoding_of(pictures: Path, plate: Path | None, output: Path, settings: Rend
 
     Without a `plate`, whose sound and times a movie takes, the pictures are their own. Raises ScumbleError.
     """
-    own = settings.plate_options if plate is None else PlateOptions()
+    own = settings.plate_options if plate is None else PlateOptions(colours=settings.plate_options.colours)
     painted = open_plate(pictures, settings.first_frame if plate is None else None, own)
     like, numbers = asked_frames(painted if plate is None else plate, settings)
     missing = next((n for n in numbers if n not in painted.numbers), None)

@@ -59,8 +59,7 @@ def _known(plan: Plan, look: Look, path: Path) -> list[Measured]:
     known, plate = load(path, look, _made_with(plan))
     if plan.settings.hold_blacks and not all("points" in m.statistics.facts for m in known):
         raise BadInput(f"{path}: measured without black points; measure again into another file")
-    is_own = plate == _digest(plan) and all(n in known[0].shot for n in plan.numbers)
-    if len(known) == 1 and not is_own:  # one shot's statistics, shared by a whole plate
+    if len(known) == 1 and plate != _digest(plan):  # one shot's statistics, shared by the whole of another plate
         shots = shots_of(plan.plate, plan.settings.cuts, set(plan.numbers))
         return [Measured(shot, known[0].statistics) for shot in shots]
     missing = next((n for n in plan.numbers if not any(n in m.shot for m in known)), None)

@@ -189,6 +189,10 @@ class RenderSettings:
         "", "Eye of a stereo EXR, as in left or right. By default all are painted where the output is EXR too, else the"
         " default one.", panel=FILM, metavar="NAME", recipe=True, api="paint",
     )  # fmt: skip
+    flat: bool = option(
+        False, "Write an EXR as a movie shows it: the painting alone, without the plate's other channels, overscan and eyes.",
+        panel=FILM, recipe=True,
+    )  # fmt: skip
     out_layer: str = option(
         "", "Write the painting as this layer of the EXR, beside the untouched beauty.", panel=FILM, metavar="NAME",
         recipe=True,
@@ -281,6 +285,8 @@ class RenderSettings:
             )
         if self.out_layer in self.aovs:
             raise BadSettings(f"out-layer {self.out_layer!r} is one of --aov; give another --out-layer")
+        if self.flat and (self.aovs or self.out_layer):
+            raise BadSettings("a flat picture has no layers: leave --flat, or --aov and --out-layer, out")
         if self.proxy > 1 and self.grain:
             raise BadSettings("grain is taken off at the plate's own size: leave --grain out of a proxy")
         if (self.compare or self.proxy > 1 or self.burn_in) and (self.aovs or self.out_layer):

@@ -57,7 +57,8 @@ class Output:
 
     @property
     def is_exr(self) -> bool:
-        return self.path.suffix.lower() == ".exr"
+        """Whether it holds what else an EXR plate has: other channels, overscan, eyes."""
+        return self.path.suffix.lower() == ".exr" and not self.settings.flat
 
     @property
     def size(self) -> tuple[int, int]:

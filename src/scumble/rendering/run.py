@@ -195,6 +195,8 @@ def _done(plan: Plan, painting: Painting, own: Frame) -> Frame:
     if number != painting.painted_from:  # a held painting: everything else is the frame's own
         file = plan.plate.file_of(number)
         done = replace(done, metadata=plan.plate.metadata(number), source=file if done.source is not None else None)
+    if settings.flat:
+        done = replace(done, source=None)
     if settings.proxy > 1:
         done, own = reduced(done, plan.proxy_size), reduced(own, plan.proxy_size)
     if settings.compare is not None:

@@ -34,14 +34,20 @@ def seen_from(name: str, text: str, folder: Path) -> str:
         return text
     for tail in ("", *(text[i:] for i, c in enumerate(text) if c in "@:" and i)):  # A@1001, picture.jpg:0.5
         head = text[: len(text) - len(tail)]
-        if os.path.exists(folder / head):
+        if os.path.isfile(folder / head):
             return f"{folder / head}{tail}"
     return text
 
 
 def as_words(values: Mapping[str, Any]) -> list[str]:
-    """Settings as flags, each one word, paths in full: for another machine's command line."""
+    """Settings as flags, each one word, paths in full: for another machine's command line.
+
+    That machine may have another $OCIO than this one.
+    """
     words = []
+    configuration = os.environ.get("OCIO")
+    if configuration and "ocio" not in values:
+        words.append(f"--ocio={in_full('ocio', configuration)}")
     for name, value in values.items():
         for one in value if isinstance(value, list | tuple) else (value,):
             if one is not False:
@@ -53,5 +59,5 @@ def in_full(name: str, value: Any) -> Any:
     """The value of a flag with its path in full."""
     if not isinstance(value, str | Path):
         return value
-    seenseen_from = seen_from(name, str(value), Path.cwd())
-    return os.path.abspath(seenseen_from) if name in PATHS else seenseen_from
+    here = seen_from(name, str(value), Path.cwd())
+    return os.path.abspath(here) if name in PATHS else here

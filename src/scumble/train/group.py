@@ -14,6 +14,7 @@ import os
 import signal
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -21,13 +22,19 @@ from torch import Tensor, nn
 
 from scumble.core.errors import TrainingFailed
 
+PATIENCE = 2  # hours for which the others wait while the first process measures styles or evaluates
+
 
 class Group:
     """The processes of a training; alone, everything here does nothing."""
 
-    def __init__(self) -> None:
-        self.count = int(os.environ.get("WORLD_SIZE", "1"))
-        self.place = int(os.environ.get("RANK", "0")) if self.count > 1 else 0
+    def __init__(self, count: int = 1, place: int = 0) -> None:
+        self.count, self.place = count, place
+
+    @classmethod
+    def of_torchrun(cls) -> Group:
+        """As the launcher says; one process without it."""
+        return cls(int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0")))
 
     @property
     def leads(self) -> bool:
@@ -37,8 +44,13 @@ class Group:
         """Meet the other processes. Those that follow leave signals to the first one: it saves, and ends them."""
         if self.count == 1:
             return
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-        self.device = device if device.type == "cuda" else torch.device("cpu")
+        is_cuda = device.type == "cuda"
+        self.device = device if is_cuda else torch.device("cpu")
+        if is_cuda:
+            torch.cuda.set_device(device)
+        dist.init_process_group(
+            "nccl" if is_cuda else "gloo", device_id=device if is_cuda else None, timeout=timedelta(hours=PATIENCE)
+        )
         if not self.leads:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
@@ -51,16 +63,17 @@ class Group:
     @contextmanager
     def first_alone(self) -> Iterator[None]:
         """What the first process does here, such as filling a cache, is done before the others do the same."""
-        if self.count > 1 and not self.leads:
-            dist.barrier()
+        if not self.leads:
+            self.meet()
         yield
-        if self.count > 1 and self.leads:
-            dist.barrier()
+        if self.leads:
+            self.meet()
 
     def meet(self) -> None:
         """All processes have come so far."""
         if self.count > 1:
-            dist.barrier()
+            with _lost_is_said():
+                dist.barrier()
 
     def mean(self, value: Tensor) -> Tensor:
         """The mean of a tensor over all processes. Raises TrainingFailed where one is lost."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
-from scumble.core.errors import TrainingFailed
 from scumble.core.progress import Listener, ignore
 from scumble.train import checkpoints
 from scumble.train.data.batches import Batches
@@ -29,14 +28,16 @@ def train(
     stop_at: int | None = None,
     overwrite: bool = False,
     again: str = "",
+    group: Group | None = None,
 ) -> TrainingResult | None:
     """Train to the end of the schedule in the folder `settings.run.output`; None where it stopped at step `stop_at`.
 
     `resume` is a checkpoint or a run's folder: going on gives the same bits as never having stopped (CPU, one
-    precision and thread count, a schedule in steps). SIGINT and SIGTERM save, then raise SystemExit. Raises BadOutput
-    for a folder that holds another run, TrainingFailed for a loss that is not finite.
+    precision and thread count, a schedule in steps). In a `group` of processes all but the first one return None.
+    SIGINT and SIGTERM save, then raise SystemExit. Raises BadOutput for a folder that holds another run,
+    TrainingFailed for a loss that is not finite.
     """
-    group = Group()
+    group = group or Group()
     tell = tell if group.leads else ignore
     output, again = settings.run.output, again or f"--resume {settings.run.output}"
     checkpoint, goes_on = beginning_of(output, resume, overwrite, again, tell)
@@ -67,7 +68,7 @@ def _lead(gan: Gan, run: GanRun, batches: Batches, stop_at: int | None) -> Train
     """The loop of the process that judges, saves and writes; alone, of the whole training."""
     with run, closing(batches.stream(gan.steps)) as stream:
         run.begin()
-        has_failed = False
+        in_step = False
         try:
             for _, batch in stream:
                 if run.is_over:
@@ -76,18 +77,18 @@ def _lead(gan: Gan, run: GanRun, batches: Batches, stop_at: int | None) -> Train
                     return None
                 progress = run.progress
                 gan.group.lead(progress)
-                run.log(gan_step(gan, batch, progress))
+                in_step = True  # what breaks here breaks the others too, or leaves them to their own end
+                terms = gan_step(gan, batch, progress)
+                in_step = False
+                run.log(terms)
                 if run.is_due("evaluation"):
                     run.judged(run.figures("val"), "val")
                 if run.is_due("preview"):
                     run.preview()
                 if run.is_due("save"):
                     run.save()
-        except TrainingFailed:
-            has_failed = True  # and so have the others, in the same step
-            raise
         finally:
-            if not has_failed:
+            if not in_step:
                 gan.group.lead(1.0, goes_on=False)
         return run.finish()
 
