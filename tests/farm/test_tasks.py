@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers.command import scumble
 from helpers.numbered import numbered_movie, numbered_sequence
@@ -20,6 +21,7 @@ from scumble.farm.tasks import Request, Task, chunks, tasks_of
 from scumble.look.shipped import find_look
 from scumble.rendering.job import job_of
 from scumble.rendering.options import RenderSettings
+from scumble.rendering.words import as_words
 
 
 def request(plate: Path, output: Path, *options: str) -> Request:
@@ -220,3 +222,47 @@ def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
             return
         subprocess.run(["sleep", "0.1"], check=True)
     pytest.fail("the child lives on")
+
+
+def test_what_was_lost_after_its_work_is_done(tmp_path: Path) -> None:
+    movie = tmp_path / "x.mov"
+    movie.write_bytes(b"whole")
+    encode = Task("encode", "encode", ("scumble", "encode"), (1,), (str(movie),))
+    ends, mapper, _ = run({"x": [encode]}, {"encode": [Ended(encode, 1, is_lost=True)]})
+    assert [end.error for end in ends] == [None]
+    assert mapper.started == ["encode"]
+
+
+def test_files_of_another_machine_may_be_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    late = tmp_path / "late.png"
+    monkeypatch.setattr("scumble.farm.run.WAIT", 0.01)
+    monkeypatch.setattr("scumble.farm.run.os.listdir", lambda _: late.write_bytes(b"now"))
+    ends, _, _ = run({"x": [task("one", files=(str(late),))]}, {})
+    assert [end.error for end in ends] == [None]
+
+
+def test_other_machines_get_paths_in_full_and_the_same_colours(
+    plates: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    measured = tasks(request(plates / "sh.####.png", tmp_path / "out.####.png"), stats=Path("s.json"))
+    assert all(f"--stats={tmp_path / 's.json'}" in task.command for task in measured)
+    monkeypatch.setenv("OCIO", "ocio://cg-config-v2.1.0_aces-v1.3_ocio-v2.3")
+    assert as_words({"lines": 64}) == ["--ocio=ocio://cg-config-v2.1.0_aces-v1.3_ocio-v2.3", "--lines=64"]
+    (tmp_path / "auvers").mkdir()  # a folder of a look's name is not the look
+    monkeypatch.delenv("OCIO")
+    assert as_words({"look": ["auvers"]}) == ["--look=auvers"]
+
+
+def test_a_process_takes_the_threads_that_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    from scumble.core.errors import BadSettings
+    from scumble.core.silent_openvino import op, ov
+    from scumble.network.openvino_engine import OpenVinoEngine
+
+    picture = op.parameter([1, 4], np.float32)
+    monkeypatch.setenv("SCUMBLE_THREADS", "1")
+    compiled = OpenVinoEngine().compile(ov.Model([op.relu(picture)], [picture], "one"), "f32")
+    assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
+    monkeypatch.setenv("SCUMBLE_THREADS", "many")
+    with pytest.raises(BadSettings, match="SCUMBLE_THREADS"):
+        OpenVinoEngine().compile(ov.Model([op.relu(picture)], [picture], "one"), "f32")

@@ -6,7 +6,7 @@ import json
 import shlex
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -14,7 +14,7 @@ from scumble.cli import terminal
 from scumble.cli.options import ShowAs, farm_of, takes
 from scumble.cli.terminal import Display, Shown, say, say_note
 from scumble.core.errors import BadInput, BadOutput, BadSettings, NotInstalled, ScumbleError
-from scumble.farm.settings import FarmSettings
+from scumble.farm.settings import FarmSettings, QueueName
 
 
 @takes(FarmSettings)
@@ -82,7 +82,7 @@ def edit(
         ),
     ] = False,
     to: Annotated[
-        Literal["openjd", "deadline", "opencue", "tractor", "flamenco"] | None,
+        QueueName | None,
         typer.Option(
             "--to",
             help="Write each shot that is not done as a job for this render queue, and paint nothing; see scumble farm export. The same command without it then goes on.",
@@ -198,7 +198,7 @@ def _painted(cut: Any, folder: Path, progress: Shown, overwrite: bool, with_repo
     return not failed and not cut.offline
 
 
-def _hand_over(cut: Any, folder: Path, queue: str, farm: FarmSettings, overwrite: bool) -> None:
+def _hand_over(cut: Any, folder: Path, queue: QueueName, farm: FarmSettings, overwrite: bool) -> None:
     from scumble.edit.conform import hand_over
 
     count = failed = 0

@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from scumble.cli.render import RENDER_ONLY, render, settle
 from scumble.cli.terminal import say
+from scumble.farm.settings import QueueName
 from scumble.rendering.options import FARM
 
 
@@ -29,7 +30,7 @@ def _as_render(command: Callable[..., None]) -> Callable[..., None]:
 def farm_export(
     ctx: typer.Context,
     to: Annotated[
-        Literal["openjd", "deadline", "opencue", "tractor", "flamenco"],
+        QueueName,
         typer.Option(
             "--to",
             rich_help_panel=FARM,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 
@@ -21,4 +20,6 @@ def threads() -> int:
 
 def end_with_parent() -> None:
     """Let Linux stop this process when its parent dies, however that happens: nobody waits for its work any more."""
+    import ctypes  # not needed at every start
+
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

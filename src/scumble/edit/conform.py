@@ -27,7 +27,7 @@ from scumble.edit.shots import Shot
 from scumble.edit.table import Row
 from scumble.farm.export import export
 from scumble.farm.paint import paint_by_tasks
-from scumble.farm.settings import FarmSettings
+from scumble.farm.settings import FarmSettings, QueueName
 from scumble.media.pattern import parse_pattern
 from scumble.quality.qc import Limits
 from scumble.rendering.job import Job
@@ -196,7 +196,7 @@ def _written(shot: Shot) -> int:
 
 
 def hand_over(
-    cut: Cut, folder: Path, queue: str, farm: FarmSettings, overwrite: bool = False
+    cut: Cut, folder: Path, queue: QueueName, farm: FarmSettings, overwrite: bool = False
 ) -> Iterator[tuple[Shot, str | ScumbleError]]:
     """Write each shot that is not done as a job for a render queue.
 

@@ -15,7 +15,7 @@ from scumble.farm.flamenco import flamenco_files
 from scumble.farm.opencue import opencue_files
 from scumble.farm.openjd import MOST_FRAMES, openjd_files
 from scumble.farm.queued import Queued
-from scumble.farm.settings import FarmSettings
+from scumble.farm.settings import FarmSettings, QueueName
 from scumble.farm.tasks import Request, chunks, kept_look, steps_of
 from scumble.farm.tractor import tractor_files
 from scumble.rendering.job import Job
@@ -31,7 +31,7 @@ class Queue:
     """How a person hands the job over; {folder} is where its files lie."""
 
 
-QUEUES = {
+QUEUES: dict[QueueName, Queue] = {
     "openjd": Queue(
         openjd_files,
         "deadline bundle submit {folder}",
@@ -43,7 +43,9 @@ QUEUES = {
 }
 
 
-def export(request: Request, job: Job, farm: FarmSettings, queue: str, folder: Path, overwrite: bool = False) -> str:
+def export(
+    request: Request, job: Job, farm: FarmSettings, queue: QueueName, folder: Path, overwrite: bool = False
+) -> str:
     """Write a render as a job for a queue; gives the command that submits it. Raises BadSettings, BadOutput.
 
     Nothing is painted. A look that is made of style pictures is written beside the output, for all machines.
@@ -73,7 +75,7 @@ def export(request: Request, job: Job, farm: FarmSettings, queue: str, folder: P
     return QUEUES[queue].submit.format(folder=shlex.quote(str(folder)))
 
 
-def _check(farm: FarmSettings, queue: str, job: Job) -> None:
+def _check(farm: FarmSettings, queue: QueueName, job: Job) -> None:
     """Raises BadSettings for what a job of this queue cannot have."""
     if farm.workers > 1 or farm.ray:
         raise BadSettings(f"--to {queue} leaves the work to the queue: leave --workers and --ray out")

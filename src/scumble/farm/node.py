@@ -20,17 +20,16 @@ def command_here() -> list[str]:
     return [found] if found else [sys.executable, "-P", "-m", "scumble.cli"]
 
 
-def run_command(words: list[str], threads: int) -> tuple[int, str]:
-    """Run `scumble` with these words; its exit code, and the end of what it said on stderr."""
-    environment = {**os.environ, "SCUMBLE_ENDS_WITH_PARENT": "1"}
-    if threads:
-        environment["SCUMBLE_THREADS"] = str(threads)
+def run_on_node(words: list[str], threads: int) -> tuple[int, str, str]:
+    """Run `scumble` with these words: its exit code, the end of what it said on stderr, and Ray's name of the machine."""
+    import ray
+
     process = subprocess.Popen(
         [*command_here(), *words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        env=environment,
+        env={**os.environ, "SCUMBLE_ENDS_WITH_PARENT": "1", "SCUMBLE_THREADS": str(threads)},
     )
     try:
         said = process.communicate()[1]
@@ -38,12 +37,5 @@ def run_command(words: list[str], threads: int) -> tuple[int, str]:
         process.terminate()
         process.wait()
         raise
-    return process.returncode, said.decode("utf-8", "replace")[-SAID:]
-
-
-def run_on_node(words: list[str], threads: int) -> tuple[int, str, str]:
-    """The same as a task of Ray, which also says on which machine it ran."""
-    import ray
-
-    code, said = run_command(words, threads)
-    return code, said, str(ray.get_runtime_context().get_node_id())
+    machine = str(ray.get_runtime_context().get_node_id())
+    return process.returncode, said.decode("utf-8", "replace")[-SAID:], machine

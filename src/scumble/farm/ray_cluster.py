@@ -46,7 +46,7 @@ class RayCluster:
         # it prints logs of lost machines among our own lines; we say what becomes of their tasks
         ray._private.worker.print_to_stdstream = lambda *_, **__: None
         self.ray: Any = ray
-        self.address, self.gpus = address, gpus
+        self.address = address
         self.wanted = {"CPU": cpus, "GPU": gpus, **({resource: 0.001} if resource else {})}
         self.threads = max(1, int(cpus))
         self.running: dict[Any, Task] = {}

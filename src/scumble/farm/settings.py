@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from scumble.core.errors import BadSettings
 from scumble.core.options import check, option
@@ -11,6 +11,8 @@ from scumble.rendering.options import FARM
 
 if TYPE_CHECKING:  # imported late: `scumble --help` reads this file
     from scumble.farm.run import Mapper
+
+QueueName = Literal["openjd", "deadline", "opencue", "tractor", "flamenco"]
 
 TASKS_A_PLACE = 4  # at least, where there are frames for it
 

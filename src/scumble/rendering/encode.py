@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -50,14 +51,15 @@ def encode(painted: Plate, output: Output, tell: Callable[[FrameDone], None] = i
         for frame in painted.read(numbers):
             yield replace(frame, metadata=plate.metadata(frame.number))
 
+    count = itertools.count(1)
+
+    def written(number: int) -> None:
+        tell(FrameDone(output.path.name, next(count), len(numbers), time.monotonic() - started, number))
+
     writer = open_writer(output.path, described)
     try:
         with ahead(frames()) as source, Behind(writer) as behind:
-            for place, frame in enumerate(source, start=1):
-
-                def written(number: int, place: int = place) -> None:
-                    tell(FrameDone(output.path.name, place, len(numbers), time.monotonic() - started, number))
-
+            for frame in source:
                 behind.put(frame, written)
         writer.close()
     except BaseException:
