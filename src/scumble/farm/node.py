@@ -21,7 +21,7 @@ def command_here() -> list[str]:
 
 
 def run_on_node(words: list[str], threads: int) -> tuple[int, str, str]:
-    """Run `scumble` with these words: its exit code, the end of what it said on stderr, and Ray's name of the machine."""
+    """Run `scumble` with these words: its exit code, what it said last on stderr, and the machine by Ray's name."""
     import ray
 
     process = subprocess.Popen(
