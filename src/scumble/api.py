@@ -38,14 +38,16 @@ def open_plate(
     layer: str = "",
     in_space: str = "",
     ocio: str | None = None,
+    timecode: str = "",
 ) -> Plate:
     """A movie, an image sequence (`shot.####.exr`, a folder) or a still; only its headers are read.
 
     `plate.numbers` are its frames, `plate.read(numbers)` gives them one by one: `Frame.pixels` float32
-    (H, W, 3) in `plate.colour_space`. `layer`, `in_space` and `ocio` are the flags of `scumble render`.
+    (H, W, 3) in `plate.colour_space`. `layer`, `in_space`, `ocio` and `timecode` are the flags of
+    `scumble render`.
     Raises BadPlate, BadSettings.
     """
-    return opening.open_plate(Path(path), first_frame, PlateOptions(layer, in_space, Colours(ocio)))
+    return opening.open_plate(Path(path), first_frame, PlateOptions(layer, in_space, Colours(ocio), timecode=timecode))
 
 
 def find_look(name: PathLike) -> Look:
@@ -94,9 +96,11 @@ def render(
     else:  # as it was opened
         opened = plate
         given = plate.options
-        if wanted.first_frame is not None or wanted.layer or wanted.view or wanted.in_space or wanted.ocio:
-            raise BadSettings("first_frame, layer, view, in_space and ocio: give them to open_plate")
-        wanted = replace(wanted, layer=given.layer, view=given.view, in_space=given.in_space, ocio=given.colours.name)
+        how = (wanted.layer, wanted.view, wanted.in_space, wanted.ocio, wanted.timecode)
+        if wanted.first_frame is not None or any(how):
+            raise BadSettings("first_frame, layer, view, in_space, ocio and timecode: give them to open_plate")
+        known = {name: getattr(given, name) for name in ("layer", "view", "in_space", "timecode")}
+        wanted = replace(wanted, **known, ocio=given.colours.name)
     looks = [(number, _look(one)) for number, one in look.items()] if isinstance(look, Mapping) else _look(look)
     others = [(matte, _look(one)) for matte, one in (matte_looks or {}).items()]
     return run(job_of(opened, looks, output_path(os.fspath(output)), wanted, others), on_frame, watch)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.numbered import numbered_movie
 from helpers.pictures import SAMPLES, picture, random_look
 from helpers.plates import exr_with
 
@@ -41,6 +42,7 @@ FRAME = 1003
 CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "frames": ((FRAME, 1004), {}),
     "frame_rate": (Fraction(25), {}),
+    "timecode": ("01:00:00:00", {}),
     "missing": ("hold", {}),
     "overwrite": (True, {}),
     "strength": (0.5, {}),
@@ -101,6 +103,7 @@ def shot(tmp_path_factory: pytest.TempPathFactory) -> Path:
     white[:, 20:40] = 1
     write_picture(folder / "matte.png", Frame(1, white, DISPLAY), WriterSettings())
     (folder / "cuts.txt").write_text("1001\n1003\n")
+    numbered_movie(folder / "p.mov", 6)
     return folder
 
 
@@ -112,13 +115,15 @@ def look() -> Look:
     return replace(random_look(), painted_frames=(key,))
 
 
-def recipe(shot: Path, look: Look, settings: dict[str, Any], output: str = "out.####.exr") -> str:
+def recipe(
+    shot: Path, look: Look, settings: dict[str, Any], output: str = "out.####.exr", plate: str = "p.####.exr"
+) -> str:
     """The hash of one frame under these settings."""
     known = {k: str(shot / v) if k in ("matte", "cuts", "stats") else v for k, v in settings.items()}
     asked = settings_of(known)
-    plate = open_plate(shot / "p.####.exr", asked.first_frame, asked.plate_options)
-    job = job_of(plate, look, shot / output, asked, ())
-    number = plate.numbers[FRAME - 1001]
+    opened = open_plate(shot / plate, asked.first_frame, asked.plate_options)
+    job = job_of(opened, look, shot / output, asked, ())
+    number = opened.numbers[FRAME - 1001]
     return stamp_of(job.plan, job.output, Schedule(job.plan, measure(job.plan)), number).split()[3].rstrip(",")
 
 
@@ -131,7 +136,9 @@ def test_an_option_that_changes_pixels_makes_frames_anew_and_no_other_does(name:
     if name == "stats":  # statistics of something else
         recipe(shot, look, {"stats": "stats.json", "cuts": "cuts.txt"})
     output = "out.mov" if name == "codec" else "out.####.exr"
-    before, after = (recipe(shot, look, settings, output) for settings in (beside, {**beside, name: changed}))
+    plate = "p.mov" if name == "timecode" else "p.####.exr"
+    both = (beside, {**beside, name: changed})
+    before, after = (recipe(shot, look, settings, output, plate) for settings in both)
     assert (before == after) == (name in KEEPS)
     assert (name in KEEPS) == (not options_of(RenderSettings)[name].recipe)
 

@@ -401,3 +401,14 @@ def test_a_clip_that_runs_backwards_does_so_in_the_review(tmp_path: Path) -> Non
     )
     edit(tmp_path, "cut.edl", "--look", "identity", "--rate", "24", reports=True)
     assert numbers_in(tmp_path / "out" / "review.mp4") == list(range(35, 23, -1))
+
+
+def test_a_movie_without_timecode_is_found_by_the_relinked_list(tmp_path: Path) -> None:
+    """Its painting begins later and says so: by the hour at which the list counts the plate to begin."""
+    numbered_movie(tmp_path / "A001.mov", 60)
+    (tmp_path / "cut.edl").write_text(
+        "001  A001  V  C  01:00:01:00 01:00:02:00 01:00:00:00 01:00:01:00\n* FROM CLIP NAME: A001.mov\n"
+    )
+    edit(tmp_path, "cut.edl", "--look", "identity", "--rate", "24", "--handles", "2")
+    (event,) = checked(tmp_path / "out", "cut.edl", "--rate", "24", "--media", str(tmp_path / "out" / "shots"))
+    assert (Path(event["media"]).name, event["frames"], event["reason"]) == ("V1_001_A001.mov", [3, 26], "")

@@ -15,9 +15,11 @@ pytest.importorskip("opentimelineio")
 import opentimelineio as otio
 from helpers.command import scumble
 from helpers.edits import shot
+from helpers.numbered import numbered_movie
 
+from scumble.edit.cut import Wishes, read_cut
 from scumble.edit.documents import read_edits
-from scumble.edit.events import events_of
+from scumble.edit.movie import edl_of
 from scumble.media.open import open_plate
 
 CUTS = [0, 30, 54, 84]
@@ -60,9 +62,34 @@ def test_shots_of_a_movie_are_painted_each_with_its_look(movie: Path) -> None:
     assert Path(clips[1].media_reference.target_url) == movie  # what is not painted shows the plate
     (sound,) = timeline.audio_tracks()
     assert sound.duration().value == CUTS[-1]
-    # the same cut as an EDL
-    (edit,) = read_edits(folder / "out" / "show.edl", Fraction(24))
-    assert [event.record for event in events_of(edit.timeline, edit.rate)] == [(0, 30), (30, 54), (54, 84)]
+    # read again, the timeline and the EDL are the same cut of the same files
+    found = {}
+    for document, rate in (("timeline.otio", None), ("show.edl", Fraction(24))):
+        cut = read_cut(
+            folder / "out" / document, Wishes(None, rate, media=(folder, folder / "out" / "shots")), Path("x")
+        )
+        ((_, rows),) = cut.checked
+        assert all(row.found.media is not None for row in rows), [row.reason for row in rows]
+        found[document] = [
+            (row.event.record, row.event.speed, row.found.media.path.name, row.found.frames)  # type: ignore[union-attr]
+            for row in rows
+        ]
+    assert found["timeline.otio"] == [
+        ((0, 30), 1, "V1_1_show_sh010.mov", (1, 30)),
+        ((30, 54), 1, "show.mp4", (31, 54)),
+        ((54, 84), 1, "V1_3_show_sh030.mov", (1, 30)),
+    ]
+    assert found["show.edl"] == found["timeline.otio"]
     # the review movie: as long, with the sound
     review = open_plate(folder / "out" / "review.mp4")
     assert (len(review.numbers), review.frame_rate, review.has_sound) == (CUTS[-1], 24, True)
+
+
+def test_a_drop_frame_movie_has_a_drop_frame_list(tmp_path: Path) -> None:
+    path = tmp_path / "a.mov"
+    numbered_movie(path, 15, "00:00:59;20", Fraction(30000, 1001))
+    (edit,) = read_edits(path)
+    assert edit.drops
+    lines = edl_of(edit.timeline, edit.rate).splitlines()
+    assert lines[1] == "FCM: DROP FRAME"
+    assert lines[3].split()[4:] == ["00:00:59;20", "00:01:00;07", "00:00:59;20", "00:01:00;07"]

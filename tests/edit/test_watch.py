@@ -63,12 +63,39 @@ def test_what_fails_is_said_once_and_tried_again_when_it_changes(there: tuple[Pa
     (folder / "a.edl").write_text("one")
     for now in (0, 10, 20, 30):
         watch.look(now, said.append)
-    assert said == ["a.edl: the look is not there; it is tried again when it changes"]
+    assert said == ["a.edl: the look is not there; it is tried again when it changes, and every 10 minutes"]
     painted.refuses = False
     (folder / "a.edl").write_text("another")
     for now in (40, 50, 60):
         watch.look(now, said.append)
     assert said[1:] == ["a.edl: done"]
+    assert len(painted.documents) == 2
+
+
+def test_what_fails_without_a_change_is_tried_again_later(there: tuple[Path, Painted, list[str], Watch]) -> None:
+    """The farm or the share was away; what is still so is not said again."""
+    folder, painted, said, watch = there
+    painted.refuses = True
+    (folder / "a.edl").write_text("one")
+    for now in (0, 10, 605, 615, 1200, 1230):
+        watch.look(now, said.append)
+    assert (len(painted.documents), len(said)) == (3, 1)
+    painted.refuses = False
+    watch.look(1850, said.append)
+    assert said[1:] == ["a.edl: done"]
+    assert watch.look(2500, said.append) == 0
+
+
+def test_the_wait_begins_when_the_work_has_failed(
+    there: tuple[Path, Painted, list[str], Watch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, painted, said, watch = there
+    painted.refuses = True
+    (folder / "a.edl").write_text("one")
+    clock = iter((0.0, 3600.0, 3600.0, 7200.0))  # an hour of painting, then the failure
+    monkeypatch.setattr("scumble.edit.watch.time.monotonic", lambda: next(clock))
+    for now in (0, 10, 3620, 4200, 4220):
+        watch.look(now, said.append)
     assert len(painted.documents) == 2
 
 

@@ -28,6 +28,7 @@ import pytest
 from av.stream import Disposition
 from helpers.command import scumble
 from helpers.exr import tool
+from helpers.numbered import numbered_movie, numbered_sequence
 from numpy.typing import NDArray
 
 from scumble.core.colour import DISPLAY
@@ -284,6 +285,21 @@ def test_timecode_counts_at_the_rate_of_the_file(tmp_path: Path) -> None:
     assert timecode(tmp_path / "out.mov") == "01:00:00:04"
     with av.open(str(tmp_path / "out.mov")) as movie:
         assert movie.streams.video[0].average_rate == Fraction(2997, 125)
+
+
+def test_a_timecode_for_a_movie_that_has_none(tmp_path: Path) -> None:
+    """It counts on from it; one that has its own keeps that; pictures, and what is none, are refused."""
+    numbered_movie(tmp_path / "none.mov", 8)
+    numbered_movie(tmp_path / "own.mov", 8, "10:00:00:00")
+    numbered_sequence(tmp_path / "sh.####.png", range(1, 3))
+    how = ("--look", "identity", "--frames", "5-8", "--timecode", "01:00:00:00", "--progress", "none")
+    for plate, expected in (("none", "01:00:00:04"), ("own", "10:00:00:04")):
+        done = scumble("render", tmp_path / f"{plate}.mov", *how, "-o", tmp_path / f"{plate}_out.mov")
+        assert done.returncode == 0, done.stderr
+        assert timecode(tmp_path / f"{plate}_out.mov") == expected
+    for plate, code in (("sh.####.png", "01:00:00:00"), ("none.mov", "01:00:00:24")):
+        done = scumble("render", tmp_path / plate, "--look", "identity", "--timecode", code, "-o", tmp_path / "x.mov")
+        assert (done.returncode, "timecode" in done.stderr) == (2, True), done.stderr
 
 
 @pytest.mark.parametrize("suffix", ["exr", "dpx"])

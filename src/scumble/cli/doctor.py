@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
+from scumble.core.threads import allowed_cores
 from scumble.core.version import __version__
 
 
@@ -81,7 +82,7 @@ def as_facts(checks: list[Check]) -> dict[str, Any]:
 def _machine() -> list[Check]:
     version = sys.version_info
     fits = (3, 11) <= version[:2] < (3, 14)
-    cores, allowed = os.cpu_count() or 1, _allowed_cores()
+    cores, allowed = os.cpu_count() or 1, allowed_cores()
     of = f" of {cores}" if allowed != cores else ""
     free = shutil.disk_usage(Path.cwd()).free
     return [
@@ -99,12 +100,6 @@ def _machine() -> list[Check]:
             "make room: a minute of EXR is 10 GB",
         ),
     ]
-
-
-def _allowed_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _memory() -> str:

@@ -13,7 +13,18 @@ from scumble.core.options import read
 from scumble.media.pattern import output_path
 from scumble.rendering.options import RenderSettings
 
-HOW = ("frames", "first_frame", "frame_rate", "missing", "overwrite", *HOW_READ, "out_space", "codec", "quality")
+HOW = (
+    "frames",
+    "first_frame",
+    "timecode",
+    "frame_rate",
+    "missing",
+    "overwrite",
+    *HOW_READ,
+    "out_space",
+    "codec",
+    "quality",
+)
 
 
 @takes(RenderSettings, only=HOW)

@@ -88,7 +88,8 @@ def farm_of(options: dict[str, Any]) -> FarmSettings:
 
 def how_read(options: dict[str, Any]) -> Any:
     """The plate options among the flags of a command. Raises BadSettings."""
-    asked = given(RenderSettings, {name: options[name] for name in HOW_READ})
+    names = [name for name in (*HOW_READ, "timecode") if name in options]  # the last where a movie is written
+    asked = given(RenderSettings, {name: options[name] for name in names})
     return read(RenderSettings, asked, "plate").plate_options
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -136,7 +138,12 @@ def render(
         ),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", rich_help_panel=REVIEW, help="Print what would be done and write nothing.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            rich_help_panel=REVIEW,
+            help="Print what would be done, with the commands of its tasks, and write nothing.",
+        ),
     ] = False,
     measure_only: Annotated[
         bool,
@@ -161,6 +168,8 @@ def render(
     if dry_run:
         job.output.check()  # as a render does
         print(job)
+        if asked.farm.spreads:
+            _print_tasks(asked, ctx.params["style"] or [])
         return
     if measure_only:
         _measure(job)
@@ -247,6 +256,19 @@ def _measure(job: Any) -> None:
     was_there = settings.stats.exists()
     measure(job.plan, every=settings.frames is None)
     say(f"{settings.stats}: {'was there already, and fits' if was_there else 'measured'}")
+
+
+def _print_tasks(asked: Asked, style: Sequence[str]) -> None:
+    """The commands that several processes or machines would run; a cluster with more of them takes longer parts."""
+    from scumble.farm.tasks import kept_look, tasks_of
+
+    job, farm, look = asked.job, asked.farm, kept_look(asked.request, asked.job)
+    chunk = farm.frames_a_task(len(job.plan.numbers), farm.workers)
+    tasks = tasks_of(asked.request, job, chunk, farm.preview_first)
+    if any(f"--look={look}" in task.command for task in tasks):
+        print(shlex.join(["scumble", "look", "make", *style, f"--name={job.plan.look.name}", "-o", str(look)]))
+    for task in tasks:
+        print(task.line)
 
 
 def _by_tasks(asked: Asked, progress: Shown) -> None:

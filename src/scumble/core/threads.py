@@ -18,6 +18,13 @@ def threads() -> int:
     return int(text)
 
 
+def allowed_cores() -> int:
+    """Cores on which this process may run: fewer than the machine has, where a farm or a container says so."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def end_with_parent() -> None:
     """Let Linux stop this process when its parent dies, however that happens: nobody waits for its work any more."""
     import ctypes  # not needed at every start

@@ -24,6 +24,7 @@ from scumble.edit.overnight import INDEX, Judged, judge, write_index
 from scumble.edit.relink import document_names, relinked
 from scumble.edit.review import review_identity, write_review
 from scumble.edit.shots import Shot
+from scumble.edit.sound import sound_of
 from scumble.edit.table import Row
 from scumble.farm.export import export
 from scumble.farm.paint import paint_by_tasks
@@ -110,11 +111,12 @@ def paint(
     if with_reports:
         for n, (edit, rows) in enumerate(checked, start=1):
             name = review_name(n, len(checked))
-            identity = review_identity(rows, done)
-            if ours[name] == identity and (folder / name).is_file():
-                continue
             try:
-                write_review(edit, rows, done, folder / name, tell)
+                sounds = () if edit.is_movie else sound_of(edit, rows, cut.library)
+                identity = review_identity(rows, done, sounds)
+                if ours[name] == identity and (folder / name).is_file():
+                    continue
+                write_review(edit, rows, done, folder / name, sounds, tell)
             except ScumbleError as error:
                 said.append(f"no review movie: {error}")
                 continue

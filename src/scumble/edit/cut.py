@@ -38,6 +38,8 @@ class Cut:
     checked: tuple[tuple[Edit, Sequence[Row]], ...]
     """Timelines with their events."""
     shots: tuple[Shot, ...]
+    library: Library
+    """Where its media were found, and sound is looked for."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -67,4 +69,4 @@ def read_cut(document: Path, wishes: Wishes, folder: Path) -> Cut:
             shots += mine
         checked.append((edit, rows))
     check_shots(shots)
-    return Cut(tuple(checked), tuple(shots))
+    return Cut(tuple(checked), tuple(shots), library)

@@ -37,6 +37,11 @@ class Edit:
     """Whether its timecode drops numbers."""
 
     @property
+    def is_movie(self) -> bool:
+        """Whether it is a finished movie, in which cuts were found."""
+        return self.path.suffix.lower() in MOVIES
+
+    @property
     def names_media_once(self) -> bool:
         """Whether all events of a media refer to one entry: XML."""
         return self.path.suffix.lower() in (".fcpxml", ".xml")
@@ -50,7 +55,7 @@ def read_edits(path: Path, rate: Fraction | None = None) -> list[Edit]:
     suffix = path.suffix.lower()
     if suffix in MOVIES:
         timeline, own = read_movie(path)
-        return [Edit(path, timeline, own)]
+        return [Edit(path, timeline, own, (), _says_drop(timeline))]
     if suffix not in SUFFIXES:
         raise BadInput(f"{path}: not a kind of edit that Scumble reads; give a movie, or one of {', '.join(SUFFIXES)}")
     if suffix == ".fcpxmld":  # a bundle

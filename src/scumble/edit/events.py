@@ -12,12 +12,15 @@ from typing import Any, NamedTuple
 import opentimelineio as otio
 
 from scumble.edit.clock import rate_of, seconds
+from scumble.edit.wipes import wipe_named
 
 NEAR = Fraction(1, 1000)  # of a frame: what numbers in floating point lose
 
 SAME = Fraction(1, 10**6)  # of a second
 
 REEL = re.compile(r"reel([ _]name)?", re.IGNORECASE)
+
+EFFECT = re.compile(r"effectid|name", re.IGNORECASE)  # what a document calls its transition
 
 Seconds = Fraction
 
@@ -74,6 +77,10 @@ class Event:
     """0 is a still frame, less than 0 runs backwards."""
     overlap: tuple[Fraction, Fraction] = (Fraction(0), Fraction(0))
     """Frames, at `rate`, that transitions show of it before and after."""
+    fades: tuple[Seconds, Seconds] = (Fraction(0), Fraction(0))
+    """How long the transitions last by which it comes and goes."""
+    wipe: int = 0
+    """By which it comes, of `scumble.edit.wipes`; 0 is a dissolve."""
     warps: tuple[float, ...] = ()
     """By how many frames a time warp shows other ones, for each that it lasts."""
     is_warped: bool = False
@@ -122,20 +129,32 @@ class Event:
         return MediaRange(first, last, before, after, reach if frames is None else min(reach, Fraction(frames - 1)))
 
 
-def events_of(timeline: otio.schema.Timeline, rate: Fraction) -> list[Event]:
-    """All clips of the video tracks, nested ones too, by track and place. `rate` is the timeline's."""
+def events_of(timeline: otio.schema.Timeline, rate: Fraction, sound: bool = False) -> list[Event]:
+    """All clips of the video tracks, nested ones too, by track and place; `sound` asks for those of the sound tracks.
+
+    `rate` is the timeline's.
+    """
     events = []
-    parts = [p for p in timeline.tracks if getattr(p, "kind", "") != otio.schema.TrackKind.Audio]
-    for n, track in enumerate(parts, start=1):
+    for n, track in enumerate((part for part in timeline.tracks if _is_sound(part) == sound), start=1):
         is_track = isinstance(track, otio.schema.Track)
         whole = seconds(track.duration()) if not is_track or len(track) else Fraction(0)
         left_out = "" if track.enabled else "disabled track"
-        place = Place(track.name or f"V{n}", "", Fraction(0), Fraction(1), rate, left_out)
+        place = Place(track.name or f"{'A' if sound else 'V'}{n}", "", Fraction(0), Fraction(1), rate, left_out, sound)
         start = seconds(track.source_range.start_time) if track.source_range and is_track else Fraction(0)
         events += list(_of_part(track, start, start + whole, place))
-    for number in timeline.metadata.get("scumble", {}).get("sound", ()):  # an EDL's
-        events.append(Event("A", number, "", Source(), (0, 0), Fraction(0), Fraction(0), rate, left_out="sound only"))
+    if not sound:  # an EDL's events of sound alone count as well
+        for number in timeline.metadata.get("scumble", {}).get("sound", ()):
+            none = Fraction(0)
+            events.append(Event("A", number, "", Source(), (0, 0), none, none, rate, left_out="sound only"))
     return events
+
+
+class Sides(NamedTuple):
+    """The transitions around a clip; see `Event`, here in seconds."""
+
+    overlap: tuple[Seconds, Seconds] = (Fraction(0), Fraction(0))
+    fades: tuple[Seconds, Seconds] = (Fraction(0), Fraction(0))
+    wipe: int = 0
 
 
 class Place(NamedTuple):
@@ -150,11 +169,17 @@ class Place(NamedTuple):
     rate: Fraction
     """The timeline's."""
     left_out: str
+    sound: bool
+    """Whether its sound is meant, not its pictures."""
 
     def record(self, since: Seconds, until: Seconds) -> tuple[int, int]:
         """Frames of the timeline between two times after the place's own beginning."""
         first, last = (round((self.at + time / self.scale) * self.rate) for time in (since, until))
         return first, max(last, first + 1)
+
+
+def _is_sound(part: Any) -> bool:
+    return bool(getattr(part, "kind", "") == otio.schema.TrackKind.Audio)
 
 
 def _of_track(track: Any, low: Seconds, high: Seconds, place: Place) -> Iterator[Event]:
@@ -169,14 +194,22 @@ def _of_track(track: Any, low: Seconds, high: Seconds, place: Place) -> Iterator
         if not isinstance(item, otio.schema.Gap):
             count += 1
             if until > since:
-                before = items[i - 1] if i else None
-                after = items[i + 1] if i + 1 < len(items) else None
-                overlap = (
-                    seconds(before.in_offset) if isinstance(before, otio.schema.Transition) else Fraction(0),
-                    seconds(after.out_offset) if isinstance(after, otio.schema.Transition) else Fraction(0),
-                )
-                yield from _of_item(item, since - at, until - since, since - low, count, overlap, place)
+                sides = _sides(items[i - 1] if i else None, items[i + 1] if i + 1 < len(items) else None)
+                yield from _of_item(item, since - at, until - since, since - low, count, sides, place)
         at += duration
+
+
+def _sides(before: Any, after: Any) -> Sides:
+    """The transitions of a clip, if its neighbours are any."""
+    overlap, fades, wipe = [Fraction(0), Fraction(0)], [Fraction(0), Fraction(0)], 0
+    if isinstance(before, otio.schema.Transition):
+        overlap[0] = seconds(before.in_offset)
+        fades[0] = overlap[0] + seconds(before.out_offset)
+        wipe = wipe_named(" ".join((before.transition_type, before.name, *words_at(before.metadata, EFFECT.fullmatch))))
+    if isinstance(after, otio.schema.Transition):
+        overlap[1] = seconds(after.out_offset)
+        fades[1] = seconds(after.in_offset) + overlap[1]
+    return Sides((overlap[0], overlap[1]), (fades[0], fades[1]), wipe)
 
 
 def _of_item(
@@ -185,7 +218,7 @@ def _of_item(
     lasts: Seconds,
     since: Seconds,
     count: int,
-    overlap: tuple[Seconds, Seconds],
+    sides: Sides,
     place: Place,
 ) -> Iterator[Event]:
     """Events of a clip or a nested composition, from `into` it on, for so long; `since` its composition's beginning."""
@@ -209,7 +242,9 @@ def _of_item(
             (lasts * exact).limit_denominator(10**6),
             rate,
             speed,
-            (overlap[0] * rate, overlap[1] * rate),
+            (sides.overlap[0] * rate, sides.overlap[1] * rate),
+            sides.fades,
+            sides.wipe,
             warps,
             is_warped,
             left_out or missing,
@@ -231,8 +266,7 @@ def _of_part(part: Any, low: Seconds, high: Seconds, place: Place) -> Iterator[E
     elif not isinstance(part, otio.schema.Gap):
         high = min(high, seconds(part.duration()))
         if high > low:
-            none = (Fraction(0), Fraction(0))
-            yield from _of_item(part, low, high - low, Fraction(0), 1, none, place)
+            yield from _of_item(part, low, high - low, Fraction(0), 1, Sides(), place)
 
 
 def _inside(
@@ -240,10 +274,10 @@ def _inside(
 ) -> Iterator[Event]:
     """Events of a nested composition from its time `low` on, for so long in the one around it."""
     scale = place.scale * (abs(speed) or 1)
-    inner = Place(place.track, f"{number}.", place.at + since / place.scale, scale, place.rate, left_out)
+    inner = Place(place.track, f"{number}.", place.at + since / place.scale, scale, place.rate, left_out, place.sound)
     parts = [item] if isinstance(item, otio.schema.Track) else list(item)
     for n, part in enumerate(parts, start=1):
-        if isinstance(part, otio.schema.Track) and part.kind == otio.schema.TrackKind.Audio:
+        if isinstance(part, otio.schema.Track) and _is_sound(part) != place.sound:
             continue
         prefix = inner.prefix if len(parts) == 1 else f"{inner.prefix}{n}."
         high = low + lasts * (abs(speed) or 1)

@@ -299,6 +299,8 @@ def _clip(element: Element, start: Seconds, lasts: Seconds, rate: Fraction) -> o
         source_range=otio.opentime.TimeRange(rational(start * rate, rate), rational(lasts * rate, rate)),
         metadata={"scumble": {"keywords": [k.get("value", "") for k in element.findall("keyword")]}},
     )
+    if element.get("srcEnable") == "video":
+        clip.metadata["scumble"]["silent"] = True
     for marker in (*element.findall("marker"), *element.findall("chapter-marker")):
         at = otio.opentime.TimeRange(rational(time_of(marker.get("start")) * rate, rate), rational(1, rate))
         clip.markers.append(otio.schema.Marker(marker.get("value", ""), at))

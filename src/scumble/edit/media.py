@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from itertools import takewhile
+from itertools import chain, takewhile
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from urllib.parse import unquote, urlsplit
 
@@ -18,13 +18,16 @@ from scumble.edit.events import NEAR, Event, MediaRange
 from scumble.media.open import open_plate
 from scumble.media.pattern import parse_pattern
 from scumble.media.plate import MOVIES, STILLS
-from scumble.media.timecode import frames_of
+from scumble.media.timecode import frames_of, later
+from scumble.media.tracks import holds_sound
 
 HOUR = 3600
 
 TOO_MANY = 200_000  # files under the folders of media; more is a disk, not a show
 
 FOOTAGE = MOVIES | STILLS
+
+SOUNDS = {".wav", ".bwf", ".rf64", ".w64", ".aif", ".aiff", ".caf", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".opus"}
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Media:
     timecode: int | None
     """Of its first frame, in frames."""
     is_still: bool
+    has_sound: bool
 
     @property
     def is_sequence(self) -> bool:
@@ -59,6 +63,8 @@ class Found:
     """Why there is none, with a remedy."""
     note: str = ""
     """For the user: what was assumed."""
+    timecode: str = ""
+    """Of the first frame of a movie that says none, as the document counts it."""
 
     @property
     def frames(self) -> tuple[int, int]:
@@ -102,10 +108,26 @@ class Library:
         wanted = _last(source.url) or source.reel or event.name or "(no name)"
         return Found(offline=f"{wanted} is not there; give its folder by --media, or --map OLD=NEW for its path")
 
+    def find_sound(self, event: Event) -> tuple[Path, Fraction] | None:
+        """The file that an event's sound comes from, and the second in it at which the event begins."""
+        named = (path for name in event.source.names for path in self._sounds.get(_last(name).casefold(), ()))
+        for path in chain(self._candidates(event), named):
+            if path.suffix.lower() not in FOOTAGE:
+                if holds_sound(path):
+                    begins = event.begins - (event.source.start or 0)
+                    return path, begins if begins >= 0 else event.begins
+                continue
+            media = self._open(path)
+            if isinstance(media, Media) and media.has_sound and media.rate:
+                found = fitted(event, media, 0)
+                if found.seen is not None and not found.offline:
+                    return path, found.seen.first / media.rate
+        return None
+
     def _candidates(self, event: Event) -> Iterator[Path]:
         """Paths that may be an event's media, the likeliest first."""
         source, seen = event.source, set()
-        for path in (*self._by_path(source.url), *self._by_name(event)):
+        for path in chain(self._by_path(source.url), self._by_name(event)):
             if path not in seen:
                 seen.add(path)
                 yield path
@@ -160,22 +182,34 @@ class Library:
     @cached_property
     def _all(self) -> list[Path]:
         found: dict[Path, None] = {}
+        for path in self._below(FOOTAGE):
+            found[sequence_of(path) or path] = None
+            if path.suffix.lower() in STILLS:
+                found[path] = None
+        return list(found)
+
+    @cached_property
+    def _sounds(self) -> dict[str, list[Path]]:
+        """Sound files by their names."""
+        names: dict[str, list[Path]] = {}
+        for path in self._below(SOUNDS):
+            names.setdefault(path.name.casefold(), []).append(path)
+        return names
+
+    def _below(self, kinds: Collection[str]) -> Iterator[Path]:
+        """Files of some suffixes under the folders. Raises BadInput."""
         count = 0
         for folder in self.folders:
             for place, folders, files in os.walk(folder, followlinks=True):
                 below = (name for name in folders if not name.startswith("."))
                 folders[:] = sorted(name for name in below if (Path(place) / name).resolve() != self.without)
                 for name in sorted(files):
-                    if name.startswith(".") or Path(name).suffix.lower() not in FOOTAGE:
+                    if name.startswith(".") or Path(name).suffix.lower() not in kinds:
                         continue
                     count += 1
                     if count > TOO_MANY:
                         raise BadInput(f"--media {folder}: more than {TOO_MANY} files; name the folder of the show")
-                    path = Path(place) / name
-                    found[sequence_of(path) or path] = None
-                    if Path(name).suffix.lower() in STILLS:
-                        found[path] = None
-        return list(found)
+                    yield Path(place) / name
 
     def _open(self, path: Path) -> Media | str:
         """The media at a path; a sentence where it cannot be read, and where it is not there nothing."""
@@ -197,15 +231,15 @@ def _opened(path: Path) -> Media | str:
     said = plate.metadata(plate.numbers[0])
     rate = plate.frame_rate
     timecode = frames_of(said.timecode, rate) if said.timecode and rate else None
-    return Media(path, plate.numbers, rate, timecode, plate.kind == "still")
+    return Media(path, plate.numbers, rate, timecode, plate.kind == "still", plate.has_sound)
 
 
 def fitted(event: Event, media: Media, handles: int) -> Found:
     """The frames of a media that an event needs, where it has them."""
     if media.is_still:
         return Found(media, MediaRange(Fraction(0), Fraction(0)))
-    source, note, whole = event.source, "", media.rate
-    if source.start is not None:  # the document's own count from the first frame on
+    source, note, start, whole = event.source, "", event.source.start, media.rate
+    if start is not None:  # the document's own count from the first frame on
         wanted = event
     elif source.is_sequence and source.first:
         wanted = replace(event, source=replace(source, start=Fraction(0)))
@@ -213,8 +247,9 @@ def fitted(event: Event, media: Media, handles: int) -> Found:
         # timecode counts frames: 23.976 and 24 count alike
         counted = event.begins * event.rate / round(event.rate)
         rate = media.rate or event.rate
-        start = Fraction(media.timecode, round(rate)) if media.timecode is not None else None
-        if start is None:
+        if media.timecode is not None:
+            start = Fraction(media.timecode, round(rate))
+        else:
             start = Fraction(0)
             if counted * round(rate) > media.frames - 1:
                 start = Fraction(int(counted) // HOUR * HOUR)
@@ -232,7 +267,14 @@ def fitted(event: Event, media: Media, handles: int) -> Found:
         short = last - media.frames + 1
         note = note or f"{media.path.name} ends {short} frame{'s' * (short > 1)} early"
         seen = seen._replace(last=Fraction(media.frames - 1), after=0)
-    return Found(media, seen, note=note)
+    return Found(media, seen, note=note, timecode=_timecode(media, start, whole))
+
+
+def _timecode(media: Media, start: Fraction | None, rate: Fraction | None) -> str:
+    """Of a movie that has none, so that its painting is found by it: programs ask for it before they count frames."""
+    if media.timecode is not None or media.is_sequence or media.rate is None or start is None or rate is None:
+        return ""
+    return later("00:00:00:00", round(start * rate), media.rate) or ""
 
 
 def sequence_of(path: Path) -> Path | None:

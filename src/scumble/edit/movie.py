@@ -9,7 +9,6 @@ import opentimelineio as otio
 
 from scumble.edit.clock import rational
 from scumble.media.open import open_plate
-from scumble.media.plate import Plate
 from scumble.media.timecode import frames_of, later
 from scumble.shot.cuts import shots_of
 
@@ -23,10 +22,12 @@ def read_movie(path: Path) -> tuple[otio.schema.Timeline, Fraction]:
     """
     plate = open_plate(path)
     rate = plate.frame_rate or Fraction(24)
-    first = _timecode(plate, rate)
+    said = plate.metadata(plate.numbers[0]).timecode or ""
+    first = frames_of(said, rate) or 0
     count = len(plate.numbers)
     whole = otio.opentime.TimeRange(rational(first, rate), rational(count, rate))
     timeline = otio.schema.Timeline(path.stem, global_start_time=rational(first, rate))
+    timeline.metadata["scumble"] = {"tcFormat": "DF" if ";" in said else "NDF"}
     video = otio.schema.Track("V1", kind=otio.schema.TrackKind.Video)
     cuts = [shot.first - plate.numbers[0] + (shot.dissolve + 1) // 2 for shot in shots_of(plate)]
     for n, (begin, end) in enumerate(zip(cuts, [*cuts[1:], count], strict=True), start=1):
@@ -49,17 +50,13 @@ def edl_of(timeline: otio.schema.Timeline, rate: Fraction) -> str:
     """Cuts of a timeline's first track as an EDL, with the files that its clips show."""
     start = timeline.global_start_time
     at = 0 if start is None else round(start.value)
-    lines = [f"TITLE: {timeline.name}", "FCM: NON-DROP FRAME", ""]
+    drops = timeline.metadata.get("scumble", {}).get("tcFormat") == "DF"
+    zero = "00:00:00;00" if drops else "00:00:00:00"
+    lines = [f"TITLE: {timeline.name}", f"FCM: {'DROP FRAME' if drops else 'NON-DROP FRAME'}", ""]
     for n, clip in enumerate(timeline.video_tracks()[0].find_clips(), start=1):
         count, source = round(clip.source_range.duration.value), round(clip.source_range.start_time.value)
-        codes = " ".join(str(later("00:00:00:00", f, rate)) for f in (source, source + count, at, at + count))
+        codes = " ".join(str(later(zero, f, rate)) for f in (source, source + count, at, at + count))
         name = getattr(clip.media_reference, "target_url", "") or clip.name
         lines += [f"{n:03d}  AX       V     C        {codes}", f"* FROM CLIP NAME: {Path(name).name}"]
         at += count
     return "\n".join(lines) + "\n"
-
-
-def _timecode(plate: Plate, rate: Fraction) -> int:
-    """Of the first frame; 0 without one, and for one that drops numbers: the EDL counts all."""
-    said = plate.metadata(plate.numbers[0]).timecode
-    return (frames_of(said, rate) if said and ";" not in said else None) or 0

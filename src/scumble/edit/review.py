@@ -1,10 +1,12 @@
-"""The painted cut as one movie for a review: names and timecode burnt in, dissolves mixed, retimes played."""
+"""The painted cut as one movie for a review: names and timecode burnt in, with its transitions, retimes and sound."""
 
 from __future__ import annotations
 
 import hashlib
 import math
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import groupby
@@ -19,9 +21,11 @@ from scumble.core.progress import Progress, ignore
 from scumble.edit.documents import Edit
 from scumble.edit.events import NEAR
 from scumble.edit.shots import Shot
+from scumble.edit.sound import Piece, mix
 from scumble.edit.table import Row, timecode
+from scumble.edit.wipes import share_of_next
 from scumble.media.open import open_plate, open_writer
-from scumble.media.plate import MOVIES, Plate, WriterSettings
+from scumble.media.plate import Plate, Tracks, WriterSettings
 from scumble.media.tracks import tracks_of
 from scumble.rendering.review import burnt_in, reduced
 
@@ -81,11 +85,16 @@ class Strip:
 
 
 def write_review(
-    edit: Edit, rows: Sequence[Row], shots: Sequence[Shot], path: Path, tell: Callable[[Progress], None] = ignore
+    edit: Edit,
+    rows: Sequence[Row],
+    shots: Sequence[Shot],
+    path: Path,
+    sounds: Sequence[Piece] = (),
+    tell: Callable[[Progress], None] = ignore,
 ) -> Path | None:
-    """The timeline as a movie; None where nothing of it is there. The sound of a movie's edit goes along.
+    """The timeline as a movie; None where nothing of it is there. Raises ScumbleError.
 
-    Raises ScumbleError.
+    `sounds` are mixed; where the edit is a movie, its own tracks go along as they are.
     """
     tracks = _strips(rows, shots)
     strips = [strip for track in tracks for strip in track]
@@ -95,37 +104,43 @@ def write_review(
     width, height = strips[0].plate.size
     scale = min(1.0, WIDEST / width)
     size = (max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2))
-    is_movie = edit.path.suffix.lower() in MOVIES
-    settings = WriterSettings(
-        frame_rate=edit.rate,
-        size=size,
-        out_space=DISPLAY,
-        tracks_from=edit.path if is_movie else None,
-        tracks=replace(tracks_of(edit.path, path), refused="") if is_movie else WriterSettings().tracks,
-        metadata=Metadata(timecode=timecode(edit, 0)),
-    )
-    writer = open_writer(path, settings)
-    try:
-        for frame in range(length):
-            pixels, said = _composed(tracks, frame, size)
-            words = (said[0], timecode(edit, frame), said[1])
-            writer.write(burnt_in(Frame(frame + 1, pixels, DISPLAY), words))
-            tell(Progress("review", frame + 1, length))
-        writer.close()
-    except BaseException:
-        writer.abort()
-        raise
+    with ExitStack() as stack:
+        sound = edit.path if edit.is_movie else None
+        if sounds:
+            sound = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "sound.mp4"
+            mix(sounds, length / edit.rate, sound)
+        settings = WriterSettings(
+            frame_rate=edit.rate,
+            size=size,
+            out_space=DISPLAY,
+            tracks_from=sound,
+            tracks=Tracks() if sound is None else replace(tracks_of(sound, path), refused=""),
+            metadata=Metadata(timecode=timecode(edit, 0)),
+        )
+        writer = open_writer(path, settings)
+        try:
+            for frame in range(length):
+                pixels, said = _composed(tracks, frame, size)
+                words = (said[0], timecode(edit, frame), said[1])
+                writer.write(burnt_in(Frame(frame + 1, pixels, DISPLAY), words))
+                tell(Progress("review", frame + 1, length))
+            writer.close()
+        except BaseException:
+            writer.abort()
+            raise
     return path
 
 
-def review_identity(rows: Sequence[Row], shots: Sequence[Shot]) -> str:
-    """Changes with what the review shows: events, their paintings, and the plates where there are none."""
+def review_identity(rows: Sequence[Row], shots: Sequence[Shot], sounds: Sequence[Piece] = ()) -> str:
+    """Changes with what the review shows: events, their paintings, the plates where there are none, and the sound."""
     painted = {id(row): shot.identity for shot in shots for row in shot.rows}
-    facts = []
+    facts: list[object] = list(sounds)
     for row in rows:
         event, media = row.event, row.found.media
         plate = "" if media is None or id(row) in painted else str(media.path)
-        facts.append([event.id, event.name, event.record, event.speed, event.overlap, painted.get(id(row)), plate])
+        facts.append(
+            [event.id, event.name, event.record, event.speed, event.overlap, event.wipe, painted.get(id(row)), plate]
+        )
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
 
@@ -161,8 +176,9 @@ def _composed(tracks: Sequence[Sequence[Strip]], frame: int, size: tuple[int, in
         for comes in seen[1:]:
             begins = comes.span[0]
             lasts = max(1, seen[0].span[1] - begins)
-            share = np.float32(min(1.0, (frame - begins + 1) / (lasts + 1)))
-            pixels = pixels + share * (comes.at(frame, size) - pixels)
+            share = min(1.0, (frame - begins + 1) / (lasts + 1))
+            seen_of_next = share_of_next(comes.row.event.wipe, share, size)
+            pixels = pixels + seen_of_next * (comes.at(frame, size) - pixels)
         names = " > ".join(strip.row.event.name or strip.row.event.id for strip in seen)
         return pixels, (names, seen[-1].said)
     return np.zeros((size[1], size[0], 3), np.float32), ("", "")

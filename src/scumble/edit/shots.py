@@ -170,6 +170,9 @@ def shots_of(
         row, assigned = given, assignment.of(given.event)
         if given.state != "skipped" and assigned.skip:
             row = replace(given, state="skipped", reason=assigned.skip)
+        if row.found.timecode:
+            own = {"timecode": row.found.timecode, **dict(assigned.options)}
+            assigned = replace(assigned, options=tuple(sorted(own.items())))
         states.append(row)
         if row.state == "painted" and row.found.media is not None:
             key = (row.found.media.path, assigned) if edit.names_media_once else len(states)

@@ -20,6 +20,8 @@ STATE = "watch.json"
 
 PAUSE = 2.0  # seconds between two looks at the folder
 
+AGAIN = 600.0  # seconds after which what failed is tried again: a farm or a share that was away may be back
+
 Stamp = tuple[int, int]  # size and time of a file
 
 
@@ -32,7 +34,8 @@ class Watch:
         self.seen: dict[str, tuple[Stamp, float]] = {}
         """Stamps, and since when they have been so."""
         self.done = self._load()
-        self.failed: dict[str, Stamp] = {}
+        self.failed: dict[str, tuple[Stamp, float, str]] = {}
+        """Stamps, when they failed and why."""
 
     def look(self, now: float, say: Callable[[str], None]) -> int:
         """One look at the folder: paints what is whole and not done. Gives how many were painted or tried."""
@@ -43,16 +46,19 @@ class Watch:
                 continue
             if self.seen.get(name, (None, 0.0))[0] != stamp:
                 self.seen[name] = (stamp, now)
-            known = self.done.get(name) == [*stamp] or self.failed.get(name) == stamp
-            if known or now - self.seen[name][1] < self.still:
+            failed, when, why = self.failed.get(name, (None, 0.0, ""))
+            waits = failed == stamp and now - when < AGAIN
+            if self.done.get(name) == [*stamp] or waits or now - self.seen[name][1] < self.still:
                 continue
+            began = time.monotonic()
             reason = _not_whole(path)
             if reason is None:
                 tried += 1
                 reason = self._paint(path)
             if reason is not None:
-                self.failed[name] = stamp
-                say(f"{name}: {reason}; it is tried again when it changes")
+                self.failed[name] = (stamp, now + time.monotonic() - began, reason)
+                if (failed, why) != (stamp, reason):
+                    say(f"{name}: {reason}; it is tried again when it changes, and every {AGAIN / 60:.0f} minutes")
                 continue
             self.done[name] = [*stamp]
             self._keep()

@@ -10,9 +10,9 @@ import os
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from scumble.core.errors import ScumbleError
 from scumble.core.files import digest
@@ -44,9 +44,10 @@ class Task:
     order: int = 0
     """Lower ones go first."""
 
-    def as_json(self) -> dict[str, Any]:
-        """Plain values, and the command as a line for a shell."""
-        return {**asdict(self), "line": shlex.join(self.command)}
+    @property
+    def line(self) -> str:
+        """The command as a line for a shell."""
+        return shlex.join(self.command)
 
 
 @dataclass(frozen=True)
@@ -228,7 +229,7 @@ def _with_look(request: Request, job: Job) -> tuple[str, ...]:
 OF_MOVIES = {"codec", "out-space", "frame-rate"}
 
 # what the movie needs to know again
-ENCODING = {*OF_MOVIES, "first-frame", "missing", "layer", "view", "in-space", "ocio", "quality"}
+ENCODING = {*OF_MOVIES, "first-frame", "timecode", "missing", "layer", "view", "in-space", "ocio", "quality"}
 
 
 def _as_frames(options: Sequence[str], job: Job) -> tuple[str, ...]:

@@ -107,6 +107,10 @@ class MoviePlate(Plate):
         self.is_variable, self.frame_rate = times.is_variable, times.rate
         if self._timecode and later(self._timecode, 0, times.rate) is None:
             self.lost_timecode, self._timecode = self._timecode, None
+        if options.timecode and later(options.timecode, 0, times.rate) is None:
+            rate = f"{float(times.rate):.5g}"
+            raise BadPlate(f"{path}: {options.timecode} is no timecode at {rate} frames/s; give HH:MM:SS:FF")
+        self._timecode = self._timecode or options.timecode or None
         self.colour_space, self.colour_origin = _space(self.tags, options)
         self.numbers = tuple(range(first_frame, first_frame + len(times.stamps)))
 

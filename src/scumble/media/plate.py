@@ -362,3 +362,5 @@ class PlateOptions:
     """Where colour spaces are looked up."""
     view: str = ""
     """Eye of a stereo EXR; all of them, or the default one where only one can be held."""
+    timecode: str = ""
+    """Of a movie's first frame, where the movie says none."""

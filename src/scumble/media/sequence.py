@@ -21,6 +21,8 @@ from scumble.media.timecode import later
 
 def open_stills(path: Path, first_frame: int | None = None, options: PlateOptions = PlateOptions()) -> StillsPlate:
     """A pattern, a folder with one sequence, or a single picture. Raises BadPlate."""
+    if options.timecode:
+        raise BadPlate(f"{path}: --timecode is for movies, pictures have their numbers; leave it out")
     pattern = parse_pattern(path)
     if path.is_dir():
         pattern = folder_pattern(path, STILLS)

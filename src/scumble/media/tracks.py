@@ -12,8 +12,10 @@ import av
 from av.error import FFmpegError
 
 from scumble.media.codecs import CONTAINERS
-from scumble.media.movie_reader import open_container
+from scumble.media.movie_reader import DEMUXERS, open_container
 from scumble.media.plate import Tracks
+
+SOUND_DEMUXERS = "wav,w64,aiff,caf,mp3,aac,flac"  # beside those of movies
 
 PRIMING = Fraction(1, 5)  # seconds; AAC's 1024 to 2112 samples are less
 FALL = Fraction(1, 2)  # seconds; stamps that fall further are a splice, not jitter
@@ -65,6 +67,21 @@ def takers_of(stream: Any) -> list[str]:
                 trial.start_encoding()
             muxers.add(muxer)
     return [suffix for suffix, container in CONTAINERS.items() if container.muxer in muxers]
+
+
+def open_sound(path: Path) -> Any:
+    """Open a movie or a sound file for its sound. Raises FFmpegError, OSError for what is neither."""
+    options = {"format_whitelist": f"{DEMUXERS},{SOUND_DEMUXERS}", "protocol_whitelist": "file"}
+    return av.open(f"file:{path}", metadata_errors="replace", container_options=options)
+
+
+def holds_sound(path: Path) -> bool:
+    """Whether a file has a sound track that can be decoded."""
+    try:
+        with open_sound(path) as container:
+            return any(stream.codec_context is not None for stream in container.streams.audio[:1])
+    except (FFmpegError, OSError):
+        return False
 
 
 class TrackCopier:

@@ -95,6 +95,10 @@ class RenderSettings:
         None, "Number of the plate's first frame. Movies start at 1 by default.", panel=PLATE,
         recipe="the painted frames that a look carries, by their numbers", api="paint",
     )  # fmt: skip
+    timecode: str = option(
+        "", "Timecode of a movie's first frame, where the movie says none.", panel=PLATE, metavar="HH:MM:SS:FF",
+        recipe="the timecode in headers and burn-ins",
+    )  # fmt: skip
     frame_rate: Fraction | None = option(
         None, "Frames per second of a movie, as in 24 or 24000/1001. A movie keeps its own by default; a sequence gets 24.",
         panel=PLATE, metavar="RATE", text=str, read=_rate, api="render", web=str,
@@ -257,7 +261,7 @@ class RenderSettings:
         colours = Colours(self.ocio)
         if self.ocio is not None:
             colours.check()
-        return PlateOptions(self.layer, self.in_space, colours, self.view)
+        return PlateOptions(self.layer, self.in_space, colours, self.view, self.timecode)
 
     @property
     def colouring(self) -> Colouring:

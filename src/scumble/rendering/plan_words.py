@@ -80,7 +80,7 @@ def _notes_of_plan(plan: Plan) -> list[str]:
     if plate.other_pictures:
         pictures = "1 more picture" if plate.other_pictures == 1 else f"{plate.other_pictures} more pictures"
         said.append(f"the plate's file has {pictures}, of another size: only the first is painted")
-    if plate.lost_timecode:
+    if plate.lost_timecode and not settings.timecode:
         said.append(f"the plate's timecode {plate.lost_timecode[:40]!r} is none: the output has no timecode")
     if not plate.is_rgb and plate.tags.matrix in NEAREST:
         matrix = NEAREST[plate.tags.matrix][1]

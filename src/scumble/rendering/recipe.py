@@ -64,6 +64,8 @@ def stamp_of(plan: Plan, output: Output, schedule: Schedule, number: int) -> str
         "matte_files": [digest(f) for matte in plan.mattes for n in sources for f in matte.files_of(n)],
         "place": number - plan.plate.numbers[0] if plan.plate.is_movie else 0,
     }
+    if settings.timecode:
+        facts["timecode"] = settings.timecode
     if output.eyes:
         facts["views"] = [eye.options.view for eye in output.eyes]
     render = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:HASH]
