@@ -17,7 +17,7 @@ from scumble.network.shape import Architecture
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 SMALL = Architecture("unet", widths=(8, 12, 16), blocks=(0, 1, 2))
-PAINTER = Architecture("painter", (8, 8, 32, 32), (0, 0, 1, 1))  # wide enough for look kernels
+PAINTER = Architecture("painter", (8, 8, 32, 32), (0, 0, 1, 1), 2, 2)  # wide enough for look kernels
 
 
 def picture(height: int, width: int, seed: int = 0) -> NDArray[np.float32]:

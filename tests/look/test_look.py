@@ -34,7 +34,7 @@ from scumble.network.shape import MOMENTS, Architecture
 
 @given(seed=st.integers(0, 1000), form=st.sampled_from(["unet", "resnet", "painter"]), blocks=st.integers(0, 3))
 def test_a_look_file_round_trips(tmp_path_factory: pytest.TempPathFactory, seed: int, form: str, blocks: int) -> None:
-    architecture = Architecture(form, (8, 9, 10, 11), (0, 0, blocks, 1))  # type: ignore[arg-type]
+    architecture = Architecture(form, (8, 9, 10, 11), (0, 0, blocks, 1), blocks, 2 * blocks)  # type: ignore[arg-type]
     look = random_look(seed, architecture)
     moments = np.random.default_rng(seed).normal(size=MOMENTS).astype(np.float32)
     look = replace(look, moments=moments, reference=random_statistics(look, seed), facts={**look.facts, "note": "é"})
@@ -56,7 +56,13 @@ def test_a_look_is_safetensors_with_json_facts(tmp_path: Path) -> None:
     with safe_open(tmp_path / "a.look", framework="np") as f:
         facts = json.loads(f.metadata()["facts"])
     assert facts["schema"] == 7
-    assert facts["architecture"] == {"form": SMALL.form, "widths": list(SMALL.widths), "blocks": list(SMALL.blocks)}
+    assert facts["architecture"] == {
+        "form": SMALL.form,
+        "widths": list(SMALL.widths),
+        "blocks": list(SMALL.blocks),
+        "simplified": 0,
+        "dabbed": 0,
+    }
 
 
 def test_hash_names_the_content(tmp_path: Path) -> None:
@@ -81,6 +87,8 @@ def broken(tmp_path: Path, change: str) -> Path:
         facts["kind"] = "universal"
     elif change == "do not describe a network":
         facts["architecture"]["widths"] = [float("inf")] * 4
+    elif change == "is no network":
+        facts["architecture"]["dabbed"] = -1
     elif change == "half characters":
         facts["sources"] = [{"picture": "a\ud800"}]
     elif change == "too deep":
@@ -105,6 +113,7 @@ def broken(tmp_path: Path, change: str) -> Path:
         ("not finite", "not finite"),
         ("not a look", "not a look"),
         ("do not describe a network", "do not describe a network"),
+        ("is no network", "patches of 0 and -1 pixels is no network of ours"),
         ("half characters", "halves of characters"),
         ("too deep", "too deep"),
         ("colours that no picture has", "palette has colours that no picture has"),

@@ -16,7 +16,7 @@ from scumble.look.bake import bake
 from scumble.network import tiling
 from scumble.network.engine import ENGINES, open_engine
 from scumble.network.openvino_engine import OpenVinoEngine
-from scumble.network.shape import Architecture
+from scumble.network.shape import SIZES, Architecture
 
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
 ARCHITECTURES = st.sampled_from([SMALL, replace(SMALL, form="resnet"), PAINTER])
@@ -114,9 +114,16 @@ def test_pooled_statistics_weigh_the_views() -> None:
     np.testing.assert_allclose(variance["stem"], spread, rtol=1e-3)
 
 
-@pytest.mark.parametrize("precision", ["f32", "fast"])
+# in fast precision the sizes that there are: with AMX, widths that are no multiple of 8, as SMALL has, take another
+# kernel in windows of another width
 @pytest.mark.parametrize("pixels", [1, pytest.param(20_000, marks=pytest.mark.full), 40_000])
-@pytest.mark.parametrize("architecture", [SMALL, PAINTER], ids=["unet", "painter"])
+@pytest.mark.parametrize(
+    ("precision", "architecture"),
+    [
+        *(pytest.param("f32", a, id=f"{n}-f32") for n, a in (("unet", SMALL), ("painter", PAINTER))),
+        *(pytest.param("fast", a, id=f"{f}-{n}-fast") for f, sizes in SIZES.items() for n, a in sizes.items()),
+    ],
+)
 def test_windows_equal_the_frame_to_the_bit(precision: str, pixels: int, architecture: Architecture) -> None:
     look = random_look(3, architecture)
     baked = bake(look, random_statistics(look, 3))
@@ -189,3 +196,15 @@ def test_the_painter_takes_no_more_detail_away_than_there_is() -> None:
     assert painted.min() > 0.4 - 1e-4
     assert painted.max() < 0.7 + 1e-4
     assert np.abs(painted - edge).max() > 0.01
+
+
+@needs_torch
+def test_torch_takes_the_threads_that_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    monkeypatch.setenv("SCUMBLE_THREADS", "1")
+    open_engine("torch")
+    assert torch.get_num_threads() == 1
+    torch.set_num_threads(before)

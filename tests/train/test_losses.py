@@ -9,6 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from scumble.core.colour import LUMA  # noqa: E402
 from scumble.network.shape import SEEN  # noqa: E402
 from scumble.train.nn import losses  # noqa: E402
 
@@ -50,6 +51,62 @@ def test_style_is_the_weighted_sum_of_gram_differences_over_c_squared() -> None:
             expected += weight * ((f @ f.T / f.size - g_s) ** 2).sum() / len(g_s) ** 2 / 2
     found = losses.style(of, {k: losses.gram(v) for k, v in style.items()}, weights)
     assert float(found) == pytest.approx(expected, rel=1e-12)
+
+
+def test_nearest_is_the_cosine_distance_to_the_most_similar_place() -> None:
+    own, there = draw(2, 5, 3, 4, seed=3), draw(2, 5, 2, 6, seed=4)
+    total = 0.0
+    for n in range(2):
+        a, b = (x[n].reshape(5, -1).numpy().T - there[n].reshape(5, -1).numpy().mean(1) for x in (own, there))
+        for place in a:
+            similar = [place @ other / np.linalg.norm(place) / np.linalg.norm(other) for other in b]
+            total += (1 - max(similar)) / (2 * 12)
+    assert float(losses.nearest(own, there)) == pytest.approx(total, rel=1e-9)
+    assert float(losses.nearest(there, there)) == pytest.approx(0, abs=1e-12)
+
+
+def edge(side: int = 64) -> torch.Tensor:
+    """Dark on the left, bright on the right."""
+    picture = torch.full((1, 3, side, side), 0.2, dtype=torch.float64)
+    picture[..., side // 2 :] = 0.7
+    return picture
+
+
+def test_halo_is_the_square_beyond_the_range_beside_an_edge() -> None:
+    """By its formula: cells of two pixels, the plate's range within four cells, a strong edge counts in full."""
+    plate, painting = edge(), edge() + 0.1 * draw(1, 3, 64, 64, seed=5)
+    own, there = (x.numpy()[0].reshape(3, 32, 2, 32, 2).mean(axis=(2, 4)) for x in (painting, plate))
+    luma = np.tensordot(np.array(LUMA), there, 1)
+    total = 0.0
+    for y in range(32):
+        for x in range(32):
+            around = np.s_[max(0, y - 4) : y + 5, max(0, x - 4) : x + 5]
+            strong = min(1.0, max(0.0, (luma[around].max() - luma[around].min()) / 0.25 - 1))
+            for channel in range(3):
+                seen = there[channel][around]
+                bright = max(0.0, own[channel, y, x] - seen.max() - 0.02)
+                dark = max(0.0, seen.min() - 0.02 - own[channel, y, x])
+                total += strong * (bright**2 + 0.3 * dark**2) / 3
+    assert total > 0
+    assert float(losses.halo(painting, plate)) == pytest.approx(total / 32**2, rel=1e-9)
+
+
+def test_halo_leaves_strokes_alone_and_sees_coloured_rims() -> None:
+    plate = edge()
+    strokes, coloured, rim, outline = plate.clone(), plate.clone(), plate.clone(), plate.clone()
+    strokes[..., :20] += 0.4  # far from the edge
+    strokes[..., 34:38] -= 0.3  # beside it, between dark and bright
+    coloured[:, 0, :, 34:38] += 0.1  # as light as before
+    coloured[:, 1, :, 34:38] -= 0.1 * LUMA[0] / LUMA[1]
+    rim[..., 32:36] += 0.15
+    outline[..., 28:32] -= 0.15
+    found = [float(losses.halo(picture, plate)) for picture in (plate, strokes, coloured, rim, outline)]
+    assert found[:2] == [0, 0]
+    assert found[2] > 0
+    assert found[4] == pytest.approx(0.3 * found[3])
+    assert found[3] > 0
+    soft = plate * 0.4 + 0.3  # a weak edge may have a rim
+    assert float(losses.halo(soft + (rim - plate), soft)) == 0
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean"])

@@ -142,8 +142,8 @@ def test_frozen_statistics_make_a_fixed_function_of_pixels() -> None:
 
 @pytest.mark.parametrize(
     "architecture",
-    [*FORMS, SIZES["painter"]["tiny"], SIZES["textbook"]["draft"]],
-    ids=["unet", "resnet", "painter", "tiny", "draft"],
+    [*FORMS, SIZES["painter"]["tiny"], SIZES["textbook"]["draft"], replace(PAINTER, simplified=16, dabbed=16)],
+    ids=["unet", "resnet", "painter", "tiny", "draft", "broad dabs"],
 )
 def test_receptive_field_is_not_understated(architecture: Architecture) -> None:
     """A pixel's gradient with respect to the input vanishes outside the stated receptive field."""

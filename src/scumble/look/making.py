@@ -20,7 +20,7 @@ from scumble.media.displayed import read_displayed
 from scumble.network.openvino_engine import OpenVinoEngine
 from scumble.network.palette import Palette
 from scumble.network.universal import Universal, blend
-from scumble.network.weights_file import architecture_of, check_weights, read_arrays
+from scumble.network.weights_file import Array, architecture_of, check_weights, read_arrays
 
 STYLE_SIDE = 416  # short side in pixels at which the moments of a style picture are taken, about as in training
 
@@ -40,11 +40,17 @@ def look_of_pixels(
     universal: Universal | None = None,
 ) -> Look:
     """`make_look` of pictures as `as_style` gives them; `sources` are the facts of where they come from."""
-    universal = universal or load_universal()
     engine = OpenVinoEngine()
     share = [w / sum(weights) for w in weights]
     moments = blend([engine.moments(vgg_slice(), pixels) for pixels in pictures], share)
     palettes = [Palette.measure(pixels) for pixels in pictures]
+    return look_of_moments(moments, Palette.blend(palettes, share), name, sources, universal or load_universal())
+
+
+def look_of_moments(
+    moments: Array, palette: Palette, name: str, sources: Sequence[Mapping[str, Any]], universal: Universal
+) -> Look:
+    """The look of a style with these moments (`network.MOMENTS`,) and colours."""
     facts: dict[str, Any] = {
         "name": name,
         "ancestor": universal.hash,
@@ -54,7 +60,6 @@ def look_of_pixels(
     }
     if "descends_from" in universal.facts:
         facts["descends_from"] = universal.facts["descends_from"]
-    palette = Palette.blend(palettes, share)
     look = Look(universal.architecture, universal.collapse(moments), palette, None, moments, facts)
     return with_reference(look, reference_statistics(look))
 

@@ -17,7 +17,17 @@ from scumble.core.threads import threads
 from scumble.network.baked import BakedLook, NetworkWeights
 from scumble.network.engine import Painter, Precision
 from scumble.network.run import run, vgg
-from scumble.network.shape import CENTRE, CONTRAST, EPSILON, MOMENT_EPSILON, SEEN, VGG_LAYERS, VGG_MEAN, Node
+from scumble.network.shape import (
+    CENTRE,
+    CONTRAST,
+    EPSILON,
+    MOMENT_EPSILON,
+    SEEN,
+    VGG_LAYERS,
+    VGG_MEAN,
+    Node,
+)
+from scumble.network.simplified import Simplifier
 from scumble.network.weights_file import Array
 
 Pixels = NDArray[np.float32]
@@ -32,17 +42,19 @@ class OpenVinoEngine:
         self.core = ov.Core()
 
     def painter(self, baked: BakedLook, precision: Precision) -> Painter:
-        """Compiled once per window shape, on first use."""
-        compiled: dict[tuple[int, ...], Any] = {}
+        """Compiled once per window shape, on first use. Recolouring, patches and dabs are in f32 in any precision."""
+        requests: dict[tuple[int, ...], Any] = {}
+        recoloured = Simplifier(baked.architecture.simplified, baked.matrix, baked.offset)
+        dabbed = Simplifier(baked.architecture.dabbed)
 
         def paint(window: Pixels) -> Pixels:
-            shape = (1, *window.shape)
-            if shape not in compiled:
-                compiled[shape] = self.compile(paint_model(baked, shape), precision).create_infer_request()
-            request = compiled[shape]
-            request.infer([np.ascontiguousarray(window)[None]], share_inputs=True)
-            painted: Pixels = request.get_output_tensor(0).data[0].copy()
-            return painted
+            if window.shape not in requests:
+                model = paint_model(baked, (1, *window.shape))
+                requests[window.shape] = self.compile(model, precision).create_infer_request()
+            request = requests[window.shape]
+            request.infer([recoloured(window)[None]], share_inputs=True)
+            painted = request.get_output_tensor(0).data[0]
+            return dabbed(painted) if baked.architecture.dabbed else painted.copy()
 
         return paint
 
@@ -69,8 +81,9 @@ class OpenVinoEngine:
         `crops` (N, H, W, 3) in the working space, `share` (N,) their weights, summing to 1; each layer
         sees the layers before it normalised by the pooled statistics. Always in f32.
         """
-        model, names = measure_model(look, crops.shape, share, matrix, offset)
-        results = self.compile(model, "f32")(crops)
+        model, names = measure_model(look, crops.shape, share)
+        recoloured = Simplifier(look.architecture.simplified, matrix.astype(np.float32), offset.astype(np.float32))
+        results = self.compile(model, "f32")(np.stack([recoloured(crop) for crop in crops]))
         values = [np.asarray(results[i]).reshape(-1) for i in range(2 * len(names))]
         return dict(zip(names, values[0::2], strict=True)), dict(zip(names, values[1::2], strict=True))
 
@@ -86,23 +99,20 @@ def engine() -> OpenVinoEngine:
 
 
 def paint_model(baked: BakedLook, shape: Sequence[int]) -> ov.Model:
-    """The baked look as a graph (1, H, W, 3) to (1, H, W, 3)."""
+    """The baked look's network as a graph (1, H, W, 3) to (1, H, W, 3), for pictures as it sees them."""
     picture = op.parameter(list(shape), np.float32)
-    p = _recoloured(picture, baked.matrix, baked.offset)
 
     def conv(node: Node, x: Any) -> Any:
         y = _convolution(x, baked.kernel[node.name]) + _per_channel(baked.bias[node.name])
         return op.relu(y) if node.relu else y
 
-    return ov.Model([_to_rows(run(baked.architecture.nodes(), p, conv, Graph()))], [picture], "paint")
+    painting = run(baked.architecture.nodes(), _to_channels(picture), conv, Graph())
+    return ov.Model([_to_rows(painting)], [picture], "paint")
 
 
-def measure_model(
-    look: NetworkWeights, shape: Sequence[int], share: NDArray[np.float32], matrix: NDArray[Any], offset: NDArray[Any]
-) -> tuple[ov.Model, list[str]]:
+def measure_model(look: NetworkWeights, shape: Sequence[int], share: NDArray[np.float32]) -> tuple[ov.Model, list[str]]:
     """A graph that normalises by pooled statistics and gives them: outputs mean, variance of each named node."""
     pictures = op.parameter(list(shape), np.float32)
-    p = _recoloured(pictures, matrix.astype(np.float32), offset.astype(np.float32))
     weight = op.constant(share.astype(np.float32).reshape(-1, 1, 1, 1))
     outputs: list[Any] = []
     names: list[str] = []
@@ -125,7 +135,7 @@ def measure_model(
 
     nodes = look.architecture.nodes()
     last = max(i for i, node in enumerate(nodes) if node.op == "conv" and node.normed)
-    run(nodes[: last + 1], p, conv, Graph())
+    run(nodes[: last + 1], _to_channels(pictures), conv, Graph())
     return ov.Model(outputs, [pictures], "measure"), names
 
 
@@ -184,6 +194,10 @@ class Graph:
     def joined(self, parts: Sequence[Any]) -> Any:
         return op.concat(list(parts), 1)
 
+    def part(self, x: Any, first: int, channels: int) -> Any:
+        one = np.array([1])
+        return op.slice(x, np.array([first]), np.array([first + channels]), one, one)
+
     def added(self, x: Any, y: Any, relu: bool) -> Any:
         return op.relu(x + y) if relu else x + y
 
@@ -204,14 +218,6 @@ def _to_channels(x: Any) -> Any:
 
 def _to_rows(x: Any) -> Any:
     return op.transpose(x, np.array([0, 2, 3, 1]))
-
-
-def _recoloured(picture: Any, matrix: NDArray[np.float32], offset: NDArray[np.float32]) -> Any:
-    weights = op.constant(np.ascontiguousarray(matrix[:, :, None, None], np.float32))
-    x = _to_channels(picture)
-    if np.array_equal(matrix, np.eye(3)) and not offset.any():
-        return x  # not even rounded
-    return op.convolution(x, weights, [1, 1], [0, 0], [0, 0], [1, 1]) + _per_channel(offset)
 
 
 def _replicate(x: Any, reach: int = 1) -> Any:

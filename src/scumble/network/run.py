@@ -37,6 +37,10 @@ class BackEnd(Protocol[T]):
         """Channels side by side."""
         ...
 
+    def part(self, x: T, first: int, channels: int) -> T:
+        """Some of the channels."""
+        ...
+
     def added(self, x: T, y: T, relu: bool) -> T: ...
 
     def painted(self, head: T, picture: T, blurred: Sequence[T]) -> T:
@@ -48,7 +52,10 @@ class BackEnd(Protocol[T]):
 
 
 def run(nodes: Sequence[Node], picture: T, conv: Callable[[Node, T], T], on: BackEnd[T]) -> T:
-    """What the last node gives for a recoloured picture. `conv` computes a convolution with what follows it."""
+    """What the last node gives for a picture as the network sees it: recoloured, simplified.
+
+    `conv` computes a convolution with what follows it.
+    """
     results = {"input": picture}
     channels = {"input": 3}
     for node in nodes:
@@ -68,6 +75,8 @@ def run(nodes: Sequence[Node], picture: T, conv: Callable[[Node, T], T], on: Bac
                 y = on.doubled(x)
             case "join":
                 y = on.joined([x, *others])
+            case "part":
+                y = on.part(x, node.first, node.channels)
             case "add":
                 y = on.added(x, others[0], node.relu)
             case "paint":

@@ -3,9 +3,13 @@
 One list of nodes drives the trainer (torch), the renderer (OpenVINO, torch) and the folding of
 statistics, so that they cannot drift apart. No arithmetic happens here.
 
-Three forms. The `painter` works at 1/4 and 1/8, where strokes are drawn, and joins the plate again at 1/2 and 1/1.
-It does not add a picture to the plate's detail: it says how much of each band of that detail is taken away. `unet`
-and `resnet` are the textbook's encoder and decoder, whose head is added to the plate.
+Three forms. The `painter` works at 1/4 and 1/8, where strokes are drawn, and joins the plate again at 1/2 and 1/1. It
+does not add a picture to the plate's detail: it says how much of each band of that detail is taken away. `unet` and
+`resnet` are the textbook's encoder and decoder, whose head is added to the plate.
+
+What stands before and after a network is no operation of it: the plate may first be simplified into patches of colour,
+as a painter squints, so that no photographed texture reaches the painting; and the painting may be simplified, so that
+marks become dabs (`scumble.network.simplified`).
 """
 
 from __future__ import annotations
@@ -14,7 +18,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
-Op = Literal["centre", "shrink", "energy", "conv", "down", "up", "add", "join", "paint"]
+from scumble.network.simplified import reach as reach_of_patches
+
+Op = Literal["centre", "shrink", "energy", "conv", "down", "up", "add", "join", "part", "paint"]
 
 Form = Literal["painter", "unet", "resnet"]
 
@@ -60,9 +66,9 @@ MOMENT_LIMIT = 4.0  # deviations from the usual beyond which a style looks no st
 class Node:
     """One operation. `inputs` are names of earlier nodes; `"input"` is the recoloured picture.
 
-    centre: (x - CENTRE) * CONTRAST. shrink, down: halve, after PICTURE_BLUR or BLUR. energy: how much detail the
-    first input has beyond the second, its blurred self, halved like shrink. up: double, bilinear. join: channels side
-    by side. paint: the head's channels, the picture and its blurred selves make the painting.
+    centre: (x - CENTRE) * CONTRAST. shrink, down: halve, after PICTURE_BLUR or BLUR. energy: how much detail the first
+    input has beyond the second, its blurred self, halved like shrink. up: double, bilinear. join: channels side by
+    side. part: some channels. paint: the head's channels, the picture and its blurred selves make the painting.
     """
 
     op: Op
@@ -75,6 +81,7 @@ class Node:
     normed: bool = True
     relu: bool = False
     rank: int = 0  # look kernels of a convolution
+    first: int = 0  # channel of a part
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,8 @@ class Architecture:
     form: Form = "painter"
     widths: tuple[int, ...] = (16, 32, 64, 128)  # channels at 1/1, 1/2, 1/4, 1/8
     blocks: tuple[int, ...] = (0, 0, 1, 3)  # residual blocks at each of these scales
+    simplified: int = 0  # radius in pixels of the patches of colour that the painter sees; 0 leaves the plate as it is
+    dabbed: int = 0  # the same for the painting: marks become dabs
 
     @property
     def stride(self) -> int:
@@ -102,7 +111,7 @@ class Architecture:
         """Pixels to each side that one output pixel depends on, rounded up to the stride grid.
 
         Follows every node: a 3x3 convolution reaches one cell of its level, a halving one cell beyond its
-        own, a bilinear up one coarser cell.
+        own, a bilinear up one coarser cell. Patches and dabs reach beyond the network's own field.
         """
         reach = {"input": 0}
         for node in self.nodes():
@@ -110,7 +119,8 @@ class Architecture:
             before = [reach[name] for name in node.inputs]
             own = {"conv": cell, "down": cell, "shrink": cell, "energy": cell, "up": 2 * cell}.get(node.op, 0)
             reach[node.name] = max(before) + own
-        return -(-reach[self.nodes()[-1].name] // self.stride) * self.stride
+        whole = reach[self.nodes()[-1].name] + sum(map(reach_of_patches, (self.simplified, self.dabbed)))
+        return -(-whole // self.stride) * self.stride
 
 
 class _Plan:
@@ -119,8 +129,10 @@ class _Plan:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
 
-    def add(self, op: Op, name: str, inputs: tuple[str, ...], channels: int, level: int, relu: bool = False) -> str:
-        self.nodes.append(Node(op, name, inputs, channels, level, relu=relu))
+    def add(
+        self, op: Op, name: str, inputs: tuple[str, ...], channels: int, level: int, relu: bool = False, first: int = 0
+    ) -> str:
+        self.nodes.append(Node(op, name, inputs, channels, level, relu=relu, first=first))
         return name
 
     def conv(
@@ -139,16 +151,19 @@ class _Plan:
 def _painter(architecture: Architecture) -> tuple[Node, ...]:
     full, half, quarter, eighth = architecture.widths
     plan = _Plan()
-    # the picture, blurred twice: seen at three sizes, and what its bands of detail are taken from
-    small = plan.add("shrink", "half", ("input",), 3, 1)
+    plate = "input"
+    # the picture, blurred twice: seen at three sizes, and what its bands of detail are taken from. Both blurred ones
+    # are doubled as one: six channels take a processor as long as three
+    small = plan.add("shrink", "half", (plate,), 3, 1)
     smaller = plan.add("shrink", "quarter", (small,), 3, 2)
-    blurred = plan.add("up", "blurred", (small,), 3, 0)
     soft = plan.add("up", "soft", (smaller,), 3, 1)
-    blurred_more = plan.add("up", "blurred_more", (soft,), 3, 0)
+    both = plan.add("up", "both", (plan.add("join", "both_small", (small, soft), 6, 1),), 6, 0)
+    blurred = plan.add("part", "blurred", (both,), 3, 0)
+    blurred_more = plan.add("part", "blurred_more", (both,), 3, 0, first=3)
     seen, seen1, seen2 = (
-        plan.add("centre", f"seen{level}", (x,), 3, level) for level, x in enumerate(("input", small, smaller))
+        plan.add("centre", f"seen{level}", (x,), 3, level) for level, x in enumerate((plate, small, smaller))
     )
-    energy1 = plan.add("energy", "energy1", ("input", blurred), 3, 1)
+    energy1 = plan.add("energy", "energy1", (plate, blurred), 3, 1)
     energy2 = plan.add("energy", "energy2", (small, soft), 3, 2)
     brought = plan.add("shrink", "brought", (energy1,), 3, 2)
     x = plan.add("join", "sight2", (seen2, brought, energy2), 9, 2)
@@ -173,7 +188,7 @@ def _painter(architecture: Architecture) -> tuple[Node, ...]:
     sight = plan.conv("in0", seen, 3, full, 0, normed=False, relu=False)
     x = plan.add("add", "skip0", (x, sight), full, 0, relu=True)
     head = plan.conv("head", x, full, HEAD, 0, normed=False, relu=False)
-    plan.add("paint", "painting", (head, "input", blurred, blurred_more), 3, 0)
+    plan.add("paint", "painting", (head, plate, blurred, blurred_more), 3, 0)
     return tuple(plan.nodes)
 
 
@@ -209,8 +224,8 @@ def _textbook(architecture: Architecture) -> tuple[Node, ...]:
 
 SIZES: dict[str, dict[str, Architecture]] = {
     "painter": {
-        "tiny": Architecture("painter", (8, 8, 16, 16), (0, 0, 1, 1)),  # for tests
-        "standard": Architecture(),
+        "tiny": Architecture("painter", (8, 8, 16, 16), (0, 0, 1, 1), 2, 2),  # for tests
+        "standard": Architecture(simplified=2, dabbed=2),
     },
     "textbook": {
         "tiny": Architecture("unet", (8, 16, 16, 16), (0, 0, 0, 1)),  # for tests

@@ -10,10 +10,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from scumble.core.threads import threads
 from scumble.network.baked import BakedLook
 from scumble.network.engine import Painter, Precision
 from scumble.network.run import run
-from scumble.network.shape import CENTRE, CONTRAST, Node
+from scumble.network.shape import CENTRE, CONTRAST, Architecture, Node
+from scumble.network.simplified import SMOOTH, blur_and_spread, reach
 
 Pixels = NDArray[np.float32]
 
@@ -40,6 +42,29 @@ def halved(x: Tensor, blur: Sequence[float]) -> Tensor:
     return F.conv2d(padded, dense, stride=2)
 
 
+def _blurred(x: Tensor, taps: NDArray[np.float32]) -> Tensor:
+    """Rows, then columns, of each channel; as much smaller as the taps reach."""
+    n, channels, height, width = x.shape
+    kernel = torch.from_numpy(taps).to(x)
+    rows = F.conv2d(x.reshape(n * channels, 1, height, width), kernel.view(1, 1, 1, -1))
+    return F.conv2d(rows, kernel.view(1, 1, -1, 1)).view(n, channels, height - len(taps) + 1, width - len(taps) + 1)
+
+
+def simplified(x: Tensor, radius: int) -> Tensor:
+    """Pictures (N, 3, H, W) in patches of colour, see `scumble.network.simplified`; radius 0 changes nothing."""
+    if not radius:
+        return x
+    blur, spread = blur_and_spread(radius)
+    wide = replicate(x, reach(radius))
+    right = wide[:, :, 1:-1, 2:] - wide[:, :, 1:-1, :-2]
+    below = wide[:, :, 2:, 1:-1] - wide[:, :, :-2, 1:-1]
+    steep = (right.square() + below.square()).mean(1, keepdim=True) / 4
+    patches, steep = torch.split(_blurred(torch.cat([wide[:, :, 1:-1, 1:-1], steep], 1), blur), [3, 1], 1)
+    weight = (SMOOTH / (steep + SMOOTH)).square().square()
+    sums, weights = torch.split(_blurred(torch.cat([weight * patches, weight], 1), spread), [3, 1], 1)
+    return sums / weights
+
+
 class Tensors:
     """See `scumble.network.run.BackEnd`: layers are in `dtype`, the picture itself is in float32."""
 
@@ -61,6 +86,9 @@ class Tensors:
     def joined(self, parts: Sequence[Tensor]) -> Tensor:
         return torch.cat(list(parts), 1)
 
+    def part(self, x: Tensor, first: int, channels: int) -> Tensor:
+        return x[:, first : first + channels]
+
     def added(self, x: Tensor, y: Tensor, relu: bool) -> Tensor:
         return F.relu(x + y) if relu else x + y
 
@@ -74,19 +102,24 @@ class Tensors:
         return picture + strokes - detail - fine.clamp(0, 1) * (picture - once)
 
 
-def paint(nodes: Sequence[Node], picture: Tensor, conv: Callable[[Node, Tensor], Tensor], dtype: torch.dtype) -> Tensor:
-    """The painting (N, 3, H, W) of a recoloured picture, in float32."""
+def paint(
+    architecture: Architecture, picture: Tensor, conv: Callable[[Node, Tensor], Tensor], dtype: torch.dtype
+) -> Tensor:
+    """The painting (N, 3, H, W) of a recoloured picture, in float32, patches and dabs included."""
 
     def of_layer(node: Node, x: Tensor) -> Tensor:
         return conv(node, x.to(dtype, memory_format=torch.channels_last))
 
-    return run(nodes, picture.float(), of_layer, Tensors(dtype))
+    patches = simplified(picture.float(), architecture.simplified)
+    return simplified(run(architecture.nodes(), patches, of_layer, Tensors(dtype)), architecture.dabbed)
 
 
 class TorchEngine:
     """See `scumble.network.engine.Engine`; picks CUDA, then MPS, then the CPU."""
 
     def __init__(self) -> None:
+        if threads():
+            torch.set_num_threads(threads())
         mps = torch.backends.mps.is_available()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "mps" if mps else "cpu")
 
@@ -102,7 +135,6 @@ class TorchEngine:
 
         kernel, bias = put(baked.kernel), put(baked.bias)
         matrix, offset = (torch.from_numpy(a).to(self.device) for a in (baked.matrix, baked.offset))
-        nodes = baked.architecture.nodes()
 
         def conv(node: Node, x: Tensor) -> Tensor:
             y = F.conv2d(replicate(x), kernel[node.name], bias[node.name])
@@ -112,7 +144,7 @@ class TorchEngine:
         def painted(window: Pixels) -> Pixels:
             x = torch.from_numpy(np.ascontiguousarray(window)).to(self.device)
             p = (x @ matrix.T + offset).permute(2, 0, 1)[None]
-            result: Pixels = paint(nodes, p, conv, dtype)[0].permute(1, 2, 0).cpu().numpy()
+            result: Pixels = paint(baked.architecture, p, conv, dtype)[0].permute(1, 2, 0).cpu().numpy()
             return result
 
         return painted

@@ -66,15 +66,17 @@ def architecture_of(path: Path, facts: Mapping[str, Any]) -> Architecture:
     try:
         a = facts["architecture"]
         form, widths, blocks = a["form"], tuple(map(int, a["widths"])), tuple(map(int, a["blocks"]))
+        radii = int(a.get("simplified", 0)), int(a.get("dabbed", 0))
     except (KeyError, TypeError, ValueError, OverflowError) as error:  # infinity is JSON to Python
         raise BadLook(f"{path}: its facts do not describe a network; make the file again") from error
     deep = len(widths) == 4 if form == "painter" else 2 <= len(widths) <= 6
     sound = form in get_args(Form) and deep and len(widths) == len(blocks) and all(1 <= w <= 1024 for w in widths)
-    if not sound or not all(0 <= b <= 64 for b in blocks):
+    if not sound or not all(0 <= b <= 64 for b in (*blocks, *radii)):
         raise BadLook(
-            f"{path}: a {form!r:.20} of widths {widths} and blocks {blocks} is no network of ours; make the file again"
+            f"{path}: a {form!r:.20} of widths {widths}, blocks {blocks} and patches of {radii[0]} and {radii[1]}"
+            " pixels is no network of ours; make the file again"
         )
-    return Architecture(form, widths, blocks)
+    return Architecture(form, widths, blocks, *radii)
 
 
 def check_schema(path: Path, facts: Mapping[str, Any]) -> None:

@@ -56,7 +56,7 @@ class Gan:
         self.generator.fused = Fused(compiled)
         self.uncompiled = s.run.compiled and not compiled
         """Whether compiling was asked for and there is no compiler."""
-        self.terms = Terms(s.losses, features, styles, self.generator.fused)
+        self.terms = Terms(s.losses, features, styles, self.generator)
         self.ema = copy.deepcopy(self.generator).requires_grad_(False)
         self.ema.fused = Fused()
         kernels = [p for name, p in self.generator.named_parameters() if name.startswith("kernel.")]

@@ -57,6 +57,8 @@ def gan_step(gan: Gan, batch: Batch, progress: float) -> dict[str, float]:
     own = leaf[::2] if moved else leaf
     real = batch.real.to(gan.device)
     terms = gan.terms(own, plates, goal, real, batch.content_key, gan.steps)
+    if s.losses.halo:
+        terms["halo"] = losses.halo(own, shown[::2] if moved else shown)
     if moved is not None and s.losses.motion:
         terms["turned" if moved.turned else "motion"] = moved.difference(own, leaf[1::2])
     weights = term_weights(s.schedule, s.losses, gan.steps)

@@ -12,7 +12,7 @@ LEAST_RATE = 0.02  # share of the rate at the end of the decay
 
 SLOW_KERNELS = 0.1  # share of the rate for kernels before `schedule.kernels_from`
 
-TURNED = 2.0  # weight of turned pictures, in weights of motion
+TURNED = 4.0  # weight of turned pictures, in weights of motion
 
 
 def rates(plan: ScheduleSettings, step: int, progress: float, rewarm_from: int | None) -> tuple[float, float]:

@@ -131,6 +131,7 @@ class LossSettings:
         1.0, "Share of the style weight for the same at half the size, where strokes are twice as large (moments only)."
     )
     gram: float = option(0.5, "Share of the style weight for the Gram matrices of relu2_1 and relu3_1 (moments only).")
+    nearest: float = option(8.0, "Every place must look like some place of the painting: cosine distance of relu3_1.")
     variation: float = option(0.3, "Total variation of the painting.")
     variation_reduction: Literal["sum", "mean"] = option(
         "mean", "Sum over pixels as it is written, or mean as it is usually coded."
@@ -140,6 +141,7 @@ class LossSettings:
         0.6, "Share of moved pictures that are also turned by half a turn, so that no edge looks lit from one side."
     )
     range: float = option(2.0, "Values that are darker than black or lighter than white.")
+    halo: float = option(1500.0, "Rims beside strong edges that are lighter or darker than the plate on either side.")
     adversarial: float = option(0.25, "The discriminator's verdict.")
     adversarial_relative: bool = option(
         True,

@@ -1,4 +1,7 @@
-"""The generator's terms: content, style, total variation and range. The motion and adversarial terms are the step's."""
+"""The generator's terms: content, style, nearest places, total variation, range.
+
+The halo, motion and adversarial terms are the step's.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,21 @@ from torch import Tensor
 
 from scumble.train.data.style_set import GRAM_LAYERS, LAYERS, Goal, StyleSet
 from scumble.train.nn import losses
-from scumble.train.nn.fused import Fused
+from scumble.train.nn.generator import Generator
 from scumble.train.nn.perceptual import PerceptualFeatures
 from scumble.train.settings import LossSettings
+
+NEAREST_LAYER = "relu3_1"
 
 
 class Terms:
     """Measures paintings by VGG features. What features see of a content is kept while steps paint the same crops."""
 
-    def __init__(self, settings: LossSettings, features: PerceptualFeatures, styles: StyleSet, fused: Fused) -> None:
-        self.settings, self.features, self.styles, self.fused = settings, features, styles, fused
+    def __init__(
+        self, settings: LossSettings, features: PerceptualFeatures, styles: StyleSet, generator: Generator
+    ) -> None:
+        self.settings, self.features, self.styles = settings, features, styles
+        self.generator, self.fused = generator, generator.fused
         self._of_content: tuple[int, dict[str, Tensor]] | None = None
 
     def __call__(
@@ -28,11 +36,11 @@ class Terms:
         """Scalars by name of paintings (N, 3, H, W); terms with weight 0 are left out.
 
         `plates` are all crops of the batch, of which the first were painted; equal `content_key`s have equal plates.
-        `real` are crops of the styles, which the textbook's style term takes its Gram matrices from.
+        `real` are crops of the styles, for the textbook's Gram matrices and for `nearest`.
         """
         w = self.settings
         terms: dict[str, Tensor] = {}
-        if w.content or w.style:
+        if w.content or w.style or w.nearest:
             of_y = self.features(y, LAYERS)
         if w.content:
             of_plate = self._content_features(plates, content_key)
@@ -47,11 +55,20 @@ class Terms:
             terms["style"] = losses.style(of_y, grams, w.style_layers)
         elif w.style:
             terms |= self._style_terms(y, of_y, goal, at_half=step % 2 == 0)
+        if w.nearest and len(real):
+            terms["nearest"] = self._nearest(of_y, real)
         if w.variation:
             terms["variation"] = losses.total_variation(y, w.variation_reduction)
         if w.range:
             terms["range"] = F.relu(-y - 0.02).square().mean() + F.relu(y - 1.02).square().mean()
         return terms
+
+    def _nearest(self, of_y: dict[str, Tensor], real: Tensor) -> Tensor:
+        """Distance of every place to the most similar place of the painting."""
+        with torch.no_grad():
+            there = self.features(real, [NEAREST_LAYER])[NEAREST_LAYER]
+        own = of_y[NEAREST_LAYER]
+        return losses.nearest(own, there.repeat_interleave(len(own) // len(there), 0))
 
     def _style_terms(self, y: Tensor, of_y: dict[str, Tensor], goal: Goal, at_half: bool) -> dict[str, Tensor]:
         """The house's style terms: moments, the same at half the size every second step, Gram matrices."""
@@ -90,7 +107,7 @@ class Terms:
     def _content_features(self, plates: Tensor, key: int) -> dict[str, Tensor]:
         if self._of_content is None or self._of_content[0] != key:
             form = self._form()
-            maps = self.features(plates, LAYERS)
+            maps = self.features(self.generator.simplified(plates), LAYERS)
             self._of_content = (key, {name: form(maps[name]) for name in self.settings.content_layers})
         return self._of_content[1]
 

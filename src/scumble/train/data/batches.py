@@ -72,7 +72,7 @@ class Batches:
             styles,
             settings.run.seed,
             settings.schedule.motion_from if wanted.motion else None,
-            bool(wanted.adversarial) or wanted.style_kind == "gram",
+            bool(wanted.adversarial or wanted.nearest) or wanted.style_kind == "gram",
             place,
         )
 

@@ -46,6 +46,11 @@ class Record:
     licence: str = ""
     author: str = ""
 
+    @property
+    def name(self) -> str:
+        """The file's name before it was packed, which `prepare.stem_of` sets a hash before."""
+        return self.file.rpartition("/")[2].partition("_")[2]
+
 
 class Dataset:
     """Pictures of a packed data set, decoded on first use and kept, as many as `MOST_KEPT` bytes hold.

@@ -247,9 +247,8 @@ class _Cutter:
 
 
 def _weight(record: Record, settings: DataSettings) -> float:
-    name = record.file.rpartition("/")[2]
     for start, weight in settings.style_weights.items():
-        if name.startswith(start) or record.source.startswith(start):
+        if record.name.startswith(start) or record.source.startswith(start):
             return weight
     return 1.0
 

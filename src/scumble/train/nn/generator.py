@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scumble.network.shape import EPSILON, MOMENT_LIMIT, MOMENTS, Architecture, Node
-from scumble.network.torch_engine import paint, replicate
+from scumble.network.torch_engine import paint, replicate, simplified
 from scumble.train.nn.fused import Fused
 
 Conditioning = Literal["style", "none"]
@@ -54,7 +54,6 @@ class Generator(nn.Module):
         super().__init__()
         self.architecture = architecture
         self.conditioning = conditioning
-        self.nodes = architecture.nodes()
         self.convolutions = architecture.convolutions()
         self.fused = Fused()
         self.dtype = torch.float32  # of the layers; statistics are in float32 always
@@ -124,7 +123,11 @@ class Generator(nn.Module):
                 return self.fused.normalise(y, gamma, beta, node.relu, views)
             return self.fused.affine(y, gamma, beta, node.relu)
 
-        return paint(self.nodes, recoloured, conv, self.dtype)
+        return paint(self.architecture, recoloured, conv, self.dtype)
+
+    def simplified(self, pictures: Tensor) -> Tensor:
+        """Pictures (N, 3, H, W) without what the network never sees of them."""
+        return simplified(pictures, self.architecture.simplified)
 
     def measured(
         self,
@@ -150,7 +153,7 @@ class Generator(nn.Module):
             y = torch.addcmul(shift[:, :, None, None], y, scale[:, :, None, None])
             return (F.relu(y) if node.relu else y).to(self.dtype)
 
-        return paint(self.nodes, recoloured, conv, self.dtype), used
+        return paint(self.architecture, recoloured, conv, self.dtype), used
 
     def _convolved(self, node: Node, x: Tensor, terms: Terms) -> Tensor:
         """A layer's kernels and, where the look has them, its look kernels: one convolution and a small product."""

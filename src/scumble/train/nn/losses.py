@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scumble.core.colour import LUMA
 from scumble.network.shape import SEEN
 
 Reduction = Literal["sum", "mean"]
@@ -139,6 +140,53 @@ def relative_moments(moments: tuple[Tensor, Tensor], goal: tuple[Tensor, Tensor]
     assert isinstance(difference, Tensor)
     assert isinstance(size, Tensor)
     return relative(difference, size, usual)
+
+
+def nearest(features: Tensor, of_painting: Tensor) -> Tensor:
+    """Mean cosine distance of every place's features to those of the most similar place of its painting.
+
+    (N, C, H, W) and (N, C, h, w), both without the painting's mean. Moments and Gram matrices ask that a picture as a
+    whole has what the painting has; this asks it of every place, so photographed texture cannot hide in it.
+    Sources: Kolkin et al. 1904.12785 (relaxed transport), Zhang et al. 2206.06360 (nearest neighbours).
+    """
+    mean = _wide(of_painting).mean((2, 3), keepdim=True)
+    own, there = (F.normalize((_wide(x) - mean).flatten(2), dim=1) for x in (features, of_painting))
+    with torch.no_grad():
+        dtype = features.dtype
+        found = torch.bmm(own.to(dtype).transpose(1, 2), there.to(dtype)).argmax(2)
+        partner = there.gather(2, found[:, None].expand(-1, there.shape[1], -1))
+    return 1 - (own * partner).sum(1).mean()
+
+
+HALO_REACH = 4  # cells of 2 pixels to each side of an edge, in which a rim is a halo
+
+HALO_EDGE = 0.25  # difference of luma from which an edge is strong; twice that counts in full
+
+HALO_ROOM = 0.02  # by how much a painting may exceed the plate's own range beside an edge
+
+DARK_RIM = 0.3  # weight of rims that are darker than the plate: outlines are drawn, halos are not
+
+
+def halo(painting: Tensor, plate: Tensor) -> Tensor:
+    """How much a painting is lighter or darker beside strong edges than the recoloured plate is on either side of them.
+
+    Mean square over channels, at half the size; an edge is as strong as its luma. Away from edges and between the two
+    sides of one nothing is asked.
+    """
+    own, there = (F.avg_pool2d(_wide(x), 2) for x in (painting, plate))
+    weights = there.new_tensor(LUMA).view(1, 3, 1, 1)
+    luma = (there * weights).sum(1, keepdim=True)
+    strong = ((_widest(luma) + _widest(-luma)) / HALO_EDGE - 1).clamp(0, 1)
+    bright = F.relu(own - _widest(there) - HALO_ROOM).square()
+    dark = F.relu(-_widest(-there) - own - HALO_ROOM).square()
+    return (strong * (bright + DARK_RIM * dark)).mean()
+
+
+def _widest(x: Tensor) -> Tensor:
+    """The largest value around each place, (N, C, H, W)."""
+    side = 2 * HALO_REACH + 1
+    rows = F.max_pool2d(x, (side, 1), 1, (HALO_REACH, 0))
+    return F.max_pool2d(rows, (1, side), 1, (0, HALO_REACH))
 
 
 def total_variation(pictures: Tensor, reduction: Reduction = "sum") -> Tensor:
