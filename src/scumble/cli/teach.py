@@ -140,15 +140,25 @@ def look_match(
     plate: Annotated[
         Path, typer.Option("--plate", metavar="INPUT", help="The shot: movie or image sequence, as in scumble render.")
     ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="LOOK", help="Look file to write.")],
     painted: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--painted",
-            metavar="[FRAME=]PICTURE...",
-            help="Frames that were painted over. The frame number is the last one in the file's name, or stands before it.",
+            metavar="[FRAME=]PICTURE|FRAME...",
+            help="Frames that were painted over: the number is the last one in the file's name, or stands before it."
+            " With --style, a number alone is a frame to paint.",
         ),
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="LOOK", help="Look file to write.")],
+    ] = None,
+    style: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--style",
+            metavar="PICTURE...",
+            help="Paint the key frames in the style of these pictures first, into the run's folder; one frame that is"
+            " suggested, or those of --painted. Takes minutes a frame.",
+        ),
+    ] = None,
     matte: Annotated[
         str | None,
         typer.Option(
@@ -191,30 +201,46 @@ def look_match(
     progress: ShowAs = "bar",
     **options: Any,
 ) -> None:
-    """Match a look to frames that an artist painted over (needs the extra `train`).
+    """Match a look to frames that an artist painted over, or that are painted by --style (needs the extra `train`).
 
     Goes on where it was stopped when it is run again with the same keys, and from the look that is there when keys
     are added to it. Previews and report.html appear in the run's folder.
     """
     needs_torch()
-    from scumble.core.frames import key_number
+    from scumble.core.frames import frame_number, key_number
     from scumble.look.shipped import find_look
     from scumble.media.open import open_plate
     from scumble.shot.open_matte import parse_matte
+    from scumble.train.match.check_keys import network_size
     from scumble.train.match.job import match_look
+    from scumble.train.match.key_painter import KeySettings
+    from scumble.train.match.painted_keys import painted_keys
 
-    keys = [key_number(words) for words in painted]
+    if not painted and not style:
+        raise BadInput(
+            "look match: name painted frames with --painted, or pictures in whose style to paint with --style"
+        )
+    to_paint = [n for words in painted or () if style and (n := frame_number(words)) is not None]
+    keys = [key_number(words) for words in painted or () if not style or frame_number(words) is None]
+    settings = MatchSettings(**{name: options[name] for name in ON_WHAT})
+    folder, lines = run or output.with_suffix(".match"), options["lines"] and lines_of(options["lines"])
+    shot = open_plate(plate, options["first_frame"], how_read(options))
+    if style:
+        on = KeySettings(**{name: options[name] for name in ON_WHAT})
+        with Display(progress) as tell:
+            numbers = to_paint or ([] if keys else [_suggested(shot, vgg, tell)])
+            learned, asked = _frames_of(output), {*numbers, *(n for n, _ in keys)}
+            if not learned or not learned < asked:  # no look that goes on: refused before minutes of work
+                check_look_output(output, overwrite)
+            keys += painted_keys(shot, numbers, style, folder, network_size(shot, lines), on, vgg, tell, overwrite)
     before = None if overwrite or start is not None else _matched_to_fewer(output, keys)
     if before is None:
         check_look_output(output, overwrite)
-    shot = open_plate(plate, options["first_frame"], how_read(options))
     known = [number for number, _ in keys if number in set(shot.numbers)]
-    settings = MatchSettings(**{name: options[name] for name in ON_WHAT})
     if steps is not None:  # alone it is the only limit
         settings = replace(settings, steps=steps, minutes=0.0)
     if minutes is not None:
         settings = replace(settings, minutes=minutes)
-    folder = run or output.with_suffix(".match")
     with Display(progress) as tell:
         made = match_look(
             shot,
@@ -226,13 +252,30 @@ def look_match(
             find_look(start) if start is not None else before,
             painted_space,
             name or output.stem,
-            options["lines"] and lines_of(options["lines"]),
+            lines,
             vgg,
             tell,
             overwrite,
             carry,
         )
     _say_made(output, made, progress, folder / "report.html")
+
+
+def _frames_of(output: Path) -> set[int]:
+    """The painted frames that the look has learned from which is there already."""
+    from scumble.look.look import Look
+
+    sources = Look.load(output).facts.get("sources", []) if output.is_file() else []
+    return {source["frame"] for source in sources if isinstance(source.get("frame"), int)}
+
+
+def _suggested(shot: Any, vgg: Path | None, tell: Any) -> int:
+    """The frame that is worth painting first."""
+    from scumble.core.downloads import vgg_path
+    from scumble.network.vgg import Features
+    from scumble.train.match.suggest import suggest
+
+    return suggest(shot, (), 1, Features(vgg or vgg_path()), tell)[1][0].number
 
 
 def _say_made(output: Path, look: Any, progress: str, report: Path) -> None:

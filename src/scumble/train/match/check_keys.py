@@ -19,6 +19,7 @@ from scumble.look.look import Look
 from scumble.media.ocio import Colours
 from scumble.media.open import open_plate
 from scumble.media.plate import Plate, PlateOptions
+from scumble.rendering.options import LINES
 from scumble.shot.matte import Matte
 from scumble.train.match.matcher import Key
 
@@ -140,6 +141,13 @@ def compare_frames(keys: Sequence[Key], others: Sequence[tuple[int, Pixels]], te
         number, best = max(((n, alignment(p, key.painted, (1.0,))) for n, p in others), key=lambda f: f[1].sure)
         if best.sure > max(1.5 * own, SURE) and np.hypot(best.right, best.down) < 2:
             tell(note(f"the key of frame {key.number} fits frame {number} far better; check its number"))
+
+
+def network_size(plate: Plate, lines: int | None = None) -> tuple[int, int]:
+    """(width, height) at which the network sees a plate; 0 `lines` are the plate's own, None the default."""
+    height = plate.size[1]
+    lines = min(height, LINES) if lines is None else lines or height
+    return max(32, round(plate.size[0] * lines / height)), max(32, lines)
 
 
 def at_network_size(frame: Frame, size: tuple[int, int]) -> Pixels:

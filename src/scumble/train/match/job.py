@@ -22,10 +22,9 @@ from scumble.look.making import as_style, look_of_pixels, picture_hash
 from scumble.look.painted_frame import PaintedFrame
 from scumble.look.statistics import reference_statistics, shot_statistics
 from scumble.media.plate import Plate
-from scumble.rendering.options import LINES
 from scumble.shot.matte import Matte
 from scumble.train.machine import device_of
-from scumble.train.match.check_keys import at_network_size, compare_frames, compare_keys, key_of
+from scumble.train.match.check_keys import at_network_size, compare_frames, compare_keys, key_of, network_size
 from scumble.train.match.match_run import BEST, MatchRun
 from scumble.train.match.matcher import Figures, Matcher
 from scumble.train.match.previews import Shows, changes_between, changes_in_words
@@ -70,18 +69,18 @@ def match_look(
     twice = next((n for n in numbers if numbers.count(n) > 1), None)
     if not painted or twice is not None:
         raise BadInput("give painted key frames" if twice is None else f"frame {twice} was painted twice; give it once")
-    height = plate.size[1]
     if start is not None and start.shot is not None:  # it goes on at the lines at which it has learned
         learned = start.facts.get("training", {}).get("lines")
         lines = learned if lines is None and isinstance(learned, int) else lines
-    lines = min(height, LINES) if lines is None else lines or height
-    size = (max(32, round(plate.size[0] * lines / height)), max(32, lines))
+    size = network_size(plate, lines)
     keys = [key_of(plate, number, path, size, matte, painted_space, tell) for number, path in painted]
     check_writable(output)
     sources = [
         {"picture": path.name, "sha256": picture_hash(path), "frame": number, "weight": 1.0} for number, path in painted
     ]
     first = start or look_of_pixels([as_style(key.painted) for key in keys], [1.0] * len(keys), name, sources)
+    # an artist may keep any detail of the plate and make any mark: the network must see and draw it
+    first = replace(first, architecture=replace(first.architecture, simplified=0, dabbed=0))
     if first.shot is not None:
         compare_keys(first, sources, tell)
     statistics = shot_statistics(first, plate, size)
@@ -131,7 +130,7 @@ def match_look(
             **({"changes": {str(n): round(v, 2) for n, v in changes.items()}} if changes else {}),
             "plate": plate.path.name,
             "frames": str(plate.frame_range),
-            "lines": lines,
+            "lines": size[1],
             "settings": _portable(settings),
         },
     }

@@ -1,0 +1,223 @@
+"""Key frames painted by the machine in the style of paintings: a frame's own pixels are optimised until it is painted.
+
+A look paints a frame in one pass. Here one frame is painted for minutes, coarse to fine, as a painter lays in large
+shapes first. At each size every place of the frame is given the most similar place of the paintings; then the pixels
+are changed until VGG sees there what it sees in the painting. So a patch of the frame takes colour, stroke and edge
+from one patch of the painting, where statistics of the whole only ask that all of it occurs somewhere.
+
+Sources: Kolkin et al. 2203.13215 (neural neighbours, coarse to fine, on a pyramid), Gatys et al. 1508.06576 (images
+optimised through VGG), Huang and Belongie 1703.06868 (moments).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from scumble.core.frames import Pixels
+from scumble.core.options import option
+from scumble.core.progress import Listener, Progress, ignore
+from scumble.network.palette import Palette, recolouring
+from scumble.train.data.dataset import to_batch
+from scumble.train.machine import device_of
+from scumble.train.nn import losses
+from scumble.train.nn.perceptual import PerceptualFeatures
+from scumble.train.settings import LAYERS, MachineSettings
+
+PLACES = ("relu2_1", "relu3_1", "relu4_1")  # layers whose places are given places of the paintings
+
+CONTENT = ("relu3_1", "relu4_1")  # layers that hold the plate's structure
+
+MARGIN = 32  # pixels that are painted beyond the frame: VGG sees black around a picture, and paints it
+
+GRID = 32  # pixels: sides of what is painted are multiples
+
+BANDS = 5  # of the pyramid whose bands are optimised
+
+LEAST = 64  # pixels: short side of the smallest size at which the frame is painted, and the paintings are seen
+
+SOME = 16384  # places of the paintings that are looked through, drawn once for each size
+
+AT_ONCE = 4096  # places of the frame
+
+OUTSIDE = 50.0  # weight of values outside [0, 1]
+
+SLOWER_FROM, SLOWER = 0.6, 0.3  # share of the steps from which the rate is lower, and by which factor
+
+
+@dataclass(frozen=True)
+class KeySettings(MachineSettings):
+    """How a key frame is painted."""
+
+    steps: int = option(50, "Steps at each size.")
+    content: float = option(1.0, "Weight of the plate's structure.")
+    moments: float = option(0.5, "Weight of the paintings' means and deviations of VGG features.")
+    rate: float = option(0.01, "Adam's rate.")
+    match_every: int = option(20, "Steps after which places are given their places of the paintings anew.")
+
+
+class KeyPainter:
+    """Paints frames in the style of paintings."""
+
+    def __init__(self, paintings: Sequence[Pixels], features: PerceptualFeatures, settings: KeySettings) -> None:
+        """`paintings` (H, W, 3) in [0, 1], at the size at which their strokes are to be seen; one style in all."""
+        self.settings = settings
+        self.device = device_of(settings.device)
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+        self.features = features.to(self.device)
+        self.palette = Palette.pool([Palette.measure(p) for p in paintings], [1 / len(paintings)] * len(paintings))
+        self.paintings = [self._picture(p) for p in paintings]
+
+    def paint(
+        self, plate: Pixels, earlier: Sequence[Pixels] = (), tell: Listener = ignore, task: str = "key frame"
+    ) -> Pixels:
+        """The painting (H, W, 3) of a frame (H, W, 3), both in [0, 1] in the working space.
+
+        `earlier` are paintings of other frames of the shot: what is seen again is painted as it was there.
+        """
+        matrix, offset = recolouring(Palette.measure(plate), self.palette)
+        recoloured = (plate @ matrix.T.astype(np.float32) + offset.astype(np.float32)).clip(0, 1)
+        height, width = plate.shape[:2]
+        below, right = MARGIN + -height % GRID, MARGIN + -width % GRID
+        wide = cv2.copyMakeBorder(recoloured, MARGIN, below, MARGIN, right, cv2.BORDER_REFLECT_101)
+        whole = self._picture(np.asarray(wide, np.float32))
+        random = torch.Generator().manual_seed(self.settings.seed)
+        before = [self._picture(p) for p in earlier]
+        least = min(height, width, *(side for p in self.paintings for side in p.shape[2:]))
+        sizes = range(max(0, (least // LEAST).bit_length() - 1), -1, -1)
+        y = F.avg_pool2d(whole, 1 << sizes[0])
+        for at, halvings in enumerate(sizes):
+            goal = self._goal(F.avg_pool2d(whole, 1 << halvings), before, halvings, random)
+            if at:
+                y = F.interpolate(y, scale_factor=2, mode="bicubic")
+            y = self._optimised(y, goal, partial(_tell, tell, task, at, len(sizes)))
+        painting = y[0].clamp(0, 1).cpu().numpy().transpose(1, 2, 0)
+        return np.ascontiguousarray(painting[MARGIN : MARGIN + height, MARGIN : MARGIN + width])
+
+    def _picture(self, pixels: Pixels) -> Tensor:
+        return torch.from_numpy(to_batch([pixels])).to(self.device)
+
+    @torch.no_grad()
+    def _goal(self, plate: Tensor, earlier: Sequence[Tensor], halvings: int, random: torch.Generator) -> _Goal:
+        maps = [self.features(F.avg_pool2d(p, 1 << halvings), LAYERS) for p in self.paintings]
+        flat = {name: torch.cat([m[name].flatten(2) for m in maps], 2)[..., None] for name in LAYERS}
+        moments = {name: losses.moments(f) for name, f in flat.items()}
+        found = [_places(m) for m in maps]
+        places = {name: torch.cat([f[name] for f in found]) for name in PLACES}
+        mean = {name: p.mean(0) for name, p in places.items()}
+        again = [_places(self.features(F.avg_pool2d(p, 1 << halvings), PLACES)) for p in earlier]
+        places = {name: torch.cat([p, *(a[name] for a in again)]) for name, p in places.items()}
+        drawn = torch.randperm(len(places[PLACES[0]]), generator=random)[: SOME * (1 + len(again))].to(self.device)
+        there = {name: F.normalize(p[drawn] - mean[name]) for name, p in places.items()}
+        structure = {n: losses.instance_normalised(f) for n, f in self.features(plate, CONTENT).items()}
+        return _Goal(plate, structure, moments, mean, there)
+
+    def _optimised(self, first: Tensor, goal: _Goal, tell: Callable[[int, int], None]) -> Tensor:
+        s = self.settings
+        bands = [band.detach().requires_grad_() for band in _pyramid(first)]
+        adam = torch.optim.Adam(bands, lr=s.rate, betas=(0.9, 0.99))
+        with torch.no_grad():  # at first half the plate, whose structure the size before has lost
+            partners = goal.partners(self.features((first + goal.plate) / 2, LAYERS))
+        for step in range(s.steps):
+            adam.param_groups[0]["lr"] = s.rate * (SLOWER if step >= SLOWER_FROM * s.steps else 1)
+            y = _collapsed(bands)
+            maps = self.features(y, LAYERS)
+            if step and step % s.match_every == 0:
+                partners = goal.partners(maps)
+            outside = F.relu(-y).square().mean() + F.relu(y - 1).square().mean()
+            loss = (
+                goal.distance(maps, partners)
+                + s.moments * goal.moment_distance(maps)
+                + s.content * goal.content(maps)
+                + OUTSIDE * outside
+            )
+            adam.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            adam.step()
+            tell(step + 1, s.steps)
+        return _collapsed(bands).detach()
+
+
+@dataclass(frozen=True)
+class _Goal:
+    """What a frame is to look like at one size."""
+
+    plate: Tensor
+    structure: Mapping[str, Tensor]
+    """Of the plate, by layer: features without their means and deviations."""
+    moments: Mapping[str, tuple[Tensor, Tensor]]
+    """Of the paintings, by layer."""
+    mean: Mapping[str, Tensor]
+    """Of the paintings' places, by layer (C,)."""
+    there: Mapping[str, Tensor]
+    """Places of the paintings (n, C) by layer, without their mean, of length 1."""
+
+    @torch.no_grad()
+    def partners(self, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """For each place of a picture the most similar place of the paintings, each without its own picture's mean.
+
+        One place for all layers: were they chosen layer by layer, fine marks would not belong to their shapes.
+        """
+        own = {name: F.normalize(p - p.mean(0)) for name, p in _places(maps).items()}
+        dtype = maps[PLACES[0]].dtype
+        here, there = (torch.cat([x[name] for name in PLACES], 1).to(dtype) for x in (own, self.there))
+        there = there.T.contiguous()
+        nearest = torch.cat([(part @ there).argmax(1) for part in torch.split(here, AT_ONCE)])
+        return {name: self.there[name][nearest] for name in PLACES}
+
+    def distance(self, maps: Mapping[str, Tensor], partners: Mapping[str, Tensor]) -> Tensor:
+        """Sum over layers of the mean cosine distance of places to their partners."""
+        own = {name: F.normalize(p - self.mean[name]) for name, p in _places(maps).items()}
+        return torch.stack([1 - (own[name] * partners[name]).sum(1).mean() for name in PLACES]).sum()
+
+    def moment_distance(self, maps: Mapping[str, Tensor]) -> Tensor:
+        terms = []
+        for name, wanted in self.moments.items():
+            size = float(sum(part.square().sum() for part in wanted))
+            terms.append(losses.relative_moments(losses.moments(maps[name]), wanted, size))
+        return torch.stack(terms).sum()
+
+    def content(self, maps: Mapping[str, Tensor]) -> Tensor:
+        own = {name: losses.instance_normalised(maps[name]) for name in CONTENT}
+        return torch.stack([losses.content(own[name], self.structure[name]) for name in CONTENT]).sum()
+
+
+def _tell(tell: Listener, task: str, at: int, sizes: int, step: int, steps: int) -> None:
+    tell(Progress(task, at * steps + step, sizes * steps))
+
+
+def _places(maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Features of `PLACES` (h * w, C), in float32, all on the grid of the middle layer."""
+    fine, middle, coarse = (maps[name].float() for name in PLACES)
+    size = middle.shape[2:]
+    on_grid = F.interpolate(fine, size=size, mode="area"), middle, F.interpolate(coarse, size=size, mode="bilinear")
+    return {name: x[0].flatten(1).T for name, x in zip(PLACES, on_grid, strict=True)}
+
+
+def _doubled(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="bilinear")
+
+
+def _pyramid(x: Tensor) -> list[Tensor]:
+    """A picture as bands of detail, the finest first, and what is left: steps change all sizes of shapes at once."""
+    bands: list[Tensor] = []
+    while len(bands) < BANDS and not (x.shape[2] % 2 or x.shape[3] % 2):
+        small = F.avg_pool2d(x, 2)
+        bands.append(x - _doubled(small))
+        x = small
+    return [*bands, x]
+
+
+def _collapsed(bands: Sequence[Tensor]) -> Tensor:
+    *finer, x = bands
+    for band in reversed(finer):
+        x = band + _doubled(x)
+    return x
