@@ -249,3 +249,23 @@ def test_views_taken_together_are_one_larger_picture() -> None:
         assert torch.allclose(found, wanted, atol=1e-4)
     wanted = losses.upper_half(losses.gram_of_places(whole))
     assert torch.allclose(losses.pooled_grams(losses.gram_of_places(f), 2), wanted, rtol=1e-4, atol=1e-9)
+
+
+def test_local_moments_are_means_and_deviations_of_windows() -> None:
+    a, b = draw(1, 2, 8, 8, seed=1), draw(1, 2, 8, 8, seed=2) + 1
+    parts = []
+    for f in (a, b):
+        windows = f[0].unfold(1, 4, 2).unfold(2, 4, 2).reshape(2, 3, 3, 16).numpy()
+        parts.append((windows.mean(3), np.sqrt(windows.var(3) + 1e-4)))
+    (mean, deviation), (mean_b, deviation_b) = parts
+    difference = ((mean - mean_b) ** 2).mean() + ((deviation - deviation_b) ** 2).mean()
+    wanted = math.sqrt(difference / ((mean_b**2).mean() + (deviation_b**2).mean()) + 1e-6)
+    assert float(losses.local_moments(a, b, 4)) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_marks_that_lie_elsewhere_are_no_great_difference_and_none_at_all_is() -> None:
+    """What pixels cannot tell: a blur is nearer to dots than dots that lie elsewhere."""
+    dots = (draw(1, 1, 64, 64, seed=1) > 1).double()
+    elsewhere, blur = (draw(1, 1, 64, 64, seed=2) > 1).double(), torch.full_like(dots, float(dots.mean()))
+    assert losses.relative_difference(elsewhere, dots) > losses.relative_difference(blur, dots)
+    assert 2 * losses.local_moments(elsewhere, dots, 16) < losses.local_moments(blur, dots, 16)

@@ -24,7 +24,7 @@ from scumble.cli.review import sheet, shots
 from scumble.cli.studio import studio
 from scumble.cli.teach import look_match, look_suggest, look_train
 from scumble.cli.terminal import refuse
-from scumble.cli.train import data_prepare, train, weights_fetch
+from scumble.cli.train import data_examples, data_prepare, train, weights_fetch
 from scumble.core.errors import BadOption, ScumbleError
 from scumble.core.threads import end_with_parent
 
@@ -50,6 +50,7 @@ look_app.command("train", cls=SeveralValues)(look_train)
 look_app.command("match", cls=SeveralValues)(look_match)
 look_app.command("suggest", cls=SeveralValues)(look_suggest)
 data_app.command("prepare", cls=SeveralValues)(data_prepare)
+data_app.command("examples", cls=SeveralValues)(data_examples)
 farm_app.command("export", cls=WithPanels)(farm_export)
 weights_app.command("fetch")(weights_fetch)
 

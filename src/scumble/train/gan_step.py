@@ -50,14 +50,17 @@ def gan_step(gan: Gan, batch: Batch, progress: float) -> dict[str, float]:
     goal = _goal_of(gan, batch)
     conditioned = gan.generator.conditioning == "style"
     look = gan.generator.look(goal.moments.repeat_interleave(views, 0) if conditioned else None)
-    if s.generator.palette:
+    if s.generator.palette and batch.painting is None:
         shown = in_their_styles_colours(shown, plate, goal, views)
     y = gan.generator(shown, look, views)
     leaf = y.detach().requires_grad_()
     own = leaf[::2] if moved else leaf
     real = batch.real.to(gan.device)
-    terms = gan.terms(own, plates, goal, real, batch.content_key, gan.steps)
-    if s.losses.halo:
+    if batch.painting is not None:
+        terms = gan.terms.of_examples(own, batch.painting.to(gan.device))
+    else:
+        terms = gan.terms(own, plates, goal, real, batch.content_key, gan.steps)
+    if s.losses.halo and batch.painting is None:
         terms["halo"] = losses.halo(own, shown[::2] if moved else shown)
     if moved is not None and s.losses.motion:
         terms["turned" if moved.turned else "motion"] = moved.difference(own, leaf[1::2])

@@ -17,7 +17,7 @@ from scumble.train.group import Group
 from scumble.train.nn.perceptual import PerceptualFeatures
 from scumble.train.run_folder import beginning_of, open_folder
 from scumble.train.settings import TrainSettings
-from scumble.train.start import features_of, say_what_is_slow, styles_of
+from scumble.train.start import examples_of, features_of, say_what_is_slow, styles_of
 
 
 def train(
@@ -47,11 +47,14 @@ def train(
     try:
         with group.first_alone():  # the styles are measured once, and kept on disk
             styles = styles_of(dataset, settings, features, tell)
+        examples = examples_of(settings, styles)
+        if examples is not None:
+            styles = examples.added_to(styles, features)
         gan = Gan(settings, styles, features, group)
         say_what_is_slow(gan, tell)
         facts = {} if checkpoint is None else checkpoints.load(gan, checkpoint)
         group.meet()  # before the folder changes, all have read what they go on from
-        batches = Batches.of_run(settings, dataset, gan.styles, group.place)
+        batches = Batches.of_run(settings, dataset, gan.styles, group.place, examples)
         if not group.leads:
             _follow(gan, batches)
             return None

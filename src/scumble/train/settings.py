@@ -57,6 +57,8 @@ class DataSettings:
         None,
         "One style instead of the data set's: a picture, or a packed data set whose style pictures are taken together.",
     )
+    examples: Path | None = option(None, "Folder of plates and their paintings: scumble data examples.")
+    examples_share: float = option(0.5, "Share of the steps that learn from them.")
     few: bool = option(False, "Go on with fewer than three content pictures, which then stand in every split.")
 
     def __post_init__(self) -> None:
@@ -72,7 +74,7 @@ class DataSettings:
             low, high = getattr(self, name)
             if not 0 < low <= high < float("inf"):
                 raise ValueError(f"{name} {(low, high)}: give a smaller and a larger number above 0")
-        for name in ("dulled", "recoloured", "turned", "mixed"):
+        for name in ("dulled", "recoloured", "turned", "mixed", "examples_share"):
             _share(name, getattr(self, name))
         for key, weight in self.style_weights.items():
             _at_least(f"style_weights.{key}", weight, 0)
@@ -132,6 +134,11 @@ class LossSettings:
     )
     gram: float = option(0.5, "Share of the style weight for the Gram matrices of relu2_1 and relu3_1 (moments only).")
     nearest: float = option(8.0, "Every place must look like some place of the painting: cosine distance of relu3_1.")
+    pixels: float = option(3.0, "Mean absolute difference from an example's painting.")
+    features: float = option(1.5, "Difference of features from an example's painting, relative to its own size.")
+    local: float = option(
+        4.0, "Difference of means and deviations of features around each place from those of an example's painting."
+    )
     variation: float = option(0.3, "Total variation of the painting.")
     variation_reduction: Literal["sum", "mean"] = option(
         "mean", "Sum over pixels as it is written, or mean as it is usually coded."
@@ -276,7 +283,8 @@ class TrainSettings:
 def portable(settings: TrainSettings) -> dict[str, Any]:
     """Settings as plain values, with file names instead of paths: the folders of one machine mean nothing elsewhere."""
     values = to_values(settings)
-    for table, key in (("data", "dataset"), ("data", "style"), ("generator", "start"), ("discriminator", "start")):
+    paths = {"data": ("dataset", "style", "examples"), "generator": ("start",), "discriminator": ("start",)}
+    for table, key in ((table, key) for table, keys in paths.items() for key in keys):
         if key in values[table]:
             values[table][key] = Path(values[table][key]).name
     for key in ("output", "vgg", "threads"):

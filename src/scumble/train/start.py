@@ -9,6 +9,7 @@ from scumble.core.errors import BadSettings
 from scumble.core.progress import Listener, ignore, note
 from scumble.network.shape import SEEN
 from scumble.train.data.dataset import Dataset
+from scumble.train.data.examples import Examples
 from scumble.train.data.one_style import pictures_of
 from scumble.train.data.style_set import StyleSet, style_set_of, style_set_of_one
 from scumble.train.gan import Gan
@@ -41,6 +42,13 @@ def styles_of(
         pictures = pictures_of(settings.data.style, "train")
         return style_set_of_one(pictures, settings.data, features, device, settings.run.seed)
     return style_set_of(dataset, settings.data, features, device, settings.run.seed, tell)
+
+
+def examples_of(settings: TrainSettings, styles: StyleSet) -> Examples | None:
+    """The examples that a run learns from, if any. Raises BadInput."""
+    if settings.data.examples is None:
+        return None
+    return Examples(settings.data.examples, styles.goals.palettes()[0] if settings.data.style is not None else None)
 
 
 def say_what_is_slow(gan: Gan, tell: Listener) -> None:

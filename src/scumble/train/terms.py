@@ -1,6 +1,7 @@
 """The generator's terms: content, style, nearest places, total variation, range.
 
-The halo, motion and adversarial terms are the step's.
+On examples, whose paintings are known: pixels, features, statistics around each place, range. The halo, motion and
+adversarial terms are the step's.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from scumble.train.nn.perceptual import PerceptualFeatures
 from scumble.train.settings import LossSettings
 
 NEAREST_LAYER = "relu3_1"
+
+AROUND = {"relu1_1": 16, "relu2_1": 8, "relu3_1": 8, "relu4_1": 4}  # sides of the windows of the term `local`
 
 
 class Terms:
@@ -60,7 +63,25 @@ class Terms:
         if w.variation:
             terms["variation"] = losses.total_variation(y, w.variation_reduction)
         if w.range:
-            terms["range"] = F.relu(-y - 0.02).square().mean() + F.relu(y - 1.02).square().mean()
+            terms["range"] = _outside(y)
+        return terms
+
+    def of_examples(self, y: Tensor, painting: Tensor) -> dict[str, Tensor]:
+        """Scalars by name of paintings (N, 3, H, W) of examples, whose own painting is known."""
+        w = self.settings
+        terms = {"pixels": (y - painting).abs().mean()} if w.pixels else {}
+        if w.features or w.local:
+            of_y = self.features(y, LAYERS)
+            with torch.no_grad():
+                wanted = self.features(painting, LAYERS)
+        if w.features:
+            by_layer = [losses.relative_difference(of_y[name], wanted[name]) for name in LAYERS[:-1]]
+            terms["features"] = torch.stack(by_layer).mean()
+        if w.local:
+            by_layer = [losses.local_moments(of_y[name], wanted[name], side) for name, side in AROUND.items()]
+            terms["local"] = torch.stack(by_layer).mean()
+        if w.range:
+            terms["range"] = _outside(y)
         return terms
 
     def _nearest(self, of_y: dict[str, Tensor], real: Tensor) -> Tensor:
@@ -114,6 +135,11 @@ class Terms:
     def _form(self) -> Callable[[Tensor], Tensor]:
         """What the content term compares of features: normalised or raw."""
         return self.fused.instance_normalised if self.settings.content_normalised else torch.Tensor.float
+
+
+def _outside(y: Tensor) -> Tensor:
+    """How far a painting is darker than black, or lighter than white."""
+    return F.relu(-y - 0.02).square().mean() + F.relu(y - 1.02).square().mean()
 
 
 def _sum_of(terms: Iterable[Tensor]) -> Tensor:

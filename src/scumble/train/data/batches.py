@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from scumble.train.data.dataset import Dataset, Pixels, dulled, random_crop, to_batch
+from scumble.train.data.examples import Examples
 from scumble.train.data.style_set import StyleSet
 from scumble.train.settings import DataSettings, TrainSettings
 
@@ -34,6 +35,7 @@ class Batch(NamedTuple):
     other: Tensor | None  # (S,) numbers of those that are mixed in
     share: Tensor | None  # (S,) how much of them
     real: Tensor  # (S, 3, H, W) crops of `styles`, or none where the discriminator does not look
+    painting: Tensor | None = None  # (N, 3, H, W) of examples: the contents' own, which are in their styles' colours
 
 
 class Batches:
@@ -52,7 +54,9 @@ class Batches:
         motion_from: int | None = None,
         with_real: bool = True,
         place: int = 0,
+        examples: Examples | None = None,
     ) -> None:
+        self.examples = examples
         self.seed, self.place = seed, place
         self.draws = [seed] if place == 0 else [seed, place]
         self.settings, self.motion_from, self.with_real = settings, motion_from, with_real
@@ -63,7 +67,14 @@ class Batches:
             dataset.load(dataset.of("style", "train"))
 
     @classmethod
-    def of_run(cls, settings: TrainSettings, dataset: Dataset, styles: StyleSet, place: int = 0) -> Batches:
+    def of_run(
+        cls,
+        settings: TrainSettings,
+        dataset: Dataset,
+        styles: StyleSet,
+        place: int = 0,
+        examples: Examples | None = None,
+    ) -> Batches:
         """The batches that a run's settings ask for."""
         wanted = settings.losses
         return cls(
@@ -74,6 +85,7 @@ class Batches:
             settings.schedule.motion_from if wanted.motion else None,
             bool(wanted.adversarial or wanted.nearest) or wanted.style_kind == "gram",
             place,
+            examples,
         )
 
     def stream(self, first: int) -> Generator[tuple[int, Batch], None, None]:
@@ -97,9 +109,10 @@ class Batches:
         key = step // s.content_reuse
         content_rng = np.random.default_rng([*self.draws, 1, key])
         rng = np.random.default_rng([*self.draws, 2, step])
+        pairs = self._are_pairs(step)
+        if self.examples is not None and self._shows_examples(key):
+            return self._of_examples(self.examples, key, pairs, rng)
         content = to_batch([view for _ in range(s.contents // s.views) for view in self._views(content_rng)])
-        last_of_contents = step % s.content_reuse == s.content_reuse - 1
-        pairs = self.motion_from is not None and last_of_contents and step >= self.motion_from
         count = max(1, s.contents // 2) if pairs else s.contents // s.views
         styles = self.styles.draw(count, rng)
         other = share = None
@@ -110,6 +123,25 @@ class Batches:
         if self.with_real and other is None:
             real = torch.from_numpy(to_batch([self._real(int(number), rng) for number in styles]))
         return Batch(torch.from_numpy(content), key, pairs, styles, other, share, real)
+
+    def _are_pairs(self, step: int) -> bool:
+        last_of_contents = step % self.settings.content_reuse == self.settings.content_reuse - 1
+        return self.motion_from is not None and last_of_contents and step >= self.motion_from
+
+    def _shows_examples(self, key: int) -> bool:
+        """So for all processes that train together, or for none."""
+        share = self.settings.examples_share
+        return int((key + 1) * share) > int(key * share)
+
+    def _of_examples(self, examples: Examples, key: int, pairs: bool, rng: np.random.Generator) -> Batch:
+        """Crops of examples; what is real are their paintings."""
+        s = self.settings
+        views = 1 if pairs else s.views
+        count = max(1, s.contents // 2) if pairs else s.contents // s.views
+        cut = examples.crops(count, views, s.crop, MARGIN, rng)
+        real = cut.painting[::views] if self.with_real else torch.empty(0)
+        content = torch.from_numpy(to_batch(cut.content))
+        return Batch(content, key, pairs, cut.styles, None, None, real, cut.painting)
 
     def _mixes(self, step: int, count: int, rng: np.random.Generator) -> bool:
         """Whether styles are mixed in this step: so for all processes that train together, or for none."""

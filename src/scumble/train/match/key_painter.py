@@ -77,13 +77,19 @@ class KeyPainter:
         self.paintings = [self._picture(p) for p in paintings]
 
     def paint(
-        self, plate: Pixels, earlier: Sequence[Pixels] = (), tell: Listener = ignore, task: str = "key frame"
+        self,
+        plate: Pixels,
+        earlier: Sequence[Pixels] = (),
+        tell: Listener = ignore,
+        task: str = "key frame",
+        colours: Palette | None = None,
     ) -> Pixels:
         """The painting (H, W, 3) of a frame (H, W, 3), both in [0, 1] in the working space.
 
-        `earlier` are paintings of other frames of the shot: what is seen again is painted as it was there.
+        `earlier` are paintings of other frames of the shot: what is seen again is painted as it was there. `colours`
+        are those of what the plate is a part of, such as a shot: else its own become the paintings' colours.
         """
-        matrix, offset = recolouring(Palette.measure(plate), self.palette)
+        matrix, offset = recolouring(colours or Palette.measure(plate), self.palette)
         recoloured = (plate @ matrix.T.astype(np.float32) + offset.astype(np.float32)).clip(0, 1)
         height, width = plate.shape[:2]
         below, right = MARGIN + -height % GRID, MARGIN + -width % GRID

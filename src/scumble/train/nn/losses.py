@@ -158,6 +158,31 @@ def nearest(features: Tensor, of_painting: Tensor) -> Tensor:
     return 1 - (own * partner).sum(1).mean()
 
 
+def relative_difference(features: Tensor, wanted: Tensor) -> Tensor:
+    """Mean squared difference of feature maps (N, C, H, W), over the mean square of what is wanted."""
+    a, b = _wide(features), _wide(wanted)
+    return (a - b).square().mean() / b.square().mean().clamp(min=1e-6)
+
+
+def local_moments(features: Tensor, wanted: Tensor, side: int) -> Tensor:
+    """Relative distance of means and deviations of features (N, C, H, W) in windows of `side` places, half overlapping.
+
+    Where the strokes of a painting lie cannot be told from its plate, so a network that is asked for their features
+    paints their mean: a blur. What can be told is how strong which features are around a place.
+    """
+    (mean, deviation), (mean_b, deviation_b) = (_around(_wide(x), side) for x in (features, wanted))
+    difference = (mean - mean_b).square().mean((1, 2, 3)) + (deviation - deviation_b).square().mean((1, 2, 3))
+    size = mean_b.square().mean((1, 2, 3)) + deviation_b.square().mean((1, 2, 3))
+    return (difference / size.clamp(min=1e-6) + 1e-6).sqrt().mean()
+
+
+def _around(x: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Means and deviations in windows."""
+    mean = F.avg_pool2d(x, side, side // 2)
+    square = F.avg_pool2d(x * x, side, side // 2)
+    return mean, (square - mean * mean).clamp(min=0).add(1e-4).sqrt()
+
+
 HALO_REACH = 4  # cells of 2 pixels to each side of an edge, in which a rim is a halo
 
 HALO_EDGE = 0.25  # difference of luma from which an edge is strong; twice that counts in full
