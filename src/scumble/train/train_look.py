@@ -1,12 +1,14 @@
 """A look refined on a show: its own footage, its own style pictures, the trainer of the universal generator.
 
-It starts from the look that the universal generator makes of the pictures, or from scratch by the classic recipe.
+It starts from the look that the universal generator makes of the pictures, or from scratch by the classic recipe. First
+some parts of the footage are painted slowly, as examples: they say where the paintings' colours and strokes belong.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +23,22 @@ from scumble.look.statistics import reference_statistics
 from scumble.media.plate import PlateOptions
 from scumble.network.shape import SIZES, architecture_named
 from scumble.network.weights_file import architecture_of, read_arrays
-from scumble.train.data.dataset import to_pixels
+from scumble.train.data.dataset import Dataset, Pixels, to_pixels
 from scumble.train.data.material import Material, PackedMaterial, begun_with_the_same, gather
 from scumble.train.data.one_style import palette_of, pictures_of
 from scumble.train.journal import CARD, JOURNAL
 from scumble.train.loop import train
-from scumble.train.settings import TrainSettings
+from scumble.train.match.example_maker import make_examples
+from scumble.train.match.key_painter import KeySettings
+from scumble.train.settings import MachineSettings, TrainSettings
 
 CARD_FACTS = ("step", "best_at", "seconds", "start", "val", "test", "pictures", "settings")
 
 FEW_STEPS = 200  # a shorter run gets a note that it was too short
+
+PAINTING = 0.4  # share of a run's minutes in which examples are painted
+
+EXAMPLES, MOST = 6, 64  # examples of a run that is limited by steps alone, and of one that has all the time it wants
 
 ENCODED = 16  # style pictures that make the instant look at most
 
@@ -80,6 +88,8 @@ def train_look(
         generator=replace(settings.generator, start=kept, conditioning="none"),
     )
     begun = resume and (folder / JOURNAL).exists()
+    if settings.data.examples_share and not from_scratch:
+        settings = _with_examples(settings, gathered, folder / "examples", begun, tell)
     done = train(settings, folder if begun else None, tell=tell, overwrite=True, again=again)
     assert done is not None  # no stop was asked for
     if done.steps < FEW_STEPS:
@@ -140,7 +150,27 @@ def refined_look(
     return train_look(gathered, output, settings, None, False, output.stem, tell, resume, "the same command")
 
 
+def _with_examples(
+    settings: TrainSettings, gathered: PackedMaterial, folder: Path, begun: bool, tell: Listener
+) -> TrainSettings:
+    """Settings of a run that learns from examples too; they are painted in a share of its time, unless it goes on."""
+    minutes, run = settings.schedule.minutes, settings.run
+    if settings.data.examples is None:
+        if not begun:
+            how = KeySettings(**{f.name: getattr(run, f.name) for f in fields(MachineSettings)})
+            styles = [("style", partial(_shown, gathered.style))]
+            contents, most = Dataset(gathered.content, few=True), MOST if minutes else EXAMPLES
+            make_examples(contents, styles, folder, most, PAINTING * minutes, how, run.vgg, tell)
+        settings = replace(settings, data=replace(settings.data, examples=folder))
+    return replace(settings, schedule=replace(settings.schedule, minutes=(1 - PAINTING) * minutes))
+
+
+def _shown(style: Path) -> list[Pixels]:
+    """Pictures spread through the style's, as looks are made of them."""
+    return [as_style(to_pixels(picture)) for picture in pictures_of(style, "train", ENCODED)]
+
+
 def _made_of(style: Path, name: str) -> Look:
     """The look that the universal generator makes of pictures spread through the style's."""
-    shown = [as_style(to_pixels(picture)) for picture in pictures_of(style, "train", ENCODED)]
+    shown = _shown(style)
     return look_of_pixels(shown, [1.0] * len(shown), name, [])
