@@ -82,11 +82,11 @@ def data_examples(
     needs_torch()
     from scumble.look.making import style_picture
     from scumble.train.data.dataset import Dataset
-    from scumble.train.match.example_maker import make_examples, styles_of_set
+    from scumble.train.match.example_maker import EXAMPLE_STEPS, make_examples, styles_of_set
     from scumble.train.match.key_painter import KeySettings
 
     dataset = Dataset(data, few=True)
-    settings = KeySettings(**{name: options[name] for name in MACHINE if name != "vgg"})
+    settings = KeySettings(steps=EXAMPLE_STEPS, **{name: options[name] for name in MACHINE if name != "vgg"})
     styles = [(p.stem, partial(_one, style_picture, p)) for p in style or ()]
     for _, read in styles:  # refused before minutes of work
         read()

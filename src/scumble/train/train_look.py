@@ -28,7 +28,7 @@ from scumble.train.data.material import Material, PackedMaterial, begun_with_the
 from scumble.train.data.one_style import palette_of, pictures_of
 from scumble.train.journal import CARD, JOURNAL
 from scumble.train.loop import train
-from scumble.train.match.example_maker import make_examples
+from scumble.train.match.example_maker import EXAMPLE_STEPS, make_examples
 from scumble.train.match.key_painter import KeySettings
 from scumble.train.settings import MachineSettings, TrainSettings
 
@@ -38,7 +38,11 @@ FEW_STEPS = 200  # a shorter run gets a note that it was too short
 
 PAINTING = 0.4  # share of a run's minutes in which examples are painted
 
-EXAMPLES, MOST = 6, 64  # examples of a run that is limited by steps alone, and of one that has all the time it wants
+LEAST = 0.4  # minutes, about what one example takes on two cores: with less none is painted
+
+STEPS_AN_EXAMPLE = 50  # of a run that is limited by steps alone
+
+MOST = 64  # examples
 
 ENCODED = 16  # style pictures that make the instant look at most
 
@@ -155,14 +159,19 @@ def _with_examples(
 ) -> TrainSettings:
     """Settings of a run that learns from examples too; they are painted in a share of its time, unless it goes on."""
     minutes, run = settings.schedule.minutes, settings.run
-    if settings.data.examples is None:
-        if not begun:
-            how = KeySettings(**{f.name: getattr(run, f.name) for f in fields(MachineSettings)})
-            styles = [("style", partial(_shown, gathered.style))]
-            contents, most = Dataset(gathered.content, few=True), MOST if minutes else EXAMPLES
-            make_examples(contents, styles, folder, most, PAINTING * minutes, how, run.vgg, tell)
-        settings = replace(settings, data=replace(settings.data, examples=folder))
-    return replace(settings, schedule=replace(settings.schedule, minutes=(1 - PAINTING) * minutes))
+    most = MOST if minutes else min(MOST, settings.schedule.steps // STEPS_AN_EXAMPLE)
+    if settings.data.examples is not None or not most or 0 < PAINTING * minutes < LEAST:
+        return settings
+    if not begun:
+        how = KeySettings(steps=EXAMPLE_STEPS, **{f.name: getattr(run, f.name) for f in fields(MachineSettings)})
+        styles = [("style", partial(_shown, gathered.style))]
+        contents = Dataset(gathered.content, few=True)
+        make_examples(contents, styles, folder, most, PAINTING * minutes, how, run.vgg, tell)
+    return replace(
+        settings,
+        data=replace(settings.data, examples=folder),
+        schedule=replace(settings.schedule, minutes=(1 - PAINTING) * minutes),
+    )
 
 
 def _shown(style: Path) -> list[Pixels]:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from scumble.core.downloads import vgg_path
 from scumble.core.frames import Pixels
-from scumble.core.progress import Listener, Progress, ignore
+from scumble.core.progress import Listener, Progress, ignore, said
 from scumble.look.making import as_style
 from scumble.network.palette import Palette
 from scumble.train.clock import Clock
@@ -28,6 +28,8 @@ from scumble.train.settings import LAYERS
 
 SIZE = (384, 288)  # pixels that are painted at once
 
+EXAMPLE_STEPS = 30  # at each size: fewer than for a key frame, since many are wanted
+
 STYLES = "styles"
 
 
@@ -37,7 +39,7 @@ def make_examples(
     folder: Path,
     count: int,
     minutes: float = 0.0,
-    settings: KeySettings = KeySettings(),
+    settings: KeySettings = KeySettings(steps=EXAMPLE_STEPS),
     vgg: Path | None = None,
     tell: Listener = ignore,
 ) -> int:
@@ -53,7 +55,7 @@ def make_examples(
         vgg or vgg_path(), LAYERS[-1], dtype_of(settings.precision, device_of(settings.device))
     )
     while done < count and clock.progress(done) < 1:
-        tell(Progress("painting examples", done, count))
+        tell(said(f"painting example {done + 1}") if minutes else Progress("painting examples", done, count))
         draw = np.random.default_rng([settings.seed, 7, done])
         turn, at = divmod(done, len(records))
         record = records[int(np.random.default_rng([settings.seed, 8, turn]).permutation(len(records))[at])]
