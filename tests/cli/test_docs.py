@@ -95,11 +95,13 @@ def shortened(command: str) -> list[str]:
     tiny = [part for change in SMALL for part in ("--set", change)]
     if words[0] == "train":
         return [*words, "--steps", "2", *tiny]
+    if words[:2] == ["data", "examples"]:
+        return [*words, "--count", "1"]
     if words[:2] == ["look", "match"]:
         return [*words, "--steps", "2", "--lines", "48"]
     if words[:2] == ["look", "train"]:
         kept = [change for change in SMALL if not change.startswith(("generator.", "data.style_crop"))]
-        small = [part for change in [*kept, "data.style_crop=64"] for part in ("--set", change)]
+        small = [part for change in [*kept, "data.style_crop=64", "data.examples_share=0.0"] for part in ("--set", change)]
         return [*words, "--steps", "2", *small]
     if "--refine" in words:
         words[words.index("--refine") + 1] = "0.1"
