@@ -101,7 +101,8 @@ def shortened(command: str) -> list[str]:
         return [*words, "--steps", "2", "--lines", "48"]
     if words[:2] == ["look", "train"]:
         kept = [change for change in SMALL if not change.startswith(("generator.", "data.style_crop"))]
-        small = [part for change in [*kept, "data.style_crop=64", "data.examples_share=0.0"] for part in ("--set", change)]
+        changes = [*kept, "data.style_crop=64", "data.examples_share=0.0"]
+        small = [part for change in changes for part in ("--set", change)]
         return [*words, "--steps", "2", *small]
     if "--refine" in words:
         words[words.index("--refine") + 1] = "0.1"
