@@ -38,7 +38,9 @@ from scumble.media.plate import WriterSettings  # noqa: E402
 from scumble.network.shape import SIZES  # noqa: E402
 from scumble.rendering.options import RenderSettings  # noqa: E402
 from scumble.rendering.run import render  # noqa: E402
+from scumble.train import train_look  # noqa: E402
 from scumble.train.data.dataset import Dataset  # noqa: E402
+from scumble.train.data.examples import examples_in  # noqa: E402
 from scumble.train.settings import TrainSettings  # noqa: E402
 
 SMALL = [
@@ -105,6 +107,23 @@ def run(show: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
 
 
 FOOTAGE = ["--content", "shot/s.####.png", "stills", "--style", "art"]
+
+
+def test_examples_of_the_footage_are_painted_first_and_learned_from(
+    show: Path, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_look, "STEPS_AN_EXAMPLE", 4)
+    monkeypatch.setattr(train_look, "EXAMPLE_STEPS", 1)
+    done = run(*command(*FOOTAGE, "-o", "show.look", "--steps", "8"))
+    assert done.returncode == 0, done.stderr
+    painted = examples_in(show / "show.run" / "examples")
+    assert len(painted) == 2
+    assert all((show / "show.run" / "examples" / row.painting).is_file() for row in painted)
+    rows = [json.loads(line) for line in (show / "show.run" / "metrics.jsonl").read_text("utf-8").splitlines()]
+    assert any("local" in row for row in rows)
+    assert any("nearest" in row for row in rows)  # the other steps learn from statistics
+    settings = Look.load(show / "show.look").facts["training"]["settings"]
+    assert settings["data"]["examples"] == "examples"
 
 
 def test_footage_and_pictures_become_a_look(show: Path, run: Callable[..., Done]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,10 @@ def test_styles_of_examples_stand_behind_the_data_sets_and_are_drawn_for_example
     for batch in shown:
         styles = batch.styles.tolist()
         assert all((number >= first) == (batch.painting is not None) for number in styles)
+    for batch in (shown[i] for i in taught):  # what is real is the painting of the same style, one for each
+        views = len(batch.content) // len(batch.styles)
+        assert batch.painting is not None
+        assert torch.equal(batch.real, batch.painting[::views])
     again = begun(settings)[1].batch(taught[0])
     assert torch.equal(again.content, shown[taught[0]].content)
 
@@ -149,6 +154,17 @@ def test_a_folder_without_examples_and_a_painting_of_another_size_are_refused(tm
     (folder / LIST).write_text(json.dumps([{"plate": "x"}]))
     with pytest.raises(BadInput, match="not a list of examples"):
         Examples(folder)
+
+
+def test_two_styles_whose_files_have_one_name_are_two(dataset: Path, tmp_path: Path) -> None:
+    contents, folder = Dataset(dataset), tmp_path / "made"
+    styles = [partial(list, [picture(64, 64, seed)]) for seed in (50, 51)]
+    make_examples(contents, styles, folder, 3, settings=KeySettings(steps=1, threads=1, precision="f32"))
+    first, second, third = (row.style for row in examples_in(folder))
+    assert first == third != second
+    for file, seed in ((first, 50), (second, 51)):
+        saved_one = np.asarray(Image.open(folder / file), np.float32) / 255
+        np.testing.assert_allclose(saved_one, picture(64, 64, seed), atol=3e-3)
 
 
 def test_the_command_paints_examples(dataset: Path, tmp_path: Path) -> None:

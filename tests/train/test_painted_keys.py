@@ -165,3 +165,13 @@ def test_one_command_paints_keys_and_matches_to_them(shot: Path) -> None:
     assert not (shot / "m.match" / "keys" / f"key.{other}.png").exists()
     assert match("--style", "style.png", "--painted", str(other), str(first))[0] == 0
     assert sorted(frames()) == sorted([first, other])
+
+
+def test_a_part_takes_the_colours_that_it_has_in_the_whole(features: PerceptualFeatures) -> None:
+    """A dark part of a bright picture stays dark, where on its own it would take the painting's whole range."""
+    style, plate = hatching(), picture(64, 96, 3) * np.float32(0.2)
+    whole = np.concatenate([plate, picture(192, 96, 4)])
+    painter = KeyPainter([style], features, replace(QUICK, steps=1))
+    alone = painter.paint(plate)
+    as_part = painter.paint(plate, colours=Palette.measure(whole))
+    assert as_part.mean() < alone.mean() - 0.05

@@ -87,18 +87,12 @@ def data_examples(
 
     dataset = Dataset(data, few=True)
     settings = KeySettings(steps=EXAMPLE_STEPS, **{name: options[name] for name in MACHINE if name != "vgg"})
-    styles = [(p.stem, partial(_one, style_picture, p)) for p in style or ()]
-    for _, read in styles:  # refused before minutes of work
-        read()
+    styles: list[Any] = [partial(list, [style_picture(path)]) for path in style or ()]  # refused before the work
     with Display() as tell:
         done = make_examples(
             dataset, styles or styles_of_set(dataset), output, count, minutes, settings, options["vgg"], tell
         )
     print(f"{output}: {done} examples")
-
-
-def _one(read: Any, path: Path) -> list[Any]:
-    return [read(path)]
 
 
 def weights_fetch(

@@ -283,9 +283,9 @@ class TrainSettings:
 def portable(settings: TrainSettings) -> dict[str, Any]:
     """Settings as plain values, with file names instead of paths: the folders of one machine mean nothing elsewhere."""
     values = to_values(settings)
-    paths = {"data": ("dataset", "style", "examples"), "generator": ("start",), "discriminator": ("start",)}
-    for table, key in ((table, key) for table, keys in paths.items() for key in keys):
-        if key in values[table]:
+    paths = {"data": {"dataset", "style", "examples"}, "generator": {"start"}, "discriminator": {"start"}}
+    for table, keys in paths.items():
+        for key in keys & values[table].keys():
             values[table][key] = Path(values[table][key]).name
     for key in ("output", "vgg", "threads"):
         values["run"].pop(key, None)

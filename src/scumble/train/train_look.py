@@ -164,7 +164,7 @@ def _with_examples(
         return settings
     if not begun:
         how = KeySettings(steps=EXAMPLE_STEPS, **{f.name: getattr(run, f.name) for f in fields(MachineSettings)})
-        styles = [("style", partial(_shown, gathered.style))]
+        styles = [partial(_shown, gathered.style)]
         contents = Dataset(gathered.content, few=True)
         make_examples(contents, styles, folder, most, PAINTING * minutes, how, run.vgg, tell)
     return replace(

@@ -5,6 +5,7 @@ Each is of another plate, and of another style where there are many: a set that 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -35,7 +36,7 @@ STYLES = "styles"
 
 def make_examples(
     contents: Dataset,
-    styles: Sequence[tuple[str, Callable[[], Sequence[Pixels]]]],
+    styles: Sequence[Callable[[], Sequence[Pixels]]],
     folder: Path,
     count: int,
     minutes: float = 0.0,
@@ -45,8 +46,8 @@ def make_examples(
 ) -> int:
     """Paint until a folder holds `count` examples, or for some minutes; how many it holds then.
 
-    Plates are parts of the train split's pictures, `SIZE` at most. `styles` are names and what reads their
-    pictures, in the order in which they are taken. What is in the folder stays. Raises BadInput.
+    Plates are parts of the train split's pictures, `SIZE` at most. Each of `styles` reads the
+    pictures of one style; they are taken in this order. What is in the folder stays. Raises BadInput.
     """
     folder.mkdir(parents=True, exist_ok=True)
     done, clock = len(examples_in(folder)), Clock(count, minutes)
@@ -61,11 +62,11 @@ def make_examples(
         record = records[int(np.random.default_rng([settings.seed, 8, turn]).permutation(len(records))[at])]
         whole = contents.decoded(record)
         part = part_of(whole, draw)
-        name, read = styles[done % len(styles)]
-        pictures = read()
+        pictures = styles[done % len(styles)]()
         colours = Palette.measure(to_pixels(whole))
         painting = KeyPainter(pictures, features, settings).paint(to_pixels(part), colours=colours)
-        files = f"{done:05d}.plate.png", f"{done:05d}.painted.png", f"{STYLES}/{name}.png"
+        style = hashlib.sha256(np.ascontiguousarray(pictures[0]).tobytes()).hexdigest()[:16]
+        files = f"{done:05d}.plate.png", f"{done:05d}.painted.png", f"{STYLES}/{style}.png"
         part.save(folder / files[0])
         _as_picture(painting).save(folder / files[1])
         (folder / STYLES).mkdir(exist_ok=True)
@@ -76,11 +77,11 @@ def make_examples(
     return done
 
 
-def styles_of_set(dataset: Dataset, seed: int = 0) -> list[tuple[str, Callable[[], list[Pixels]]]]:
+def styles_of_set(dataset: Dataset, seed: int = 0) -> list[Callable[[], list[Pixels]]]:
     """The style pictures of a data set's train split, shuffled."""
     records = dataset.of("style", "train")
     shuffled = [records[int(i)] for i in np.random.default_rng([seed, 9]).permutation(len(records))]
-    return [(Path(record.file).stem, partial(_style_of, dataset, record)) for record in shuffled]
+    return [partial(_style_of, dataset, record) for record in shuffled]
 
 
 def _style_of(dataset: Dataset, record: Record) -> list[Pixels]:
