@@ -1,9 +1,10 @@
 """What refining is worth: instant and refined looks of the same paintings, on a frame that none of them was refined on.
 
-    python benchmarks/quality/refining.py --pair SHOT PAINTING [--pair ...] [--steps 500] -o FOLDER
+    python benchmarks/quality/refining.py --pair SHOT PAINTING [--pair ...] [--steps 500 | --minutes 5] -o FOLDER
 
-The look is refined on the first three quarters of each shot (`--steps` of 8 crops) and judged on its last frame, by VGG
-features and by Gabor filters that nobody trained. Pairs that are done already are kept, so that a stopped run goes on.
+The look is refined on the first three quarters of each shot (`--steps`, or some minutes) and judged on its
+last frame, by VGG features and by Gabor filters that nobody trained. Pairs that are done already are kept, so that a
+stopped run goes on.
 FOLDER/pairs gets a picture of each pair for eyes that do not know: painting, plate, A and B; FOLDER/key.json says
 which of them is refined.
 """
@@ -84,7 +85,7 @@ def side_by_side(pictures: list[Image.Image]) -> Image.Image:
     return canvas
 
 
-def measure(shot: Path, painting: Path, steps: int, folder: Path, features: Features) -> dict[str, Any]:
+def measure(shot: Path, painting: Path, limit: list[str], folder: Path, features: Features) -> dict[str, Any]:
     """One pair: both looks made, judged and drawn."""
     name = f"{shot.stem}-{painting.stem}"
     place = folder / "work" / name
@@ -93,7 +94,7 @@ def measure(shot: Path, painting: Path, steps: int, folder: Path, features: Feat
     run("look", "make", painting, "-o", place / "instant.look", "--overwrite")
     if not (place / "refined.look").is_file():
         words = ["--style", painting, "--content", seen, "-o", place / "refined.look"]
-        run("look", "train", *words, "--steps", str(steps), "--progress", "none")
+        run("look", "train", *words, *limit, "--progress", "none")
     (plate,), (style,) = gather([last], "content", SIZE), gather([painting], "style", SIZE)
     found = {which: judged(place / f"{which}.look", plate, style, features) for which in ("instant", "refined")}
     pictures = [found[which][1] for which in ("instant", "refined")]
@@ -102,26 +103,33 @@ def measure(shot: Path, painting: Path, steps: int, folder: Path, features: Feat
     (folder / "pairs").mkdir(exist_ok=True)
     row = [as_picture(p) for p in (style.pixels, plate.pixels, *pictures)]
     side_by_side(row).save(folder / "pairs" / f"{name}.png")
-    return {"pair": name, "refined": "A" if refined_is_a else "B", **{k: figures for k, (figures, _) in found.items()}}
+    return {
+        "pair": name,
+        "refined_is": "A" if refined_is_a else "B",
+        **{k: figures for k, (figures, _) in found.items()},
+    }
 
 
 def main() -> None:
     """See the module's head."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pair", nargs=2, action="append", required=True, type=Path, metavar=("SHOT", "PAINTING"))
-    parser.add_argument("--steps", type=int, default=500)
+    limits = parser.add_mutually_exclusive_group()
+    limits.add_argument("--steps", type=int, default=500)
+    limits.add_argument("--minutes", type=float)
     parser.add_argument("-o", "--output", type=Path, required=True)
     given = parser.parse_args()
     given.output.mkdir(parents=True, exist_ok=True)
     kept = given.output / "results.json"
     rows: list[dict[str, Any]] = json.loads(kept.read_text()) if kept.is_file() else []
+    limit = ["--minutes", str(given.minutes)] if given.minutes else ["--steps", str(given.steps)]
     features = Features(vgg_path())
     for shot, painting in given.pair:
         if any(row["pair"] == f"{shot.stem}-{painting.stem}" for row in rows):
             continue
-        rows.append(measure(shot, painting, given.steps, given.output, features))
+        rows.append(measure(shot, painting, limit, given.output, features))
         kept.write_text(json.dumps(rows, indent=1) + "\n")
-    (given.output / "key.json").write_text(json.dumps({row["pair"]: row["refined"] for row in rows}, indent=1))
+    (given.output / "key.json").write_text(json.dumps({row["pair"]: row["refined_is"] for row in rows}, indent=1))
     print("| pair | style | gram | filters | content | sharpness |\n|---|---|---|---|---|---|")
     for row in rows:
         cells = [f"{row['instant'][c]:.3f} > {row['refined'][c]:.3f}" for c in row["instant"]]

@@ -77,7 +77,7 @@ def data_examples(
 ) -> None:
     """Paint examples for a training: pictures of a data set, each in one style (needs the extra `train`).
 
-    Takes half a minute each on two cores. `scumble train` learns from them by `data.examples`.
+    Takes 15 seconds each on two cores. `scumble train` learns from them by `data.examples`.
     """
     needs_torch()
     from scumble.look.making import style_picture

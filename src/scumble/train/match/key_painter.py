@@ -5,6 +5,10 @@ shapes first. At each size every place of the frame is given the most similar pl
 are changed until VGG sees there what it sees in the painting. So a patch of the frame takes colour, stroke and edge
 from one patch of the painting, where statistics of the whole only ask that all of it occurs somewhere.
 
+Places are given partners up to half the size. Then the plate's fine detail is added again, and all of it is made of
+the paintings' own patches (`texture`): they have no grain, relief or bright rims. A few last steps give back the relief
+of the paint, of which patches that overlap lose some.
+
 Sources: Kolkin et al. 2203.13215 (neural neighbours, coarse to fine, on a pyramid), Gatys et al. 1508.06576 (images
 optimised through VGG), Huang and Belongie 1703.06868 (moments).
 """
@@ -27,6 +31,7 @@ from scumble.core.progress import Listener, Progress, ignore
 from scumble.network.palette import Palette, recolouring
 from scumble.train.data.dataset import to_batch
 from scumble.train.machine import device_of
+from scumble.train.match.texture import of_their_patches
 from scumble.train.nn import losses
 from scumble.train.nn.perceptual import PerceptualFeatures
 from scumble.train.settings import LAYERS, MachineSettings
@@ -48,6 +53,10 @@ SOME = 16384  # places of the paintings that are looked through, drawn once for 
 AT_ONCE = 4096  # places of the frame
 
 OUTSIDE = 50.0  # weight of values outside [0, 1]
+
+LAST_STEPS, LAST_RATE = 6, 0.003
+
+HELD = 20.0  # weight of the difference from what the patches made, in the last steps
 
 SLOWER_FROM, SLOWER = 0.6, 0.3  # share of the steps from which the rate is lower, and by which factor
 
@@ -98,13 +107,21 @@ class KeyPainter:
         random = torch.Generator().manual_seed(self.settings.seed)
         before = [self._picture(p) for p in earlier]
         least = min(height, width, *(side for p in self.paintings for side in p.shape[2:]))
-        sizes = range(max(0, (least // LEAST).bit_length() - 1), -1, -1)
+        coarsest = max(0, (least // LEAST).bit_length() - 1)
+        sizes = range(coarsest, min(coarsest, 1) - 1, -1)
+        parts = len(sizes) + 1
         y = F.avg_pool2d(whole, 1 << sizes[0])
         for at, halvings in enumerate(sizes):
             goal = self._goal(F.avg_pool2d(whole, 1 << halvings), before, halvings, random)
             if at:
                 y = F.interpolate(y, scale_factor=2, mode="bicubic")
-            y = self._optimised(y, goal, partial(_tell, tell, task, at, len(sizes)))
+            y = self._optimised(y, goal, partial(_tell, tell, task, at, parts))
+        if sizes[-1]:
+            detail = whole - _doubled(F.avg_pool2d(whole, 2))
+            y = _doubled(y) + detail.mean(1, keepdim=True)
+        told = partial(_tell, tell, task, len(sizes), parts)
+        y = of_their_patches(y.clamp(0, 1), [*self.paintings, *before], random, told)
+        y = self._finished(y, whole)
         painting = y[0].clamp(0, 1).cpu().numpy().transpose(1, 2, 0)
         return np.ascontiguousarray(painting[MARGIN : MARGIN + height, MARGIN : MARGIN + width])
 
@@ -114,8 +131,6 @@ class KeyPainter:
     @torch.no_grad()
     def _goal(self, plate: Tensor, earlier: Sequence[Tensor], halvings: int, random: torch.Generator) -> _Goal:
         maps = [self.features(F.avg_pool2d(p, 1 << halvings), LAYERS) for p in self.paintings]
-        flat = {name: torch.cat([m[name].flatten(2) for m in maps], 2)[..., None] for name in LAYERS}
-        moments = {name: losses.moments(f) for name, f in flat.items()}
         found = [_places(m) for m in maps]
         places = {name: torch.cat([f[name] for f in found]) for name in PLACES}
         mean = {name: p.mean(0) for name, p in places.items()}
@@ -123,8 +138,10 @@ class KeyPainter:
         places = {name: torch.cat([p, *(a[name] for a in again)]) for name, p in places.items()}
         drawn = torch.randperm(len(places[PLACES[0]]), generator=random)[: SOME * (1 + len(again))].to(self.device)
         there = {name: F.normalize(p[drawn] - mean[name]) for name, p in places.items()}
-        structure = {n: losses.instance_normalised(f) for n, f in self.features(plate, CONTENT).items()}
-        return _Goal(plate, structure, moments, mean, there)
+        return _Goal(plate, self._structure(plate), _moments_of(maps), mean, there)
+
+    def _structure(self, plate: Tensor) -> dict[str, Tensor]:
+        return {n: losses.instance_normalised(f) for n, f in self.features(plate, CONTENT).items()}
 
     def _optimised(self, first: Tensor, goal: _Goal, tell: Callable[[int, int], None]) -> Tensor:
         s = self.settings
@@ -141,14 +158,30 @@ class KeyPainter:
             outside = F.relu(-y).square().mean() + F.relu(y - 1).square().mean()
             loss = (
                 goal.distance(maps, partners)
-                + s.moments * goal.moment_distance(maps)
-                + s.content * goal.content(maps)
+                + s.moments * _moment_distance(maps, goal.moments)
+                + s.content * _content(maps, goal.structure)
                 + OUTSIDE * outside
             )
             adam.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             adam.step()
             tell(step + 1, s.steps)
+        return _collapsed(bands).detach()
+
+    def _finished(self, picture: Tensor, plate: Tensor) -> Tensor:
+        with torch.no_grad():
+            moments = _moments_of([self.features(p, LAYERS) for p in self.paintings])
+            structure = self._structure(plate)
+        bands = [band.detach().requires_grad_() for band in _pyramid(picture)]
+        adam = torch.optim.Adam(bands, lr=LAST_RATE, betas=(0.9, 0.99))
+        for _ in range(LAST_STEPS):
+            y = _collapsed(bands)
+            maps = self.features(y, LAYERS)
+            away = (y - picture).abs().mean()
+            loss = _moment_distance(maps, moments) + self.settings.content * _content(maps, structure) + HELD * away
+            adam.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            adam.step()
         return _collapsed(bands).detach()
 
 
@@ -184,20 +217,28 @@ class _Goal:
         own = {name: F.normalize(p - self.mean[name]) for name, p in _places(maps).items()}
         return torch.stack([1 - (own[name] * partners[name]).sum(1).mean() for name in PLACES]).sum()
 
-    def moment_distance(self, maps: Mapping[str, Tensor]) -> Tensor:
-        terms = []
-        for name, wanted in self.moments.items():
-            size = float(sum(part.square().sum() for part in wanted))
-            terms.append(losses.relative_moments(losses.moments(maps[name]), wanted, size))
-        return torch.stack(terms).sum()
 
-    def content(self, maps: Mapping[str, Tensor]) -> Tensor:
-        own = {name: losses.instance_normalised(maps[name]) for name in CONTENT}
-        return torch.stack([losses.content(own[name], self.structure[name]) for name in CONTENT]).sum()
+def _moments_of(maps: Sequence[Mapping[str, Tensor]]) -> dict[str, tuple[Tensor, Tensor]]:
+    """Means and deviations by layer, of all pictures together."""
+    flat = {name: torch.cat([m[name].flatten(2) for m in maps], 2)[..., None] for name in LAYERS}
+    return {name: losses.moments(f) for name, f in flat.items()}
 
 
-def _tell(tell: Listener, task: str, at: int, sizes: int, step: int, steps: int) -> None:
-    tell(Progress(task, at * steps + step, sizes * steps))
+def _moment_distance(maps: Mapping[str, Tensor], goal: Mapping[str, tuple[Tensor, Tensor]]) -> Tensor:
+    terms = []
+    for name, wanted in goal.items():
+        size = float(sum(part.square().sum() for part in wanted))
+        terms.append(losses.relative_moments(losses.moments(maps[name]), wanted, size))
+    return torch.stack(terms).sum()
+
+
+def _content(maps: Mapping[str, Tensor], structure: Mapping[str, Tensor]) -> Tensor:
+    own = {name: losses.instance_normalised(maps[name]) for name in CONTENT}
+    return torch.stack([losses.content(own[name], structure[name]) for name in CONTENT]).sum()
+
+
+def _tell(tell: Listener, task: str, at: int, parts: int, step: int, steps: int) -> None:
+    tell(Progress(task, round(100 * (at + step / steps) / parts), 100))
 
 
 def _places(maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
