@@ -18,8 +18,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-STRIDE = 2  # pixels between patches
-
 COMPONENTS = 32  # principal components by which patches are compared
 
 SOME = 15000  # patches of the paintings that are looked through
@@ -36,12 +34,14 @@ class Stage(NamedTuple):
 
     side: int
     """Of patches, in pixels."""
+    stride: int
+    """Pixels between them. Small ones stand at every pixel: otherwise some pixels have fewer, which shows as a grid."""
     rounds: int
     guide: float
     """Weight of the picture that the stages began with, in weights of the patches: keeps faces and letters."""
 
 
-STAGES = (Stage(7, 3, 0.3), Stage(5, 2, 0.2), Stage(3, 1, 0.0))
+STAGES = (Stage(7, 2, 3, 0.3), Stage(5, 2, 2, 0.2), Stage(3, 1, 1, 0.0))
 
 
 @torch.no_grad()
@@ -85,16 +85,16 @@ class _Patches:
 
 
 def _optimised(now: Tensor, guide: Tensor, sources: _Patches, stage: Stage) -> Tensor:
-    side = stage.side
+    side, stride = stage.side, stage.stride
     height, width = now.shape[2:]
-    border = side, side + (width - side) % STRIDE, side, side + (height - side) % STRIDE
+    border = side, side + (width - side) % stride, side, side + (height - side) % stride
     now, guide = (F.pad(x, border, mode="replicate") for x in (now, guide))
     size = now.shape[2:]
     for _ in range(stage.rounds):
-        own = F.unfold(now, side, stride=STRIDE)[0].T
+        own = F.unfold(now, side, stride=stride)[0].T
         found = sources.nearest_to(own)
         weights = ((found - own).square().sum(1, keepdim=True) + FLAT).pow(LIKELY)
-        total = F.fold((found * weights).T[None], size, side, stride=STRIDE)
-        by = F.fold(weights.expand(-1, side * side).T[None], size, side, stride=STRIDE)
+        total = F.fold((found * weights).T[None], size, side, stride=stride)
+        by = F.fold(weights.expand(-1, side * side).T[None], size, side, stride=stride)
         now = (total / by + stage.guide * guide) / (1 + stage.guide)
     return now[:, :, side : side + height, side : side + width]
