@@ -38,7 +38,7 @@ FEW_STEPS = 200  # a shorter run gets a note that it was too short
 
 PAINTING = 0.4  # share of a run's minutes in which examples are painted
 
-LEAST = 0.4  # minutes, about what one example takes on two cores: with less none is painted
+LEAST = 0.4  # minutes, more than one example takes on two cores: with less none is painted
 
 STEPS_AN_EXAMPLE = 50  # of a run that is limited by steps alone
 

@@ -54,7 +54,7 @@ AT_ONCE = 4096  # places of the frame
 
 OUTSIDE = 50.0  # weight of values outside [0, 1]
 
-LAST_STEPS, LAST_RATE = 6, 0.003
+LAST_STEPS, LAST_RATE = 6, 0.003  # after the patches, at full size; with more of them VGG's relief comes back
 
 HELD = 20.0  # weight of the difference from what the patches made, in the last steps
 
@@ -108,7 +108,8 @@ class KeyPainter:
         before = [self._picture(p) for p in earlier]
         least = min(height, width, *(side for p in self.paintings for side in p.shape[2:]))
         coarsest = max(0, (least // LEAST).bit_length() - 1)
-        sizes = range(coarsest, min(coarsest, 1) - 1, -1)
+        finest = min(1, coarsest)  # the whole size only where there is no smaller one
+        sizes = range(coarsest, finest - 1, -1)
         parts = len(sizes) + 1
         y = F.avg_pool2d(whole, 1 << sizes[0])
         for at, halvings in enumerate(sizes):
@@ -116,7 +117,7 @@ class KeyPainter:
             if at:
                 y = F.interpolate(y, scale_factor=2, mode="bicubic")
             y = self._optimised(y, goal, partial(_tell, tell, task, at, parts))
-        if sizes[-1]:
+        if finest:
             detail = whole - _doubled(F.avg_pool2d(whole, 2))
             y = _doubled(y) + detail.mean(1, keepdim=True)
         told = partial(_tell, tell, task, len(sizes), parts)
@@ -145,42 +146,48 @@ class KeyPainter:
 
     def _optimised(self, first: Tensor, goal: _Goal, tell: Callable[[int, int], None]) -> Tensor:
         s = self.settings
-        bands = [band.detach().requires_grad_() for band in _pyramid(first)]
-        adam = torch.optim.Adam(bands, lr=s.rate, betas=(0.9, 0.99))
         with torch.no_grad():  # at first half the plate, whose structure the size before has lost
             partners = goal.partners(self.features((first + goal.plate) / 2, LAYERS))
-        for step in range(s.steps):
-            adam.param_groups[0]["lr"] = s.rate * (SLOWER if step >= SLOWER_FROM * s.steps else 1)
-            y = _collapsed(bands)
-            maps = self.features(y, LAYERS)
+
+        def loss(step: int, y: Tensor, maps: Mapping[str, Tensor]) -> Tensor:
+            nonlocal partners
+            tell(step, s.steps)
             if step and step % s.match_every == 0:
                 partners = goal.partners(maps)
             outside = F.relu(-y).square().mean() + F.relu(y - 1).square().mean()
-            loss = (
+            return (
                 goal.distance(maps, partners)
                 + s.moments * _moment_distance(maps, goal.moments)
                 + s.content * _content(maps, goal.structure)
                 + OUTSIDE * outside
             )
-            adam.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            adam.step()
-            tell(step + 1, s.steps)
-        return _collapsed(bands).detach()
+
+        slower_from = SLOWER_FROM * s.steps
+        return self._descended(first, [s.rate * (SLOWER if n >= slower_from else 1) for n in range(s.steps)], loss)
 
     def _finished(self, picture: Tensor, plate: Tensor) -> Tensor:
+        """A picture made of patches, nearer to the paintings' moments and the plate's structure, and hardly changed."""
         with torch.no_grad():
             moments = _moments_of([self.features(p, LAYERS) for p in self.paintings])
             structure = self._structure(plate)
-        bands = [band.detach().requires_grad_() for band in _pyramid(picture)]
-        adam = torch.optim.Adam(bands, lr=LAST_RATE, betas=(0.9, 0.99))
-        for _ in range(LAST_STEPS):
-            y = _collapsed(bands)
-            maps = self.features(y, LAYERS)
+
+        def loss(step: int, y: Tensor, maps: Mapping[str, Tensor]) -> Tensor:
             away = (y - picture).abs().mean()
-            loss = _moment_distance(maps, moments) + self.settings.content * _content(maps, structure) + HELD * away
+            return _moment_distance(maps, moments) + self.settings.content * _content(maps, structure) + HELD * away
+
+        return self._descended(picture, [LAST_RATE] * LAST_STEPS, loss)
+
+    def _descended(
+        self, first: Tensor, rates: Sequence[float], loss: Callable[[int, Tensor, Mapping[str, Tensor]], Tensor]
+    ) -> Tensor:
+        """A picture after a step of Adam at each of the rates; `loss` takes the step, the picture and its features."""
+        bands = [band.detach().requires_grad_() for band in _pyramid(first)]
+        adam = torch.optim.Adam(bands, betas=(0.9, 0.99))
+        for step, rate in enumerate(rates):
+            adam.param_groups[0]["lr"] = rate
+            y = _collapsed(bands)
             adam.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss(step, y, self.features(y, LAYERS)).backward()  # type: ignore[no-untyped-call]
             adam.step()
         return _collapsed(bands).detach()
 

@@ -12,6 +12,7 @@ of a style, weighed by how well they fit).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import torch
@@ -66,9 +67,15 @@ class _Patches:
     """Some patches (n, 3 · side²) of paintings, and what they are found by."""
 
     def __init__(self, paintings: Sequence[Tensor], side: int, random: torch.Generator) -> None:
-        found = torch.cat([F.unfold(p, side)[0].T for p in paintings])
-        drawn = torch.randperm(len(found), generator=random)[:SOME].to(found.device)
-        self.patches = found[drawn]
+        views = [p[0].unfold(1, side, 1).unfold(2, side, 1) for p in paintings]  # (3, rows, columns, side, side)
+        firsts = [0, *accumulate(v.shape[1] * v.shape[2] for v in views)]
+        drawn = torch.randperm(firsts[-1], generator=random)[:SOME].to(paintings[0].device)
+        self.patches = paintings[0].new_empty(len(drawn), 3 * side * side)
+        for view, (first, end) in zip(views, pairwise(firsts), strict=True):
+            here = (drawn >= first) & (drawn < end)
+            at = drawn[here] - first
+            found = view[:, at // view.shape[2], at % view.shape[2]]  # copies those alone: all would be gigabytes
+            self.patches[here] = found.transpose(0, 1).flatten(1)
         self.mean = self.patches.mean(0)
         away = self.patches - self.mean
         _, directions = torch.linalg.eigh(away.T @ away)
