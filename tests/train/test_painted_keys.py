@@ -74,6 +74,16 @@ def test_a_painted_frame_is_nearer_to_the_painting_and_keeps_the_plates_shapes(f
     assert told[-1] == (100, 100)
 
 
+def test_fine_lines_of_the_plate_are_in_the_key(features: PerceptualFeatures) -> None:
+    rng = np.random.default_rng(2)
+    plate = picture(128, 160, 6) * 0.5 + 0.25
+    plate[:, 20::16] += 0.2  # lines of one pixel, which half the size does not hold
+    style = np.repeat(rng.random((160, 128, 1), np.float32), 3, 2)
+    key = KeyPainter([style], features, replace(QUICK, steps=3)).paint(plate.astype(np.float32))
+    of_key, of_plate = (p.mean(2) - cv2.blur(p.mean(2), (5, 5)) for p in (key, plate))
+    assert np.corrcoef(of_key.ravel(), of_plate.ravel())[0, 1] > 0.3  # without them .14
+
+
 def test_the_same_seed_gives_the_same_bits(features: PerceptualFeatures) -> None:
     style, plate = hatching(), picture(72, 100, 4)
     first, again = (KeyPainter([style], features, replace(QUICK, steps=3)).paint(plate) for _ in range(2))
