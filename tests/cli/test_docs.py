@@ -100,8 +100,7 @@ def shortened(command: str) -> list[str]:
     if words[:2] == ["look", "match"]:
         return [*words, "--steps", "2", "--lines", "48"]
     if words[:2] == ["look", "train"]:
-        kept = [change for change in SMALL if not change.startswith(("generator.", "data.style_crop"))]
-        changes = [*kept, "data.style_crop=64", "data.examples_share=0.0"]
+        changes = SMALL if "--from-scratch" in words else ["keys.steps=1", "match.patch=48"]
         small = [part for change in changes for part in ("--set", change)]
         return [*words, "--steps", "2", *small]
     if "--refine" in words:

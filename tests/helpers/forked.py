@@ -27,7 +27,11 @@ WANTED = (
     "scumble.look.making",
     "scumble.quality.qc",
     "scumble.quality.evaluate",
-    *(("scumble.train.train_look", "scumble.train.data.prepare") if find_spec("torch") else ()),
+    *(
+        ("scumble.train.train_look", "scumble.train.match.refine", "scumble.train.data.prepare")
+        if find_spec("torch")
+        else ()
+    ),
 )
 
 

@@ -38,12 +38,14 @@ from scumble.media.plate import WriterSettings  # noqa: E402
 from scumble.network.shape import SIZES  # noqa: E402
 from scumble.rendering.options import RenderSettings  # noqa: E402
 from scumble.rendering.run import render  # noqa: E402
-from scumble.train import train_look  # noqa: E402
 from scumble.train.data.dataset import Dataset  # noqa: E402
-from scumble.train.data.examples import examples_in  # noqa: E402
-from scumble.train.settings import TrainSettings  # noqa: E402
+from scumble.train.match import refine  # noqa: E402
+from scumble.train.match.matcher import Figures  # noqa: E402
+from scumble.train.match.settings import RefineSettings  # noqa: E402
 
-SMALL = [
+SMALL = ["keys.steps=1", "match.patch=32", "match.check_every=4"]
+
+SCRATCH = [
     "data.crop=64",
     "data.contents=2",
     "data.style_crop=64",
@@ -56,7 +58,6 @@ SMALL = [
     "run.save_minutes=0.0",
     "schedule.adversarial_from=2",
 ]
-CHANGES = [part for change in SMALL for part in ("--set", change)]
 
 
 @pytest.fixture
@@ -78,9 +79,11 @@ def show(tmp_path: Path) -> Path:
 
 
 def command(*more: str) -> list[str]:
-    start = [] if "--from-scratch" in more else ["--start", "start.look"]
+    scratch = "--from-scratch" in more
+    start = [] if scratch else ["--start", "start.look"]
     exact = ["--threads", "1", "--precision", "f32", "--device", "cpu"]
-    return ["look", "train", *start, *exact, *CHANGES, *more]
+    changes = [part for change in (SCRATCH if scratch else SMALL) for part in ("--set", change)]
+    return ["look", "train", *start, *exact, *changes, *more]
 
 
 class Done(NamedTuple):
@@ -109,35 +112,18 @@ def run(show: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
 FOOTAGE = ["--content", "shot/s.####.png", "stills", "--style", "art"]
 
 
-def test_examples_of_the_footage_are_painted_first_and_learned_from(
-    show: Path, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(train_look, "STEPS_AN_EXAMPLE", 4)
-    monkeypatch.setattr(train_look, "EXAMPLE_STEPS", 1)
-    done = run(*command(*FOOTAGE, "-o", "show.look", "--steps", "8"))
-    assert done.returncode == 0, done.stderr
-    painted = examples_in(show / "show.run" / "examples")
-    assert len(painted) == 2
-    assert all((show / "show.run" / "examples" / row.painting).is_file() for row in painted)
-    rows = [json.loads(line) for line in (show / "show.run" / "metrics.jsonl").read_text("utf-8").splitlines()]
-    assert any("local" in row for row in rows)
-    assert any("nearest" in row for row in rows)  # the other steps learn from statistics
-    settings = Look.load(show / "show.look").facts["training"]["settings"]
-    assert settings["data"]["examples"] == "examples"
-
-
 def test_footage_and_pictures_become_a_look(show: Path, run: Callable[..., Done]) -> None:
     done = run(*command(*FOOTAGE, "-o", "show.look", "--steps", "8", "--licence", "ours"))
     assert done.returncode == 0, done.stderr
     assert "broken.jpg" in done.stderr  # one bad file of many is left out, and named
-    assert "(instant " in done.stderr
+    assert "(before " in done.stderr
     folder = show / "show.run"
     assert (folder / "report.html").is_file()
-    assert list((folder / "tensorboard").iterdir())
     previews = sorted((folder / "previews").iterdir())
-    assert len(previews) >= 2  # at the start and at the end, every minute between
+    assert [path.name for path in previews] == ["0000000.jpg", "0000008.jpg"]  # at the start and at the end
     with Image.open(previews[-1]) as shown:
-        assert shown.width in (400, 480)  # a picture beside its painting
+        assert shown.width == 3 * 440  # plate, before, now
+    assert len(list((folder / "keys").glob("key.*.png"))) == 1
     look = Look.load(show / "show.look")
     facts = look.facts
     assert facts["made"] == "fine-tuned"
@@ -147,8 +133,12 @@ def test_footage_and_pictures_become_a_look(show: Path, run: Callable[..., Done]
     assert facts["licences"] == {"content": ["ours"], "style": ["ours"]}
     training = facts["training"]
     assert training["step"] == 8
+    assert training["key frames"] == 1
     assert set(training["start"]) == {"val", "test"}
-    assert training["val"]["composite"] <= training["start"]["val"]["composite"]  # the start is the first to beat
+    assert training["settings"]["keys"]["steps"] == 1
+    best, first = (Figures(**training[name]).score for name in ("held out", "held out at first"))
+    assert best <= first  # the start is the first to beat
+    assert look.shot is not None  # the show's statistics, with which it has learned
     render(open_plate(show / "shot/s.####.png"), look, show / "out/o.####.png", RenderSettings(frames=(1002,)))
     assert (show / "out/o.1002.png").is_file()
     again = command(*FOOTAGE, "-o", "b.look", "--run", "show.run", "--steps", "12")
@@ -205,7 +195,7 @@ def test_killed_at_random_moments_it_is_the_same_look(seed: int, show: Path) -> 
         going_on = ["--resume"] if (show / "b.run").exists() else []
         done = scumble(*words, *going_on, cwd=show)
         assert done.returncode == 0, done.stderr
-    for name in ("resume", "best"):
+    for name in ("match", "best"):
         a, b = (load_file(show / run / f"{name}.safetensors") for run in ("a.run", "b.run"))
         assert not [key for key in a if not np.array_equal(a[key], b[key])]
     assert Look.load(show / "a.look").hash == Look.load(show / "b.look").hash or _weights_equal(show)
@@ -324,23 +314,31 @@ def test_what_is_wrong_is_said(show: Path, dataset: Path, run: Callable[..., Don
     assert not (show / "x.run").exists()
 
 
-@pytest.mark.full
-def test_no_checkpoint_beyond_the_content_limit_is_taken(show: Path, run: Callable[..., Done]) -> None:
-    """However much style it has gained: here nothing but the choice holds content, which soon is a third beyond."""
-    greedy = ["losses.content=0.0", "run.content_held=1e-6", "losses.style=100.0", "schedule.rate=1e-2"]
-    changes = [part for change in greedy for part in ("--set", change)]
-    done = run(*command(*FOOTAGE, "-o", "greedy.look", "--steps", "4", *changes))
+def test_it_learns_what_the_key_frames_show(show: Path, run: Callable[..., Done]) -> None:
+    """Held-out parts of the key frames are painted nearer to them than before, in a few steps."""
+    more = ["--set", "match.rate=1e-2", "--set", "match.adversarial=0.0"]
+    done = run(*command(*FOOTAGE, "-o", "show.look", "--steps", "60", *more))
     assert done.returncode == 0, done.stderr
-    training = Look.load(show / "greedy.look").facts["training"]
-    assert training["val"]["content"] <= training["start"]["val"]["content"] * (1 + 1e-6)
+    training = Look.load(show / "show.look").facts["training"]
+    assert training["held out"]["pixels"] < 0.8 * training["held out at first"]["pixels"]
+
+
+def test_more_steps_paint_more_key_frames(
+    show: Path, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refine, "STEPS_A_KEY", 4)
+    done = run(*command(*FOOTAGE, "-o", "show.look", "--steps", "9"))
+    assert done.returncode == 0, done.stderr
+    assert len(list((show / "show.run/keys").glob("key.*.png"))) == 3
+    assert Look.load(show / "show.look").facts["training"]["key frames"] == 3
 
 
 @pytest.mark.full
-def test_it_ends_when_val_gets_no_better(show: Path, run: Callable[..., Done]) -> None:
-    still = ["--set", "schedule.rate=0.0", "--set", "schedule.patience=0.3"]
+def test_it_ends_when_nothing_gets_better(show: Path, run: Callable[..., Done]) -> None:
+    still = ["--set", "match.rate=0.0", "--set", "match.patience=0.3"]
     done = run(*command(*FOOTAGE, "-o", "still.look", "--steps", "40", *still))
     assert done.returncode == 0, done.stderr
-    assert "val has not got better since step 0" in done.stderr
+    assert "held out has not got better since step 0" in done.stderr
     assert Look.load(show / "still.look").facts["training"]["step"] < 40
 
 
@@ -348,16 +346,12 @@ def test_render_refines_the_look_of_its_style_for_its_shot(
     show: Path, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once; a second render takes the look that is there, and another picture is refused before any work."""
-    from scumble.train import train_look
 
-    def quick(path: Path, *_: object) -> TrainSettings:
-        return load(path, TrainSettings, [*SMALL, 'run.precision="f32"', "schedule.steps=3"])
+    def quick(path: Path, kind: type[RefineSettings]) -> RefineSettings:
+        return load(path, kind, [*SMALL, 'match.precision="f32"', "match.steps=3"])
 
-    monkeypatch.setattr(train_look, "load", quick)
-    monkeypatch.setattr(train_look, "find_look", lambda _: Look.load(show / "start.look"))
-    start = train_look.start_of
-    monkeypatch.setattr(train_look, "start_of", lambda settings, _: start(settings, "start.look"))
-    monkeypatch.setattr(train_look, "_made_of", lambda *_: Look.load(show / "start.look"))
+    monkeypatch.setattr(refine, "load", quick)
+    monkeypatch.setattr(refine, "look_of_pixels", lambda *_: Look.load(show / "start.look"))
     words = ["render", "shot/s.####.png", "--frames", "1002", "-o", "out/o.####.png", "--progress", "none"]
     done = run(*words, "--style", "art/vangogh_auvers.png", "--refine", "1")
     assert done.returncode == 0, done.stderr

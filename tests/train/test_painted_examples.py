@@ -27,7 +27,7 @@ from scumble.train.data.examples import LIST, Example, Examples, add_example, ex
 from scumble.train.gan import Gan
 from scumble.train.gan_step import gan_step
 from scumble.train.match.example_maker import SIZE, make_examples, part_of, styles_of_set
-from scumble.train.match.key_painter import KeySettings
+from scumble.train.match.settings import KeySettings
 from scumble.train.settings import TrainSettings
 from scumble.train.start import features_of, styles_of
 

@@ -21,8 +21,9 @@ from scumble.core.frames import Pixels
 from scumble.look.look import Look
 from scumble.media.open import open_plate
 from scumble.network.palette import Palette, recolouring
-from scumble.train.match.key_painter import KeyPainter, KeySettings
+from scumble.train.match.key_painter import KeyPainter
 from scumble.train.match.painted_keys import painted_keys
+from scumble.train.match.settings import KeySettings
 from scumble.train.nn import losses
 from scumble.train.nn.perceptual import PerceptualFeatures
 from scumble.train.settings import LAYERS

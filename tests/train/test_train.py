@@ -20,7 +20,6 @@ torch = pytest.importorskip("torch")
 
 from helpers.pictures import picture  # noqa: E402
 from helpers.training import SMALL  # noqa: E402
-from safetensors.numpy import load_file  # noqa: E402
 
 from scumble.cli.apps import app  # noqa: E402
 from scumble.core.downloads import shipped_vgg  # noqa: E402
@@ -502,31 +501,6 @@ def test_pictures_that_do_not_fit_into_memory_are_decoded_again(dataset: Path, m
         np.testing.assert_array_equal(np.asarray(small.picture(record)), np.asarray(whole.picture(record)))
 
 
-def test_a_look_is_fine_tuned_on_its_picture(dataset: Path, tmp_path: Path) -> None:
-    from helpers.pictures import SAMPLES, random_look
-    from typer.testing import CliRunner
-
-    from scumble.network.shape import SIZES
-
-    random_look(1, SIZES["painter"]["tiny"]).save(tmp_path / "start.look")
-    changes = [part for change in SMALL if "size" not in change for part in ("--set", change)]
-    arguments = ["--content", str(dataset), "-o", str(tmp_path / "a.look"), "--start", str(tmp_path / "start.look")]
-    picture = str(SAMPLES / "vangogh_auvers.jpg")
-    done = CliRunner().invoke(
-        app,
-        ["look", "train", picture, *arguments, "--steps", "6", "--minutes", "0", *changes],
-        catch_exceptions=False,
-    )
-    assert done.exit_code == 0, done.output
-    look = Look.load(tmp_path / "a.look")
-    assert look.facts["made"] == "fine-tuned"
-    assert look.facts["training"]["step"] == 6
-    assert look.reference is not None
-    # the look may be the start, where val did not get better in so few steps; the generator has moved
-    trained = load_file(tmp_path / "a.run/resume.safetensors")["generator/kernel.head"]
-    assert not np.array_equal(trained, Look.load(tmp_path / "start.look").weights["kernel.head"])
-
-
 @pytest.mark.full
 def test_a_look_goes_on_from_its_own_run_only(dataset: Path, tmp_path: Path) -> None:
     from helpers.command import scumble
@@ -541,7 +515,7 @@ def test_a_look_goes_on_from_its_own_run_only(dataset: Path, tmp_path: Path) -> 
     random_look(1, SIZES["painter"]["tiny"]).save(tmp_path / "start.look")
     painting = tmp_path / "painting.dpx"  # what only the plate reader knows
     write_picture(painting, Frame(1, picture(96, 128), colour.DISPLAY), WriterSettings(bits=10))
-    changes = [part for change in SMALL if "size" not in change for part in ("--set", change)]
+    changes = [part for change in ("keys.steps=1", "match.patch=32") for part in ("--set", change)]
     start = ["--start", tmp_path / "start.look", "--minutes", "0"]
 
     def train_look(picture: Path, *more: str | Path, data: Path = dataset) -> str:

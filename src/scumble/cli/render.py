@@ -319,7 +319,7 @@ def _refined(
 ) -> Any:
     """The look of style pictures refined for a shot, kept beside the shot's output."""
     needs_torch()
-    from scumble.train.train_look import refined_look
+    from scumble.train.match.refine import refined_look
 
     if any(weight != 1 for _, weight in pictures):
         raise BadSettings("--refine takes style pictures without weights: they are learned as one style")

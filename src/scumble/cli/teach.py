@@ -15,7 +15,7 @@ from scumble.cli.options import HOW_READ, MACHINE, ShowAs, Vgg, how_read, takes
 from scumble.cli.terminal import Display, say
 from scumble.core.errors import BadInput, BadLook, BadSettings
 from scumble.rendering.options import RenderSettings, lines_of
-from scumble.train.match.settings import MatchSettings
+from scumble.train.match.settings import MatchSettings, RefineSettings
 from scumble.train.settings import RunSettings, TrainSettings
 
 ON_WHAT = tuple(name for name in MACHINE if name != "vgg")  # of a match
@@ -72,7 +72,7 @@ def look_train(
         typer.Option(
             "--set",
             metavar="TABLE.KEY=VALUE",
-            help="Any setting, in TOML, as in losses.style=20. Give it any number of times.",
+            help="Any setting, in TOML, as in match.local=6 or keys.content=2. Give it any number of times.",
         ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that was stopped.")] = False,
@@ -84,16 +84,18 @@ def look_train(
 ) -> None:
     """Refine a look on a show's own footage and style pictures (needs the extra `train`).
 
-    Starts from the look that the universal generator makes of the pictures. Previews appear in the run's folder.
+    Some frames of the footage are painted slowly in the style; then the look is matched to them. It is for this
+    footage. Previews and report.html appear in the run's folder.
     """
     needs_torch()
     from scumble.core.settings import load
-    from scumble.look.shipped import shipped
+    from scumble.look.shipped import find_look, shipped
     from scumble.train.data.material import Material, gather
-    from scumble.train.journal import JOURNAL
+    from scumble.train.journal import CARD, JOURNAL
     from scumble.train.machine import device_of
+    from scumble.train.match.refine import INSTANT, refine_look
     from scumble.train.run_folder import refuse_a_run
-    from scumble.train.train_look import start_of, train_look
+    from scumble.train.train_look import train_look
 
     pictures = [*(paintings or ()), *(style or ())]
     if not pictures:
@@ -103,34 +105,45 @@ def look_train(
     if generator and not from_scratch:
         raise BadSettings("--generator is for --from-scratch; a look that is started from has its own")
     plate_options = how_read(options)
-    recipe = shipped("data") / ("classic_look.toml" if from_scratch else "look.toml")
-    settings = load(config or recipe, TrainSettings, changes or ())
-    if generator:
-        settings = override(settings, "generator", form=generator)
-    if steps is not None and minutes is None and not any(c.startswith("schedule.minutes") for c in changes or ()):
+    recipe = config or shipped("data") / ("classic_look.toml" if from_scratch else "look.toml")
+    settings: Any = load(recipe, TrainSettings if from_scratch else RefineSettings, changes or ())
+    length, own_run = ("schedule", "run") if from_scratch else ("match", "match")
+    if steps is not None and minutes is None and not any(c.startswith(f"{length}.minutes") for c in changes or ()):
         minutes = 0.0
-    settings = override(settings, "schedule", minutes=minutes, steps=steps)
-    folder = output.with_suffix(".run") if settings.run.output == RunSettings().output else None
-    settings = override(settings, "run", output=run or folder, **{name: options[name] for name in MACHINE})
+    settings = override(settings, length, minutes=minutes, steps=steps)
+    on = {name: options[name] for name in MACHINE if from_scratch or name != "vgg"}
+    settings = override(settings, own_run, **on)
+    folder = run or output.with_suffix(".run")
+    if from_scratch:
+        if generator:
+            settings = override(settings, "generator", form=generator)
+        if settings.run.output != RunSettings().output and run is None:
+            folder = settings.run.output
+        settings = override(settings, "run", output=folder)
+    else:
+        settings = override(settings, "keys", **on)
     # refused before any work, and before anything of an earlier run is touched
-    folder = settings.run.output
-    if not (resume and (folder / JOURNAL).exists() and not (folder / "card.json").exists()):
+    if not (resume and (folder / JOURNAL).exists() and not (folder / CARD).exists()):
         check_look_output(output, overwrite)
     if not (resume or overwrite):
         refuse_a_run(folder, "--resume")
-    device_of(settings.run.device)
-    first = None
-    if not from_scratch:
-        settings, first = start_of(settings, start)
+    own = getattr(settings, own_run)
+    device_of(own.device)
+    first = find_look(start) if start else None
     begun_with = {
-        "seed": settings.run.seed,
-        "start": "scratch" if from_scratch else first.hash if first is not None else "instant",
+        "seed": own.seed,
+        "start": "scratch" if from_scratch else first.hash if first is not None else INSTANT,
     }
     material = Material(content, pictures, plate_options, licence)
     again = "the same command and --resume" + (" instead of --overwrite" if overwrite and not resume else "")
+    name = name or output.stem
     with Display(progress) as tell:
         gathered = gather(material, folder, begun_with, tell, resume)
-        made = train_look(gathered, output, settings, first, from_scratch, name or output.stem, tell, resume, again)
+        if from_scratch:
+            made = train_look(gathered, output, settings, name, tell, resume, again)
+        else:
+            vgg = options["vgg"]
+            made = refine_look(gathered, output, folder, settings, first, name, vgg, tell, resume, again)
     _say_made(output, made, progress, folder / "report.html")
 
 
@@ -213,8 +226,8 @@ def look_match(
     from scumble.shot.open_matte import parse_matte
     from scumble.train.match.check_keys import network_size
     from scumble.train.match.job import match_look
-    from scumble.train.match.key_painter import KeySettings
     from scumble.train.match.painted_keys import painted_keys
+    from scumble.train.match.settings import KeySettings
 
     if not painted and not style:
         raise BadInput(

@@ -83,7 +83,7 @@ def data_examples(
     from scumble.look.making import style_picture
     from scumble.train.data.dataset import Dataset
     from scumble.train.match.example_maker import EXAMPLE_STEPS, make_examples, styles_of_set
-    from scumble.train.match.key_painter import KeySettings
+    from scumble.train.match.settings import KeySettings
 
     dataset = Dataset(data, few=True)
     settings = KeySettings(steps=EXAMPLE_STEPS, **{name: options[name] for name in MACHINE if name != "vgg"})

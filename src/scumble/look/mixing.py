@@ -31,7 +31,9 @@ def mix(looks: Sequence[Look], weights: Sequence[float], universal: Universal | 
         raise BadInput("mixing takes looks with weights of 0 or more that are not all 0, as in a.look:0.7 b.look:0.3")
     matched = next((look for look in looks if look.shot is not None), None)
     if matched is not None:
-        raise BadLook(f"{matched.name}: matched to one shot and its statistics; such looks do not mix")
+        raise BadLook(
+            f"{matched.name}: has the statistics of its own footage and does not mix; mix instant looks instead"
+        )
     share = [w / sum(weights) for w in weights]
     common = set.intersection(*map(_kin, looks))
     ancestors = {look.facts.get("ancestor") for look in looks}

@@ -125,13 +125,17 @@ def frame_statistics(
     count: int,
     colouring: Colouring = OWN_COLOURS,
     facts: Mapping[str, Any] | None = None,
+    crop: tuple[int, int] | None = None,
 ) -> ShotStatistics:
-    """Statistics of `count` frames in the working space, as the network sees them, pooled with the reference."""
+    """Statistics of `count` frames in the working space, as the network sees them, pooled with the reference.
+
+    `crop` (height, width) is of what is measured in each; by default, for frames of one size, as much as they have.
+    """
     crops: list[Pixels] = []
     palettes: list[Palette] = []
     for i, pixels in enumerate(frames):
         palettes.append(Palette.measure(pixels))
-        crops += _crops(pixels, CROPS_A_FRAME if count >= 4 else 8, CROP, i)
+        crops += _crops(pixels, CROPS_A_FRAME if count >= 4 else 8, CROP, i, crop)
     side = crops[0].shape[:2]
     reference = _crops(reference_picture(), 4, CROP, 0, side)
     weight = reference_share(palettes)

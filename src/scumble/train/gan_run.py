@@ -44,7 +44,6 @@ class GanRun(Run):
         self.gan, self.dataset, self.judge = gan, dataset, judge
         self.previews = Previews(settings, dataset)
         self.start: dict[str, dict[str, float]] = {}
-        self.most_content = math.inf  # of val's content figure
         super().__init__(
             settings.run.output,
             Clock(settings.schedule.steps, settings.schedule.minutes),
@@ -65,9 +64,6 @@ class GanRun(Run):
     def score(self, figures: Figures) -> float:
         return figures.get("composite", math.nan)
 
-    def may_be_best(self, figures: Figures) -> bool:
-        return not figures["content"] > self.most_content
-
     def write_checkpoint(self, facts: Mapping[str, Any]) -> Path:
         save_resume(self.gan, self.folder / RESUME, facts)
         save_travel(self.gan, self.folder / TRAVEL, {k: v for k, v in facts.items() if k != "sums"})
@@ -80,7 +76,7 @@ class GanRun(Run):
     def begin(self) -> None:
         """Judge the weights that the run started from. Called inside `with`: the figures go to the journal.
 
-        These are the first best weights, and limit the content figure. If they are not known, nothing is limited.
+        These are the first best weights.
         """
         settings = self.gan.settings
         if self.last_good is not None and (self.folder / BEST).is_file():  # of the run that goes on
@@ -91,8 +87,6 @@ class GanRun(Run):
         if settings.generator.start is not None and not self.start and self.steps == 0:
             self.start = {split: self.figures(split) for split in ("val", "test")}
             self.keep_best(self.start["val"])
-        if settings.run.content_held and self.start:
-            self.most_content = self.start["val"]["content"] * (1 + settings.run.content_held)
         if not self.has_checkpoint:
             self.preview()
 

@@ -18,6 +18,8 @@ from scumble.core.files import not_written, written_whole
 
 BEST, RESUME, TRAVEL = "best.safetensors", "resume.safetensors", "travel.safetensors"
 
+MATCH = "match.safetensors"  # what a match goes on from
+
 CARD, BOARD = "card.json", "tensorboard"
 
 

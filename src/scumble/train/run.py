@@ -75,10 +75,6 @@ class Run(ABC):
     def write_best(self, figures: Figures, facts: Mapping[str, Any]) -> None:
         """Write the averaged weights with their figures and the run's facts."""
 
-    def may_be_best(self, figures: Figures) -> bool:
-        """Whether figures that score better are taken."""
-        return True
-
     # -- where it stands --------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
@@ -168,8 +164,6 @@ class Run(ABC):
         """Keep the weights if these figures are better than the best ones so far; whether they are."""
         known = self.score(self.best) if self.best else math.nan
         if math.isfinite(known) and not self.score(figures) < known:  # so that NaN never wins
-            return False
-        if self.best and not self.may_be_best(figures):
             return False
         self.best, self.best_at = dict(figures), self.steps
         self.write_best(figures, self._facts())

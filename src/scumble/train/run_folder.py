@@ -8,7 +8,7 @@ from pathlib import Path
 from scumble.core.errors import BadInput, BadOutput
 from scumble.core.progress import Listener, said
 from scumble.train.data.dataset import Dataset
-from scumble.train.journal import BEST, BOARD, CARD, GRIDS, JOURNAL, PREVIEWS, RESUME, TRAVEL, written_or_refused
+from scumble.train.journal import BEST, BOARD, CARD, GRIDS, JOURNAL, MATCH, PREVIEWS, RESUME, TRAVEL, written_or_refused
 
 
 def beginning_of(
@@ -48,7 +48,7 @@ def checkpoint_of(resume: Path | None, tell: Listener) -> Path | None:
 
 def only_begun(folder: Path) -> bool:
     """A run that was killed before its first checkpoint has nothing to lose."""
-    return (folder / JOURNAL).exists() and not any((folder / name).exists() for name in (RESUME, TRAVEL, CARD))
+    return (folder / JOURNAL).exists() and not any((folder / name).exists() for name in (RESUME, TRAVEL, MATCH, CARD))
 
 
 def open_folder(folder: Path, checkpoint: Path | None, goes_on: bool) -> None:
@@ -69,7 +69,7 @@ def open_folder(folder: Path, checkpoint: Path | None, goes_on: bool) -> None:
 
 def clear_run(folder: Path) -> None:
     """Take away what a run writes, and nothing else."""
-    for name in (BEST, RESUME, TRAVEL, CARD, JOURNAL, "report.html", "val.png", "test.png"):
+    for name in (BEST, RESUME, TRAVEL, MATCH, CARD, JOURNAL, "report.html", "val.png", "test.png"):
         (folder / name).unlink(missing_ok=True)
     for name in (BOARD, GRIDS, PREVIEWS):
         shutil.rmtree(folder / name, ignore_errors=True)

@@ -249,9 +249,6 @@ class RunSettings(MachineSettings):
     composite_style: float = option(
         5.0, "Weight of the style figure in the composite that chooses the best checkpoint."
     )
-    content_held: float = option(
-        0.0, "Share by which the best checkpoint's content figure may exceed the start's; 0 holds nothing."
-    )
     preview_seconds: float = option(
         0.0, "Seconds between paintings of whole content pictures in `previews` (one style only); 0 makes none."
     )
@@ -262,7 +259,7 @@ class RunSettings(MachineSettings):
         super().__post_init__()
         for name in ("evaluate_every", "evaluate_pairs", "log_every"):
             _at_least(name, getattr(self, name), 1)
-        for name in ("save_minutes", "preview_seconds", "composite_style", "content_held"):
+        for name in ("save_minutes", "preview_seconds", "composite_style"):
             _at_least(name, getattr(self, name), 0)
         if self.evaluate_side < 160 or self.evaluate_side % 32:
             raise ValueError(f"evaluate_side {self.evaluate_side}: give a multiple of 32 from 160 on")

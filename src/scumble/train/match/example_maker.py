@@ -22,7 +22,8 @@ from scumble.train.clock import Clock
 from scumble.train.data.dataset import Dataset, Record, to_pixels
 from scumble.train.data.examples import Example, add_example, examples_in
 from scumble.train.machine import device_of
-from scumble.train.match.key_painter import KeyPainter, KeySettings
+from scumble.train.match.key_painter import KeyPainter
+from scumble.train.match.settings import KeySettings
 from scumble.train.nn.arithmetic import dtype_of
 from scumble.train.nn.perceptual import PerceptualFeatures
 from scumble.train.settings import LAYERS

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 from scumble.core.downloads import vgg_path
 from scumble.core.errors import BadInput
 from scumble.core.files import check_writable
-from scumble.core.frames import spread
+from scumble.core.frames import Pixels, spread
 from scumble.core.progress import Listener, ignore, note, said
 from scumble.core.version import __version__
 from scumble.look.look import Look, with_reference
@@ -23,15 +23,17 @@ from scumble.look.painted_frame import PaintedFrame
 from scumble.look.statistics import reference_statistics, shot_statistics
 from scumble.media.plate import Plate
 from scumble.shot.matte import Matte
+from scumble.train.journal import BEST
 from scumble.train.machine import device_of
 from scumble.train.match.check_keys import at_network_size, compare_frames, compare_keys, key_of, network_size
-from scumble.train.match.match_run import BEST, MatchRun
-from scumble.train.match.matcher import Figures, Matcher
+from scumble.train.match.match_run import MatchRun
+from scumble.train.match.matcher import Figures, Key, Matcher
 from scumble.train.match.previews import Shows, changes_between, changes_in_words
 from scumble.train.match.report import write_match_report
 from scumble.train.match.settings import MatchSettings
 from scumble.train.nn.arithmetic import dtype_of
 from scumble.train.nn.perceptual import PerceptualFeatures
+from scumble.train.settings import MachineSettings
 
 FREE = 12  # unpainted frames that keep the look from drifting
 
@@ -95,10 +97,7 @@ def match_look(
     features = PerceptualFeatures.load(vgg or vgg_path(), "relu4_1", dtype)
     matcher = Matcher(first, statistics, keys, free, settings, features)
     shown = [(frame.number, at_network_size(frame, size)) for frame in plate.read(spread(plate.numbers, SHOWN))]
-    taught = hashlib.sha256()  # a hash of everything that teaches: plate, painting, colour space and matte
-    for array in (*(part for key in keys for part in key[1:]), *free):
-        taught.update(np.ascontiguousarray(array).tobytes())
-    identity = {"taught": taught.hexdigest(), "start": first.hash, "settings": _lasting(settings)}
+    identity = identity_of(first, keys, free, settings)
     before = matcher.figures()
     kept = tuple(PaintedFrame.of(key.number, *key[1:]) for key in sorted(keys)) if carry else ()
     plates = {key.number: key.plate for key in keys}
@@ -106,7 +105,7 @@ def match_look(
     plates |= {frame.number: at_network_size(frame, size) for frame in plate.read(earlier)}
     shows = Shows(matcher, shown, kept, plates)
     learning = MatchRun(run, matcher, identity, shows, tell)
-    best = _learn(learning, before, overwrite, goes_on=first.shot is not None)
+    best = learning.learn(before, overwrite, goes_on=first.shot is not None)
     matcher.take(load_file(run / BEST))
     shows.write(run)
     now, then = shows.painter(matcher.ema, kept), shows.painter(matcher.start, first.painted_frames)
@@ -131,7 +130,7 @@ def match_look(
             "plate": plate.path.name,
             "frames": str(plate.frame_range),
             "lines": size[1],
-            "settings": _portable(settings),
+            "settings": portable(settings),
         },
     }
     look = Look(first.architecture, dict(load_file(run / BEST)), first.palette, None, None, facts)
@@ -148,7 +147,8 @@ def match_look(
         for n, p in shown
         if n not in numbers
     ]
-    write_match_report(run, look, pictures, changes)
+    length = f"{matcher.steps:,} steps in {learning.clock.seconds / 60:.1f} minutes"
+    write_match_report(run, look, f"{length} on {plate.path.name}, frames {plate.frame_range}.", pictures, changes)
     return look
 
 
@@ -156,28 +156,15 @@ def _named(figures: Figures) -> dict[str, float]:
     return {name: round(value, 4) for name, value in figures._asdict().items()}
 
 
-def _learn(run: MatchRun, before: Figures, overwrite: bool, goes_on: bool) -> Figures:
-    """Train to the end of the schedule, or until nothing gets better; figures of the best weights."""
-    run.begin(before, overwrite, goes_on)
-    with run:
-        while not (run.is_finished or run.is_over or run.is_stopped()):
-            run.log(run.matcher.step(run.progress))
-            if run.is_due("evaluation"):
-                run.judge()
-            if run.is_due("preview"):
-                run.preview()
-            if run.is_due("save"):
-                run.save()
-        if run.steps % run.evaluate_every and not run.is_finished:
-            run.judge()
-        return run.finish()
+def identity_of(first: Look, keys: Sequence[Key], free: Sequence[Pixels], settings: MatchSettings) -> dict[str, Any]:
+    """What tells one match from another: all that teaches, the look that it starts from, settings except its length."""
+    taught = hashlib.sha256()
+    for array in (*(part for key in keys for part in key[1:]), *free):
+        taught.update(np.ascontiguousarray(array).tobytes())
+    lasting = {k: v for k, v in portable(settings).items() if k not in ("minutes", "steps")}
+    return {"taught": taught.hexdigest(), "start": first.hash, "settings": lasting}
 
 
-def _portable(settings: MatchSettings) -> dict[str, Any]:
-    values = asdict(settings)
-    return {k: v for k, v in values.items() if k not in ("device", "threads")}
-
-
-def _lasting(settings: MatchSettings) -> dict[str, Any]:
-    """The settings that must be the same for a match to go on: all except its length."""
-    return {k: v for k, v in _portable(settings).items() if k not in ("minutes", "steps")}
+def portable(settings: MachineSettings) -> dict[str, Any]:
+    """Settings as plain values, without those that belong to one machine."""
+    return {k: v for k, v in asdict(settings).items() if k not in ("device", "threads")}

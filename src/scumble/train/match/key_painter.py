@@ -26,15 +26,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scumble.core.frames import Pixels
-from scumble.core.options import option
 from scumble.core.progress import Listener, Progress, ignore
 from scumble.network.palette import Palette, recolouring
 from scumble.train.data.dataset import to_batch
 from scumble.train.machine import device_of
+from scumble.train.match.settings import KeySettings
 from scumble.train.match.texture import of_their_patches
 from scumble.train.nn import losses
 from scumble.train.nn.perceptual import PerceptualFeatures
-from scumble.train.settings import LAYERS, MachineSettings
+from scumble.train.settings import LAYERS
 
 PLACES = ("relu2_1", "relu3_1", "relu4_1")  # layers whose places are given places of the paintings
 
@@ -59,17 +59,6 @@ LAST_STEPS, LAST_RATE = 6, 0.003  # after the patches, at full size; with more o
 HELD = 20.0  # weight of the difference from what the patches made, in the last steps
 
 SLOWER_FROM, SLOWER = 0.6, 0.3  # share of the steps from which the rate is lower, and by which factor
-
-
-@dataclass(frozen=True)
-class KeySettings(MachineSettings):
-    """How a key frame is painted."""
-
-    steps: int = option(50, "Steps at each size.")
-    content: float = option(1.0, "Weight of the plate's structure.")
-    moments: float = option(0.5, "Weight of the paintings' means and deviations of VGG features.")
-    rate: float = option(0.01, "Adam's rate.")
-    match_every: int = option(20, "Steps after which places are given their places of the paintings anew.")
 
 
 class KeyPainter:
@@ -139,7 +128,7 @@ class KeyPainter:
         places = {name: torch.cat([p, *(a[name] for a in again)]) for name, p in places.items()}
         drawn = torch.randperm(len(places[PLACES[0]]), generator=random)[: SOME * (1 + len(again))].to(self.device)
         there = {name: F.normalize(p[drawn] - mean[name]) for name, p in places.items()}
-        return _Goal(plate, self._structure(plate), _moments_of(maps), mean, there)
+        return _Goal(plate, self._structure(plate), moments_of(maps), mean, there)
 
     def _structure(self, plate: Tensor) -> dict[str, Tensor]:
         return {n: losses.instance_normalised(f) for n, f in self.features(plate, CONTENT).items()}
@@ -168,7 +157,7 @@ class KeyPainter:
     def _finished(self, picture: Tensor, plate: Tensor) -> Tensor:
         """A picture made of patches, nearer to the paintings' moments and the plate's structure, and hardly changed."""
         with torch.no_grad():
-            moments = _moments_of([self.features(p, LAYERS) for p in self.paintings])
+            moments = moments_of([self.features(p, LAYERS) for p in self.paintings])
             structure = self._structure(plate)
 
         def loss(step: int, y: Tensor, maps: Mapping[str, Tensor]) -> Tensor:
@@ -225,7 +214,7 @@ class _Goal:
         return torch.stack([1 - (own[name] * partners[name]).sum(1).mean() for name in PLACES]).sum()
 
 
-def _moments_of(maps: Sequence[Mapping[str, Tensor]]) -> dict[str, tuple[Tensor, Tensor]]:
+def moments_of(maps: Sequence[Mapping[str, Tensor]]) -> dict[str, tuple[Tensor, Tensor]]:
     """Means and deviations by layer, of all pictures together."""
     flat = {name: torch.cat([m[name].flatten(2) for m in maps], 2)[..., None] for name in LAYERS}
     return {name: losses.moments(f) for name, f in flat.items()}

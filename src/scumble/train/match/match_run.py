@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from safetensors.numpy import save
@@ -14,22 +14,32 @@ from scumble.core.errors import BadInput
 from scumble.core.files import written_whole
 from scumble.core.progress import Listener, said
 from scumble.train.clock import Clock
-from scumble.train.journal import BOARD, JOURNAL, PREVIEWS
+from scumble.train.journal import BEST, BOARD, JOURNAL, MATCH, PREVIEWS
 from scumble.train.match.matcher import Figures, Matcher
-from scumble.train.match.previews import Shows
 from scumble.train.nn import checkpoint
 from scumble.train.run import Run
 
-RESUME, BEST = "match.safetensors", "best.safetensors"
-
 SECONDS = 60.0  # between previews, and between checkpoints
+
+
+class Preview(Protocol):
+    """What shows the current weights."""
+
+    def write(self, run: Path) -> None:
+        """Write pictures into a run's folder."""
 
 
 class MatchRun(Run):
     """See `Run`. `identity` tells one match from another: what is learned, from which look, and how."""
 
     def __init__(
-        self, folder: Path, matcher: Matcher, identity: Mapping[str, Any], shows: Shows, tell: Listener
+        self,
+        folder: Path,
+        matcher: Matcher,
+        identity: Mapping[str, Any],
+        shows: Preview,
+        tell: Listener,
+        again: str = "the same command",
     ) -> None:
         s = matcher.settings
         self.matcher, self.identity, self.shows = matcher, dict(identity), shows
@@ -38,7 +48,7 @@ class MatchRun(Run):
             folder,
             Clock(s.steps, s.minutes),
             tell,
-            "the same command",
+            again,
             evaluate_every=s.check_every,
             preview_seconds=SECONDS,
             save_seconds=SECONDS,
@@ -59,8 +69,8 @@ class MatchRun(Run):
             "best": list(self.best.values()),
             "best_at": self.best_at,
         }
-        self.matcher.save(self.folder / RESUME, {**facts, **own})
-        return self.folder / RESUME
+        self.matcher.save(self.folder / MATCH, {**facts, **own})
+        return self.folder / MATCH
 
     def write_best(self, figures: Mapping[str, float], facts: Mapping[str, Any]) -> None:
         weights = {name: np.ascontiguousarray(a) for name, a in self.matcher.weights().items()}
@@ -74,7 +84,7 @@ class MatchRun(Run):
         match would be lost. Called before `with`: the journal opens at the step that this loads.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        file = self.folder / RESUME
+        file = self.folder / MATCH
         known = checkpoint.load(file)[1] if file.is_file() else {}
         same, finished = known.get("match") == self.identity, bool(known.get("finished"))
         if known and not same and not overwrite and not (finished and goes_on):
@@ -85,8 +95,8 @@ class MatchRun(Run):
             facts = self.matcher.load(file)
             self.take_up(facts, file)
             self.best, self.best_at = Figures(*facts["best"])._asdict(), int(facts["best_at"])
-            self.is_finished = finished
-            if not finished:
+            self.is_finished = finished and self.is_over  # with more minutes or steps it goes on
+            if not self.is_finished:
                 self.tell(said(f"going on at step {self.steps}"))
         else:
             (self.folder / JOURNAL).unlink(missing_ok=True)
@@ -94,6 +104,22 @@ class MatchRun(Run):
                 shutil.rmtree(self.folder / name, ignore_errors=True)
             self.keep_best(before._asdict())
         self.preview()
+
+    def learn(self, before: Figures, overwrite: bool, goes_on: bool) -> Figures:
+        """Train to the end of the schedule, or until nothing gets better; figures of the best weights. See `begin`."""
+        self.begin(before, overwrite, goes_on)
+        with self:
+            while not (self.is_finished or self.is_over or self.is_stopped()):
+                self.log(self.matcher.step(self.progress))
+                if self.is_due("evaluation"):
+                    self.judge()
+                if self.is_due("preview"):
+                    self.preview()
+                if self.is_due("save"):
+                    self.save()
+            if self.steps % self.evaluate_every and not self.is_finished:
+                self.judge()
+            return self.finish()
 
     def judge(self) -> None:
         """Evaluate on the held-out parts, and write the figures beside the mean terms since the last evaluation."""

@@ -36,6 +36,7 @@ from scumble.train.nn.arithmetic import dtype_of
 from scumble.train.nn.discriminator import PlainDiscriminator
 from scumble.train.nn.generator import Generator, Moments
 from scumble.train.nn.perceptual import PerceptualFeatures
+from scumble.train.terms import AROUND
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 
@@ -103,6 +104,9 @@ class Matcher:
         }
         self.keys = [self._tensors(key) for key in keys]
         self.free = [_picture(p).to(self.device) for p in free]
+        stride = self.generator.architecture.stride
+        sides = (side for x in (*(key[0] for key in self.keys), *self.free) for side in x.shape[2:])
+        self.side = min(s.patch, *(side // stride * stride for side in sides))
         self.steps = 0
 
     @staticmethod
@@ -139,10 +143,14 @@ class Matcher:
         terms: dict[str, Tensor] = {}
         total_weight = weight.sum().clamp(min=1)
         terms["pixels"] = ((own - wanted).abs() * weight).sum() / (3 * total_weight)
-        of_y = self.features(own, LAYERS)
+        seen = tuple(AROUND) if s.local else LAYERS
+        of_y = self.features(own, seen)
         with torch.no_grad():
-            of_wanted = self.features(wanted, LAYERS)
+            of_wanted = self.features(wanted, seen)
         terms["features"] = feature_difference(of_y, of_wanted, weight)
+        if s.local:
+            by_layer = [losses.local_moments(of_y[name], of_wanted[name], side) for name, side in AROUND.items()]
+            terms["local"] = torch.stack(by_layer).mean()
         if s.adversarial and progress > 0.05:
             terms["d"] = self._phase_d(wanted, weight, y.detach(), draw)
             logits = self.discriminator(disguise(y, draw))
@@ -216,11 +224,8 @@ class Matcher:
 
     def _place(self, x: Tensor) -> tuple[int, int, int]:
         stride = self.generator.architecture.stride
-        height, width = x.shape[2:]
-        side = min(self.settings.patch, height // stride * stride, width // stride * stride)
-        top = int(self.random.integers((height - side) // stride + 1)) * stride
-        left = int(self.random.integers((width - side) // stride + 1)) * stride
-        return top, left, side
+        top, left = (int(self.random.integers((n - self.side) // stride + 1)) * stride for n in x.shape[2:])
+        return top, left, self.side
 
     @torch.no_grad()
     def figures(self) -> Figures:

@@ -32,18 +32,32 @@ FIGURES = (
 def write_match_report(
     run: Path,
     look: Look,
+    lead: str,
     pictures: Sequence[tuple[str, Sequence[tuple[str, Pixels]]]],
-    changes: Mapping[int, float],
+    changes: Mapping[int, float] | None = None,
 ) -> Path:
-    """Write the page. `pictures` are rows of named pictures (H, W, 3) in the working space, each under a caption."""
+    """Write the page; `lead` is its first sentence.
+
+    `pictures` are rows of named pictures (H, W, 3) in the working space, each under a caption.
+    """
     facts = look.facts["training"]
     first, last = facts["held out at first"], facts["held out"]
     rows = [(name, f"{first[name]:.3f}", f"{last[name]:.3f}") for name in last]
+    unseen = [
+        (f"{split}, {name}", f"{facts['start'][split][name]:.3f}", f"{value:.3f}")
+        for split in facts.get("start", {})
+        for name, value in facts[split].items()
+    ]
     sections = [
         Section("Figures", [Table(["held out", "before", "matched"], rows), Text(FIGURES)]),
-        Section("Pictures", [Picture(jpeg(_row(row)), caption) for caption, row in pictures]),
+        *(
+            [Section("Frames that nothing was learned from", [Table(["", "before", "matched"], unseen)])]
+            if unseen
+            else []
+        ),
+        Section("Pictures", [Picture(jpeg(beside(row)), caption) for caption, row in pictures]),
         Section("Curves", _curves(read_journal(run / JOURNAL))),
-        Section("Painted frames", [_keys(look.facts["sources"])]),
+        Section("Sources", [_keys(look.facts["sources"])]),
         Section("Settings", [Text(json.dumps(facts["settings"], indent=2), preformatted=True)], folded=True),
     ]
     if changes:
@@ -54,13 +68,12 @@ def write_match_report(
         words = Text("Mean absolute difference x 255 between each frame as it was painted before and as it is now.")
         sections.insert(1, Section("What changed", [drawn, words, table]))
     target = run / "report.html"
-    length = f"{facts['step']:,} steps in {facts['seconds'] / 60:.1f} minutes"
-    lead = f"{length} on {facts['plate']}, frames {facts['frames']}."
     write(target, f"Look {look.name}, matched", lead, sections)
     return target
 
 
-def _row(named: Sequence[tuple[str, Pixels]]) -> Pixels:
+def beside(named: Sequence[tuple[str, Pixels]]) -> Pixels:
+    """Pictures of one shape in a row, each `WIDTH` pixels wide under its name."""
     shown = []
     for name, pixels in named:
         height = max(1, round(WIDTH * pixels.shape[0] / pixels.shape[1]))

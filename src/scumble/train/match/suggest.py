@@ -7,7 +7,7 @@ would lower the novelty of the whole shot most (greedy facility location [Nemhau
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,15 +59,25 @@ def suggest(
     if missing is not None:
         raise BadInput(f"frame {missing} is not in {plate.path.name} ({format_frames(plate.numbers[:50])})")
     numbers = sorted({*spread(plate.numbers, SEEN), *painted})
-    patches: dict[int, Patches] = {}
-    thumbnails: dict[int, Pixels] = {}
+    small: dict[int, Pixels] = {}
     for done, frame in enumerate(plate.read(numbers)):
         tell(Progress("frames", done, len(numbers)))
-        height, width = frame.pixels.shape[:2]
-        size = (max(32, round(width * LINES / height)), LINES)
-        small = resized(to_working(frame.pixels, frame.colour_space).pixels, size)
-        patches[frame.number] = described(features(small))
-        thumbnails[frame.number] = small
+        small[frame.number] = at_lines(to_working(frame.pixels, frame.colour_space).pixels)
+    return suggest_among(small, painted, count, features)
+
+
+def at_lines(pixels: Pixels) -> Pixels:
+    """A frame (H, W, 3) in the working space at the size at which frames are described."""
+    height, width = pixels.shape[:2]
+    return resized(pixels, (max(32, round(width * LINES / height)), LINES))
+
+
+def suggest_among(
+    frames: Mapping[int, Pixels], painted: Sequence[int], count: int, features: Callable[[Pixels], Maps]
+) -> tuple[float, list[Suggestion]]:
+    """`suggest` for frames by number, as `at_lines` gives them; those that are `painted` are among them."""
+    numbers = sorted(frames)
+    patches = {n: described(features(frames[n])) for n in numbers}
     # novelty of every frame's patches by the keys so far: what nothing shows is as far as can be
     novelty = {n: np.ones(len(patches[n]), np.float32) for n in numbers}
     for key in painted:
@@ -83,7 +93,7 @@ def suggest(
             if all(s.number != c for s in suggestions)
         }
         best = min(left, key=lambda c: (left[c], c))
-        suggestions.append(Suggestion(best, float(novelty[best].mean()), left[best], thumbnails[best]))
+        suggestions.append(Suggestion(best, float(novelty[best].mean()), left[best], frames[best]))
         novelty = {n: np.minimum(novelty[n], by_candidate[best][n]) for n in numbers}
     return before, suggestions
 

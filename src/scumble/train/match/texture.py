@@ -86,9 +86,17 @@ class _Patches:
 
     def nearest_to(self, patches: Tensor) -> Tensor:
         """The most similar patch (n, 3 · side²) to each."""
-        parts = ((patches - self.mean) @ self.directions).split(AT_ONCE)
-        found = [torch.addmm(self.half_squares, part, self.components, alpha=-1).argmin(1) for part in parts]
-        return self.patches[torch.cat(found)]
+        parts = (patches - self.mean) @ self.directions
+        found = torch.empty(len(parts), dtype=torch.long, device=parts.device)
+        room = parts.new_empty(AT_ONCE, self.components.shape[1])
+        # everything is written to where it stays: small results between large ones that are freed break up the heap,
+        # and glibc before 2.38 does not use such gaps again; that once took 24 GB
+        for first in range(0, len(parts), AT_ONCE):
+            part = parts[first : first + AT_ONCE]
+            products = room[: len(part)]
+            torch.addmm(self.half_squares, part, self.components, alpha=-1, out=products)
+            torch.argmin(products, 1, out=found[first : first + AT_ONCE])
+        return self.patches[found]
 
 
 def _optimised(now: Tensor, guide: Tensor, sources: _Patches, stage: Stage) -> Tensor:
