@@ -11,16 +11,21 @@ pytest.importorskip("torch")
 
 from scumble.core.errors import BadSettings
 from scumble.core.settings import commented, describe, from_values, load, to_values
+from scumble.train.match.settings import RefineSettings
 from scumble.train.settings import TrainSettings
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-SHIPPED = [*CONFIGS.glob("*.toml"), Path(__file__).parents[2] / "src/scumble/data/look.toml"]
+DATA = Path(__file__).parents[2] / "src/scumble/data"
+SHIPPED = {
+    **dict.fromkeys([*CONFIGS.glob("*.toml"), DATA / "classic_look.toml"], TrainSettings),
+    DATA / "look.toml": RefineSettings,
+}
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.name)
 def test_shipped_recipes_load_and_round_trip(path: Path) -> None:
-    settings = load(path, TrainSettings)
-    assert from_values(to_values(settings), TrainSettings, "again") == settings
+    settings = load(path, SHIPPED[path])
+    assert from_values(to_values(settings), SHIPPED[path], "again") == settings
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def test_it_carries_the_statistics_of_its_shot(shot: Path, vgg: Path) -> None:
     found = shot_statistics(look, open_plate(shot / "other.png"), (WIDTH, HEIGHT))
     np.testing.assert_array_equal(found.mean["in2"], look.shot.mean["in2"])
     assert found.facts["points"][1] > 0
-    with pytest.raises(BadLook, match="do not mix"):
+    with pytest.raises(BadLook, match="does not mix"):
         mix_looks([look, make_look([(shot / "key.1004.png", 1.0)])], [0.5, 0.5])
     render(shot / "other.png", look, shot / "painted.png", RenderSettings(hold_blacks=True, grain="keep"))
 

@@ -136,7 +136,7 @@ def test_keys_are_painted_in_the_order_given_each_with_those_before_it(
 ) -> None:
     seen: list[tuple[str, int]] = []
 
-    def paint(self: KeyPainter, plate: Pixels, earlier: list[Pixels], tell: object, task: str) -> Pixels:
+    def paint(self: KeyPainter, plate: Pixels, earlier: list[Pixels], tell: object, task: str, _: None) -> Pixels:
         seen.append((task, len(earlier)))
         return plate
 
@@ -187,3 +187,11 @@ def test_a_part_takes_the_colours_that_it_has_in_the_whole(features: PerceptualF
     alone = painter.paint(plate)
     as_part = painter.paint(plate, colours=Palette.measure(whole))
     assert as_part.mean() < alone.mean() - 0.05
+
+
+def test_what_is_grey_stays_grey_after_a_grey_painting(features: PerceptualFeatures) -> None:
+    """Pixels that are optimised through VGG take tints, which it hardly minds."""
+    style, plate = (np.repeat(p.mean(2, keepdims=True), 3, 2) for p in (hatching(), picture(64, 96, 3)))
+    painting = KeyPainter([style], features, replace(QUICK, steps=8)).paint(plate)
+    assert np.abs(painting - painting.mean(2, keepdims=True)).max() < 0.01
+    assert painting.std() > 0.05  # it has the painting's contrast

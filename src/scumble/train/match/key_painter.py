@@ -25,6 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scumble.core.colour import LUMA
 from scumble.core.frames import Pixels
 from scumble.core.progress import Listener, Progress, ignore
 from scumble.network.palette import Palette, recolouring
@@ -34,13 +35,13 @@ from scumble.train.match.settings import KeySettings
 from scumble.train.match.texture import of_their_patches
 from scumble.train.nn import losses
 from scumble.train.nn.perceptual import PerceptualFeatures
-from scumble.train.settings import LAYERS
+from scumble.train.settings import LAYERS, STRIDE
 
 PLACES = ("relu2_1", "relu3_1", "relu4_1")  # layers whose places are given places of the paintings
 
 CONTENT = ("relu3_1", "relu4_1")  # layers that hold the plate's structure
 
-MARGIN = 32  # pixels that are painted beyond the frame: VGG sees black around a picture, and paints it
+MARGIN = 32  # pixels that VGG sees beyond a picture at every size: it sees black around that, and would paint it
 
 GRID = 32  # pixels: sides of what is painted are multiples
 
@@ -90,8 +91,7 @@ class KeyPainter:
         matrix, offset = recolouring(colours or Palette.measure(plate), self.palette)
         recoloured = (plate @ matrix.T.astype(np.float32) + offset.astype(np.float32)).clip(0, 1)
         height, width = plate.shape[:2]
-        below, right = MARGIN + -height % GRID, MARGIN + -width % GRID
-        wide = cv2.copyMakeBorder(recoloured, MARGIN, below, MARGIN, right, cv2.BORDER_REFLECT_101)
+        wide = cv2.copyMakeBorder(recoloured, 0, -height % GRID, 0, -width % GRID, cv2.BORDER_REFLECT_101)
         whole = self._picture(np.asarray(wide, np.float32))
         random = torch.Generator().manual_seed(self.settings.seed)
         before = [self._picture(p) for p in earlier]
@@ -110,33 +110,41 @@ class KeyPainter:
             detail = whole - _doubled(F.avg_pool2d(whole, 2))
             y = _doubled(y) + detail.mean(1, keepdim=True)
         told = partial(_tell, tell, task, len(sizes), parts)
-        y = of_their_patches(y.clamp(0, 1), [*self.paintings, *before], random, told)
-        y = self._finished(y, whole)
+        coloured = [*self.paintings, whole]
+        y = of_their_patches(_no_gaudier(y.clamp(0, 1), coloured), [*self.paintings, *before], random, told)
+        y = _no_gaudier(self._finished(y, whole), coloured)
         painting = y[0].clamp(0, 1).cpu().numpy().transpose(1, 2, 0)
-        return np.ascontiguousarray(painting[MARGIN : MARGIN + height, MARGIN : MARGIN + width])
+        return np.ascontiguousarray(painting[:height, :width])
 
     def _picture(self, pixels: Pixels) -> Tensor:
         return torch.from_numpy(to_batch([pixels])).to(self.device)
 
     @torch.no_grad()
     def _goal(self, plate: Tensor, earlier: Sequence[Tensor], halvings: int, random: torch.Generator) -> _Goal:
-        maps = [self.features(F.avg_pool2d(p, 1 << halvings), LAYERS) for p in self.paintings]
+        maps = [self._seen(F.avg_pool2d(p, 1 << halvings)) for p in self.paintings]
         found = [_places(m) for m in maps]
         places = {name: torch.cat([f[name] for f in found]) for name in PLACES}
         mean = {name: p.mean(0) for name, p in places.items()}
-        again = [_places(self.features(F.avg_pool2d(p, 1 << halvings), PLACES)) for p in earlier]
+        again = [_places(self._seen(F.avg_pool2d(p, 1 << halvings), PLACES)) for p in earlier]
         places = {name: torch.cat([p, *(a[name] for a in again)]) for name, p in places.items()}
         drawn = torch.randperm(len(places[PLACES[0]]), generator=random)[: SOME * (1 + len(again))].to(self.device)
         there = {name: F.normalize(p[drawn] - mean[name]) for name, p in places.items()}
         return _Goal(plate, self._structure(plate), moments_of(maps), mean, there)
 
+    def _seen(self, picture: Tensor, names: Sequence[str] = LAYERS) -> dict[str, Tensor]:
+        """Features of a picture that goes on beyond its edges, mirrored."""
+        margin = min(MARGIN, (min(picture.shape[2:]) - 1) // STRIDE * STRIDE)
+        wide = F.pad(picture, (margin,) * 4, mode="reflect")
+        maps = self.features(wide, names)
+        return {name: _cut(m, margin // round(wide.shape[3] / m.shape[3])) for name, m in maps.items()}
+
     def _structure(self, plate: Tensor) -> dict[str, Tensor]:
-        return {n: losses.instance_normalised(f) for n, f in self.features(plate, CONTENT).items()}
+        return {n: losses.instance_normalised(f) for n, f in self._seen(plate, CONTENT).items()}
 
     def _optimised(self, first: Tensor, goal: _Goal, tell: Callable[[int, int], None]) -> Tensor:
         s = self.settings
         with torch.no_grad():  # at first half the plate, whose structure the size before has lost
-            partners = goal.partners(self.features((first + goal.plate) / 2, LAYERS))
+            partners = goal.partners(self._seen((first + goal.plate) / 2))
 
         def loss(step: int, y: Tensor, maps: Mapping[str, Tensor]) -> Tensor:
             nonlocal partners
@@ -157,7 +165,7 @@ class KeyPainter:
     def _finished(self, picture: Tensor, plate: Tensor) -> Tensor:
         """A picture made of patches, nearer to the paintings' moments and the plate's structure, and hardly changed."""
         with torch.no_grad():
-            moments = moments_of([self.features(p, LAYERS) for p in self.paintings])
+            moments = moments_of([self._seen(p) for p in self.paintings])
             structure = self._structure(plate)
 
         def loss(step: int, y: Tensor, maps: Mapping[str, Tensor]) -> Tensor:
@@ -176,7 +184,7 @@ class KeyPainter:
             adam.param_groups[0]["lr"] = rate
             y = _collapsed(bands)
             adam.zero_grad(set_to_none=True)
-            loss(step, y, self.features(y, LAYERS)).backward()  # type: ignore[no-untyped-call]
+            loss(step, y, self._seen(y)).backward()  # type: ignore[no-untyped-call]
             adam.step()
         return _collapsed(bands).detach()
 
@@ -212,6 +220,22 @@ class _Goal:
         """Sum over layers of the mean cosine distance of places to their partners."""
         own = {name: F.normalize(p - self.mean[name]) for name, p in _places(maps).items()}
         return torch.stack([1 - (own[name] * partners[name]).sum(1).mean() for name in PLACES]).sum()
+
+
+def _cut(x: Tensor, margin: int) -> Tensor:
+    return x[:, :, margin:-margin, margin:-margin]
+
+
+def _no_gaudier(picture: Tensor, others: Sequence[Tensor]) -> Tensor:
+    """A picture whose colours are drawn to its greys until they are as strong as in one of the others.
+
+    VGG hardly minds a tint: pixels that were optimised through it are pink and green beside an engraving's greys.
+    """
+    weights = picture.new_tensor(LUMA).view(1, 3, 1, 1)
+    grey = (picture * weights).sum(1, keepdim=True)
+    most = max(float((x - (x * weights).sum(1, keepdim=True)).square().mean()) for x in others)
+    own = float((picture - grey).square().mean())
+    return grey + (picture - grey) * min(1.0, most / max(own, 1e-9)) ** 0.5
 
 
 def moments_of(maps: Sequence[Mapping[str, Tensor]]) -> dict[str, tuple[Tensor, Tensor]]:
