@@ -221,7 +221,8 @@ def look_match(
     """
     needs_torch()
     from scumble.core.frames import frame_number, key_number
-    from scumble.look.shipped import find_look
+    from scumble.core.settings import load
+    from scumble.look.shipped import find_look, shipped
     from scumble.media.open import open_plate
     from scumble.shot.open_matte import parse_matte
     from scumble.train.match.check_keys import network_size
@@ -235,7 +236,9 @@ def look_match(
         )
     to_paint = [n for words in painted or () if style and (n := frame_number(words)) is not None]
     keys = [key_number(words) for words in painted or () if not style or frame_number(words) is None]
-    settings = MatchSettings(**{name: options[name] for name in ON_WHAT})
+    # where strokes lie cannot be told from the plate: as in refining, as many are asked for
+    own = load(shipped("data") / "look.toml", RefineSettings).match if style else MatchSettings()
+    settings = replace(own, minutes=MatchSettings().minutes, **{name: options[name] for name in ON_WHAT})
     folder, lines = run or output.with_suffix(".match"), options["lines"] and lines_of(options["lines"])
     shot = open_plate(plate, options["first_frame"], how_read(options))
     if style:

@@ -22,7 +22,7 @@ class MatchSettings(MachineSettings):
         6.0, "Weight of the difference of VGG features, each layer relative to the painting's own size."
     )
     local: float = option(
-        4.0, "Weight of the difference of means and deviations of features around each place from the painting's."
+        0.0, "Weight of the difference of means and deviations of features around each place from the painting's."
     )
     adversarial: float = option(0.2, "Weight of the discriminator's verdict on patches.")
     content: float = option(1.0, "Weight of the plate's structure on frames that nobody painted.")
