@@ -258,9 +258,8 @@ class _Sheet:
             beside([("plate", plate), ("before", before), (f"step {step}", self.matcher.painted(plate))])
             for plate, before in self.rows
         ]
-        width = min(row.shape[1] for row in rows)
-        sheet = np.concatenate([row[:, :width] for row in rows])
-        write_picture(run / PREVIEWS / f"{step:07d}.jpg", Frame(step, sheet, DISPLAY), WriterSettings(quality=92))
+        sheet = Frame(step, np.concatenate(rows), DISPLAY)
+        write_picture(run / PREVIEWS / f"{step:07d}.jpg", sheet, WriterSettings(quality=92))
 
 
 @torch.no_grad()
