@@ -15,6 +15,7 @@ optimised through VGG), Huang and Belongie 1703.06868 (moments).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -235,7 +236,7 @@ def _no_gaudier(picture: Tensor, others: Sequence[Tensor]) -> Tensor:
     grey = (picture * weights).sum(1, keepdim=True)
     most = max(float((x - (x * weights).sum(1, keepdim=True)).square().mean()) for x in others)
     own = float((picture - grey).square().mean())
-    return grey + (picture - grey) * min(1.0, most / max(own, 1e-9)) ** 0.5
+    return grey + (picture - grey) * math.sqrt(min(1.0, most / max(own, 1e-9)))
 
 
 def moments_of(maps: Sequence[Mapping[str, Tensor]]) -> dict[str, tuple[Tensor, Tensor]]:
