@@ -29,17 +29,19 @@ from safetensors.numpy import load_file  # noqa: E402
 from scumble.cli.apps import app  # noqa: E402
 from scumble.core.colour import LINEAR, srgb_to_linear  # noqa: E402
 from scumble.core.errors import ScumbleError  # noqa: E402
-from scumble.core.frames import Frame  # noqa: E402
+from scumble.core.frames import Frame, Pixels  # noqa: E402
 from scumble.core.settings import load  # noqa: E402
 from scumble.look.look import Look  # noqa: E402
 from scumble.media.open import open_plate  # noqa: E402
 from scumble.media.picture_writer import write_picture  # noqa: E402
 from scumble.media.plate import WriterSettings  # noqa: E402
+from scumble.network.palette import Palette  # noqa: E402
 from scumble.network.shape import SIZES  # noqa: E402
 from scumble.rendering.options import RenderSettings  # noqa: E402
 from scumble.rendering.run import render  # noqa: E402
 from scumble.train.data.dataset import Dataset  # noqa: E402
 from scumble.train.match import refine  # noqa: E402
+from scumble.train.match.key_painter import KeyPainter  # noqa: E402
 from scumble.train.match.matcher import Figures  # noqa: E402
 from scumble.train.match.settings import RefineSettings  # noqa: E402
 
@@ -139,6 +141,9 @@ def test_footage_and_pictures_become_a_look(show: Path, run: Callable[..., Done]
     best, first = (Figures(**training[name]).score for name in ("held out", "held out at first"))
     assert best <= first  # the start is the first to beat
     assert look.shot is not None  # the show's statistics, with which it has learned
+    assert (look.architecture.simplified, look.architecture.dabbed) == (0, 0)  # filters would take strokes away
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines()]
+    assert all(row["local"] > 0 for row in rows)  # strokes are asked for
     render(open_plate(show / "shot/s.####.png"), look, show / "out/o.####.png", RenderSettings(frames=(1002,)))
     assert (show / "out/o.1002.png").is_file()
     again = command(*FOOTAGE, "-o", "b.look", "--run", "show.run", "--steps", "12")
@@ -326,10 +331,24 @@ def test_it_learns_what_the_key_frames_show(show: Path, run: Callable[..., Done]
 def test_more_steps_paint_more_key_frames(
     show: Path, run: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Each after those before it, and all in the colours of the whole footage."""
     monkeypatch.setattr(refine, "STEPS_A_KEY", 4)
+    asked: list[tuple[int, Palette]] = []
+
+    def paint(_: KeyPainter, plate: Pixels, earlier: list[Pixels], tell: object, task: str, colours: Palette) -> Pixels:
+        asked.append((len(earlier), colours))
+        return plate
+
+    monkeypatch.setattr(KeyPainter, "paint", paint)
     done = run(*command(*FOOTAGE, "-o", "show.look", "--steps", "9"))
     assert done.returncode == 0, done.stderr
     assert len(list((show / "show.run/keys").glob("key.*.png"))) == 3
+    assert [earlier for earlier, _ in asked] == [0, 1, 2]
+    of_show = asked[0][1]
+    assert all(colours is of_show for _, colours in asked)
+    pictures = [np.asarray(Image.open(p), np.float32) / 255 for p in (show / "shot").iterdir()]
+    assert np.ptp([p.mean() for p in pictures]) > 0.02  # or nothing is told apart
+    assert not any(np.allclose(of_show.mean, p.mean((0, 1)), atol=1e-3) for p in pictures)
     assert Look.load(show / "show.look").facts["training"]["key frames"] == 3
 
 

@@ -195,3 +195,13 @@ def test_what_is_grey_stays_grey_after_a_grey_painting(features: PerceptualFeatu
     painting = KeyPainter([style], features, replace(QUICK, steps=8)).paint(plate)
     assert np.abs(painting - painting.mean(2, keepdims=True)).max() < 0.01
     assert painting.std() > 0.05  # it has the painting's contrast
+
+
+@pytest.mark.parametrize("size", [(96, 128), (90, 61), (32, 32)])
+def test_features_do_not_see_where_a_picture_ends(features: PerceptualFeatures, size: tuple[int, int]) -> None:
+    """VGG sees black around a picture, and would paint a frame: a flat picture looks the same at its edges."""
+    maps = KeyPainter([hatching()], features, QUICK)._seen(torch.full((1, 3, *size), 0.7), ("relu2_1", "relu3_1"))
+    for stride, found in zip((2, 4), maps.values(), strict=True):
+        assert found.shape[2:] == tuple(side // stride for side in size)
+        middle = found[:, :, found.shape[2] // 2, found.shape[3] // 2]
+        assert float((found - middle[:, :, None, None]).abs().max()) < 1e-3 * float(middle.max())

@@ -107,12 +107,12 @@ def look_train(
     plate_options = how_read(options)
     recipe = config or shipped("data") / ("classic_look.toml" if from_scratch else "look.toml")
     settings: Any = load(recipe, TrainSettings if from_scratch else RefineSettings, changes or ())
-    length, own_run = ("schedule", "run") if from_scratch else ("match", "match")
+    length, machine = ("schedule", "run") if from_scratch else ("match", "match")
     if steps is not None and minutes is None and not any(c.startswith(f"{length}.minutes") for c in changes or ()):
         minutes = 0.0
     settings = override(settings, length, minutes=minutes, steps=steps)
     on = {name: options[name] for name in MACHINE if from_scratch or name != "vgg"}
-    settings = override(settings, own_run, **on)
+    settings = override(settings, machine, **on)
     folder = run or output.with_suffix(".run")
     if from_scratch:
         if generator:
@@ -127,7 +127,7 @@ def look_train(
         check_look_output(output, overwrite)
     if not (resume or overwrite):
         refuse_a_run(folder, "--resume")
-    own = getattr(settings, own_run)
+    own = getattr(settings, machine)
     device_of(own.device)
     first = find_look(start) if start else None
     begun_with = {

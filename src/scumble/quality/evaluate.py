@@ -30,6 +30,7 @@ from scumble.look.statistics import frame_statistics
 from scumble.media.open import open_plate
 from scumble.media.plate import MOVIES, STILLS
 from scumble.network import tiling
+from scumble.network.baked import ShotStatistics
 from scumble.network.openvino_engine import OpenVinoEngine
 from scumble.network.universal import Universal
 from scumble.network.vgg import LAYERS, Maps
@@ -109,7 +110,12 @@ class MakerSubject(LookSubject):
 
 
 def _fixed(engine: OpenVinoEngine, look: Look, content: Pixels) -> metrics.Fixed:
-    baked = bake(look, frame_statistics(look, [content], 1))
+    return painter_of(look, frame_statistics(look, [content], 1), engine)
+
+
+def painter_of(look: Look, statistics: ShotStatistics, engine: OpenVinoEngine) -> metrics.Fixed:
+    """How a look paints a shot of these statistics, in f32."""
+    baked = bake(look, statistics)
     painter = engine.painter(baked, "f32")
     return lambda pixels: tiling.paint(pixels, painter, baked.architecture.stride, baked.halo)
 

@@ -16,6 +16,8 @@ from scumble.train.journal import Journal
 from scumble.train.machine import Signals
 from scumble.train.nn.checkpoint import not_in_order
 
+FEW_STEPS = 200  # of a look: a shorter run gets a note that it was too short
+
 Figures = Mapping[str, float]
 
 Due = Literal["evaluation", "preview", "save"]

@@ -14,11 +14,10 @@ from scumble.train.data.material import PackedMaterial
 from scumble.train.data.one_style import palette_of
 from scumble.train.journal import JOURNAL
 from scumble.train.loop import train
+from scumble.train.run import FEW_STEPS
 from scumble.train.settings import TrainSettings
 
 CARD_FACTS = ("step", "best_at", "seconds", "val", "test", "pictures", "settings")
-
-FEW_STEPS = 200  # a shorter run gets a note that it was too short
 
 
 def train_look(

@@ -145,9 +145,14 @@ def compare_frames(keys: Sequence[Key], others: Sequence[tuple[int, Pixels]], te
 
 def network_size(plate: Plate, lines: int | None = None) -> tuple[int, int]:
     """(width, height) at which the network sees a plate; 0 `lines` are the plate's own, None the default."""
-    height = plate.size[1]
+    return size_at(plate.size, lines)
+
+
+def size_at(size: tuple[int, int], lines: int | None = None) -> tuple[int, int]:
+    """`network_size` of a picture of this size (width, height)."""
+    width, height = size
     lines = min(height, LINES) if lines is None else lines or height
-    return max(32, round(plate.size[0] * lines / height)), max(32, lines)
+    return max(32, round(width * lines / height)), max(32, lines)
 
 
 def at_network_size(frame: Frame, size: tuple[int, int]) -> Pixels:

@@ -130,7 +130,7 @@ class KeyPainter:
         places = {name: torch.cat([p, *(a[name] for a in again)]) for name, p in places.items()}
         drawn = torch.randperm(len(places[PLACES[0]]), generator=random)[: SOME * (1 + len(again))].to(self.device)
         there = {name: F.normalize(p[drawn] - mean[name]) for name, p in places.items()}
-        return _Goal(plate, self._structure(plate), moments_of(maps), mean, there)
+        return _Goal(plate, self._structure(plate), _moments_of(maps), mean, there)
 
     def _seen(self, picture: Tensor, names: Sequence[str] = LAYERS) -> dict[str, Tensor]:
         """Features of a picture that goes on beyond its edges, mirrored."""
@@ -166,7 +166,7 @@ class KeyPainter:
     def _finished(self, picture: Tensor, plate: Tensor) -> Tensor:
         """A picture made of patches, nearer to the paintings' moments and the plate's structure, and hardly changed."""
         with torch.no_grad():
-            moments = moments_of([self._seen(p) for p in self.paintings])
+            moments = _moments_of([self._seen(p) for p in self.paintings])
             structure = self._structure(plate)
 
         def loss(step: int, y: Tensor, maps: Mapping[str, Tensor]) -> Tensor:
@@ -239,7 +239,7 @@ def _no_gaudier(picture: Tensor, others: Sequence[Tensor]) -> Tensor:
     return grey + (picture - grey) * math.sqrt(min(1.0, most / max(own, 1e-9)))
 
 
-def moments_of(maps: Sequence[Mapping[str, Tensor]]) -> dict[str, tuple[Tensor, Tensor]]:
+def _moments_of(maps: Sequence[Mapping[str, Tensor]]) -> dict[str, tuple[Tensor, Tensor]]:
     """Means and deviations by layer, of all pictures together."""
     flat = {name: torch.cat([m[name].flatten(2) for m in maps], 2)[..., None] for name in LAYERS}
     return {name: losses.moments(f) for name, f in flat.items()}

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from safetensors.numpy import load_file
 
 from scumble.core.colour import DISPLAY
@@ -27,38 +26,36 @@ from scumble.core.pixels import resized
 from scumble.core.progress import Listener, ignore, note, said
 from scumble.core.settings import load
 from scumble.core.version import __version__
-from scumble.look.bake import bake
 from scumble.look.look import Look, with_reference
 from scumble.look.making import as_style, look_of_pixels
 from scumble.look.shipped import shipped
 from scumble.look.statistics import CROP, frame_statistics, reference_statistics
 from scumble.media.picture_writer import write_picture
 from scumble.media.plate import PlateOptions, WriterSettings
-from scumble.network import tiling
 from scumble.network.baked import ShotStatistics
 from scumble.network.openvino_engine import OpenVinoEngine
 from scumble.network.palette import Palette
 from scumble.network.vgg import Features
-from scumble.rendering.options import LINES
-from scumble.train.data.dataset import Dataset, to_batch, to_pixels
+from scumble.quality import metrics
+from scumble.quality.evaluate import painter_of
+from scumble.train.data.dataset import Dataset, to_pixels
 from scumble.train.data.material import Material, PackedMaterial, begun_with_the_same, gather
 from scumble.train.data.one_style import pictures_of
 from scumble.train.journal import BEST, CARD, JOURNAL, PREVIEWS
 from scumble.train.machine import device_of
+from scumble.train.match.check_keys import size_at
 from scumble.train.match.job import identity_of, portable
-from scumble.train.match.key_painter import moments_of
 from scumble.train.match.match_run import MatchRun
 from scumble.train.match.matcher import Figures, Key, Matcher
 from scumble.train.match.painted_keys import KEYS, KeyFrames
 from scumble.train.match.report import beside, write_match_report
 from scumble.train.match.settings import RefineSettings
 from scumble.train.match.suggest import at_lines, suggest_among
-from scumble.train.nn import losses
 from scumble.train.nn.arithmetic import dtype_of
 from scumble.train.nn.perceptual import PerceptualFeatures
+from scumble.train.run import FEW_STEPS
 from scumble.train.run_folder import clear_run
 from scumble.train.settings import LAYERS
-from scumble.train.train_look import FEW_STEPS
 
 START = "start.look"
 
@@ -108,16 +105,17 @@ def refine_look(
         first.save(folder / START)
     contents = Dataset(gathered.content, few=True)
     frames = _frames(contents, "train", SEEN)
-    show = dict(enumerate(frames))
     colours = Palette.pool([Palette.measure(p) for p in frames], [1 / len(frames)] * len(frames))
     began = time.monotonic()
-    order = _worth_painting(show, Features(vgg or vgg_path()))
-    keys = KeyFrames({n: show[n] for n in order}, paintings, folder / KEYS, settings.keys, vgg, tell, None, colours)
+    seen = Features(vgg or vgg_path())
+    order = _worth_painting(frames, seen)
+    shown = {n: frames[n] for n in order}
+    keys = KeyFrames(shown, paintings, folder / KEYS, settings.keys, vgg, tell, colours=colours)
     keys.check(overwrite=True)
     painted = _painted(keys, order, settings, begun, began)
     spent = (time.monotonic() - began) / 60
-    taught = [Key(n, show[n], painting, np.ones(painting.shape[:2], np.float32)) for n, painting in painted.items()]
-    free = [pixels for n, pixels in show.items() if n not in painted]
+    taught = [Key(n, frames[n], painting, np.ones(painting.shape[:2], np.float32)) for n, painting in painted.items()]
+    free = [pixels for n, pixels in enumerate(frames) if n not in painted]
     if not free:
         tell(note("every frame is a key frame: nothing holds the look anywhere else; give more footage"))
     matching = settings.match
@@ -130,14 +128,15 @@ def refine_look(
     dtype = dtype_of(matching.precision, device_of(matching.device))
     features = PerceptualFeatures.load(vgg or vgg_path(), LAYERS[-1], dtype)
     matcher = Matcher(start, statistics, taught, free, matching, features)
-    paint_before = _painter(first, _of_show(first, frames))
-    sheet = _Sheet(matcher, [show[n] for n in spread(sorted(show), SHOWN)], paint_before)
+    engine = OpenVinoEngine()
+    paint_before = painter_of(first, _of_show(first, frames), engine)
+    sheet = _Sheet(matcher, [frames[n] for n in spread(range(len(frames)), SHOWN)], paint_before)
     run = MatchRun(folder, matcher, identity_of(start, taught, free, matching), sheet, tell, again)
     before = matcher.figures()
     best = run.learn(before, overwrite=False, goes_on=False)
     if matcher.steps < FEW_STEPS:
         tell(note(f"{matcher.steps} steps hardly change a look; give more --minutes or --steps"))
-    look = Look(start.architecture, dict(load_file(folder / BEST)), start.palette, None, None, {}, statistics)
+    look = Look(start.architecture, dict(load_file(folder / BEST)), start.palette, None, None, {})
     training: dict[str, Any] = {
         "step": matcher.steps,
         "best_at": run.best_at,
@@ -145,7 +144,7 @@ def refine_look(
         "key frames": len(taught),
         "held out": _rounded(best),
         "held out at first": _rounded(before),
-        **_judged(contents, {"start": paint_before, "now": _painter(look, statistics)}, paintings, features, tell),
+        **_judged(contents, paint_before, painter_of(look, statistics, engine), paintings, seen, tell),
         "settings": {"keys": portable(settings.keys), "match": portable(settings.match)},
     }
     facts = {
@@ -156,7 +155,7 @@ def refine_look(
         "made_by": f"scumble {__version__}",
         "training": training,
     }
-    look = replace(with_reference(look, reference_statistics(replace(look, shot=None))), shot=statistics, facts=facts)
+    look = replace(with_reference(look, reference_statistics(look)), shot=statistics, facts=facts)
     matcher.take(load_file(folder / BEST))
     sheet.write(folder)
     _write_report(folder, look, matcher, taught)
@@ -200,17 +199,12 @@ def _frames(contents: Dataset, split: str, most: int) -> list[Pixels]:
     """Pictures spread through a split, at the size at which a render shows them to the network."""
     records = contents.of("content", split)
     pictures = (contents.decoded(records[i]) for i in spread(range(len(records)), most))
-    return [_at_network_lines(to_pixels(picture)) for picture in pictures]
+    return [resized(to_pixels(picture), size_at(picture.size)) for picture in pictures]
 
 
-def _at_network_lines(pixels: Pixels) -> Pixels:
-    height, width = pixels.shape[:2]
-    return pixels if height <= LINES else resized(pixels, (max(32, round(width * LINES / height)), LINES))
-
-
-def _worth_painting(show: Mapping[int, Pixels], features: Features) -> list[int]:
-    """The frames to paint, the one first that shows most of the show."""
-    small = {number: at_lines(pixels) for number, pixels in show.items()}
+def _worth_painting(frames: Sequence[Pixels], features: Features) -> list[int]:
+    """Numbers of the frames to paint; first the one that shows most of the show."""
+    small = {number: at_lines(pixels) for number, pixels in enumerate(frames)}
     return [s.number for s in suggest_among(small, (), MOST_KEYS, features)[1]]
 
 
@@ -237,17 +231,10 @@ def _of_show(look: Look, frames: Sequence[Pixels]) -> ShotStatistics:
     return frame_statistics(replace(look, shot=None), frames, len(frames), crop=(height, width))
 
 
-def _painter(look: Look, statistics: ShotStatistics) -> Callable[[Pixels], Pixels]:
-    """How a look paints the show, as a render does."""
-    baked = bake(look, statistics)
-    painter = OpenVinoEngine().painter(baked, "f32")
-    return lambda pixels: tiling.paint(pixels, painter, baked.architecture.stride, baked.halo)
-
-
 class _Sheet:
     """Frames of the show: the plate, the look that was started from, and what the weights paint now."""
 
-    def __init__(self, matcher: Matcher, frames: Sequence[Pixels], before: Callable[[Pixels], Pixels]) -> None:
+    def __init__(self, matcher: Matcher, frames: Sequence[Pixels], before: metrics.Fixed) -> None:
         self.matcher = matcher
         self.rows = [(pixels, before(pixels)) for pixels in frames]
 
@@ -262,43 +249,30 @@ class _Sheet:
         write_picture(run / PREVIEWS / f"{step:07d}.jpg", sheet, WriterSettings(quality=92))
 
 
-@torch.no_grad()
 def _judged(
     contents: Dataset,
-    paints: Mapping[str, Callable[[Pixels], Pixels]],
+    before: metrics.Fixed,
+    now: metrics.Fixed,
     paintings: Sequence[Pixels],
-    features: PerceptualFeatures,
+    features: Features,
     tell: Listener,
 ) -> dict[str, Any]:
-    """Style and content of frames of val and test, which nothing was trained on, before and after; as renders paint."""
-    device = next(features.buffers()).device
-
-    def maps(pixels: Pixels) -> dict[str, torch.Tensor]:
-        found: dict[str, torch.Tensor] = features(torch.from_numpy(to_batch([pixels])).to(device).clamp(0, 1), LAYERS)
-        return found
-
-    goal = moments_of([maps(p) for p in paintings])
+    """Style and content of frames of val and test, before (`start`) and now, as renders paint them."""
+    maps = [features(painting) for painting in paintings]
+    # all paintings as one picture of as many places: style is what they have together
+    style = {name: np.concatenate([m[name].reshape(len(m[name]), 1, -1) for m in maps], axis=2) for name in maps[0]}
     judged: dict[str, Any] = {"start": {}}
     for split in ("val", "test"):
         frames = _frames(contents, split, JUDGED)
-        structures = [losses.instance_normalised(maps(frame)[LAYERS[-1]]) for frame in frames]
-        figures: dict[str, dict[str, float]] = {}
-        for which, paint in paints.items():
-            of_y = [maps(paint(frame)) for frame in frames]
-            style = [
-                losses.moment_difference(losses.moments(m[name]), b) / sum(part.square().mean() for part in b)
-                for m in of_y
-                for name, b in goal.items()
-            ]
-            content = [
-                losses.content(losses.instance_normalised(m[LAYERS[-1]]), structure)
-                for m, structure in zip(of_y, structures, strict=True)
-            ]
-            figures[which] = {
-                k: round(float(torch.stack(v).mean()), 4) for k, v in (("style", style), ("content", content))
-            }
-        judged["start"][split], judged[split] = figures["start"], figures["now"]
-        words = ", ".join(f"{k} {figures['now'][k]:.3f} (before {figures['start'][k]:.3f})" for k in figures["now"])
+        plates = [features(frame) for frame in frames]
+        figures = []
+        for paint in (before, now):
+            painted = [features(paint(frame)) for frame in frames]
+            of_style = np.mean([metrics.style_distance(p, style) for p in painted])
+            of_content = np.mean([metrics.content_distance(p, x) for p, x in zip(painted, plates, strict=True)])
+            figures.append({"style": round(float(of_style), 4), "content": round(float(of_content), 4)})
+        judged["start"][split], judged[split] = first, last = figures
+        words = ", ".join(f"{name} {last[name]:.3f} (before {first[name]:.3f})" for name in last)
         tell(said(f"{split}: {words}"))
     return judged
 

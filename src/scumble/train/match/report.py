@@ -50,11 +50,7 @@ def write_match_report(
     ]
     sections = [
         Section("Figures", [Table(["held out", "before", "matched"], rows), Text(FIGURES)]),
-        *(
-            [Section("Frames that nothing was learned from", [Table(["", "before", "matched"], unseen)])]
-            if unseen
-            else []
-        ),
+        *([Section("Frames of val and test", [Table(["", "before", "matched"], unseen)])] if unseen else []),
         Section("Pictures", [Picture(jpeg(beside(row)), caption) for caption, row in pictures]),
         Section("Curves", _curves(read_journal(run / JOURNAL))),
         Section("Sources", [_keys(look.facts["sources"])]),
